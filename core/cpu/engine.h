@@ -1,0 +1,95 @@
+// The seam between the machine and its engines.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/base/result.h"
+#include "core/base/types.h"
+#include "core/bus/io.h"
+#include "core/cpu/cpu_state.h"
+
+namespace tandem::mem {
+class GuestMemory;
+}
+
+namespace tandem::cpu {
+
+struct CpuModel;
+
+enum class StopReason : u8 { BudgetSpent, Kicked, Halted, DebugTrap, TripleFault, HostError };
+struct Stop {
+  StopReason why;
+  u64 retired;  // instructions completed in this run; a REP instruction counts once, when it completes
+};
+
+struct RunBudget {
+  u64 instructions = ~u64{0};  // stop after exactly so many
+};
+
+struct MsrAccess {
+  u32 index;
+  bus::IoDir dir;
+  VcpuId vcpu;
+  u64 value;
+};
+
+// Events for a vCPU from outside.
+enum class Signal : u8 {
+  Interrupt,  // ExitSink::interrupt_pending may have changed; the vCPU asks again at a boundary
+  Nmi,
+  Smi,
+  Init,
+  Startup,    // SIPI; its vector is given with it
+};
+
+// What a vCPU needs from the machine. Called on the vCPU's thread, with no lock held.
+class ExitSink {
+ public:
+  virtual ~ExitSink() = default;
+  virtual void io(bus::IoAccess& access) = 0;
+  // MSRs that live outside the CPU core: APIC base, x2APIC, TSC deadline. False: no such MSR, or a bad value (#GP).
+  virtual bool msr(MsrAccess& access) = 0;
+  // True if take_interrupt would give a vector now (LAPIC above its priority, or the PIC). Cheap.
+  virtual bool interrupt_pending(VcpuId vcpu) = 0;
+  // Acknowledges and returns the vector of the highest interrupt.
+  virtual std::optional<u8> take_interrupt(VcpuId vcpu) = 0;
+  // CR8: the task priority class, 0..15.
+  virtual u8 read_cr8(VcpuId vcpu) = 0;
+  virtual void write_cr8(VcpuId vcpu, u8 value) = 0;
+  // The guest TSC before tsc_offset is added, in ticks of tsc_hz().
+  virtual u64 tsc_ticks(VcpuId vcpu) = 0;
+};
+
+// One virtual CPU. A single thread owns it; kick() and signal() are for any thread.
+class Vcpu {
+ public:
+  virtual ~Vcpu() = default;
+  // Runs until something below happens:
+  //   Halted: HLT or MWAIT with nothing pending; run again after a signal().
+  //   Kicked: kick() was called. TripleFault: the CPU is in shutdown.
+  virtual Stop run(const RunBudget& budget, ExitSink& sink) = 0;
+  virtual void kick() noexcept = 0;                              // [any-thread] async-signal-safe
+  virtual void signal(Signal s, u8 sipi_vector = 0) noexcept = 0;  // [any-thread]
+  // Instructions retired since creation, exact at each I/O access made from inside run().
+  virtual u64 retired() const = 0;
+  virtual Result<void> export_state(CpuState& out) = 0;          // all but .lapic, which the machine owns
+  virtual Result<void> import_state(const CpuState& in) = 0;
+  // Guest code or page tables may have been changed from outside (DMA is covered by PageMarks).
+  virtual void flush_translations() = 0;
+};
+
+struct EngineCaps {
+  std::string_view name;
+  bool counts_instructions;  // exact retired counts: Clock may run on them
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual EngineCaps caps() const = 0;
+  virtual Result<std::unique_ptr<Vcpu>> make_vcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& model) = 0;
+};
+
+}  // namespace tandem::cpu

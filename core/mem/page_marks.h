@@ -1,0 +1,31 @@
+// PageMarks: one byte a page of guest RAM. Any thread; each mark is a relaxed atomic bit.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "core/base/types.h"
+
+namespace tandem::mem {
+
+enum PageMark : u8 {
+  kDirty = 1,      // written since the last clear (display, migration)
+  kHoldsCode = 2,  // some engine has decoded instructions from it: a write must invalidate them
+  kWatched = 4,    // a debugger watches it: no engine may access it on its fast path
+};
+
+class PageMarks {
+ public:
+  explicit PageMarks(u64 page_count) : count_(page_count), marks_(new std::atomic<u8>[page_count]()) {}
+
+  u64 size() const { return count_; }
+  u8 get(u64 page) const { return marks_[page].load(std::memory_order_relaxed); }
+  void set(u64 page, PageMark m) { marks_[page].fetch_or(m, std::memory_order_relaxed); }
+  void clear(u64 page, PageMark m) { marks_[page].fetch_and(static_cast<u8>(~m), std::memory_order_relaxed); }
+
+ private:
+  u64 count_;
+  std::unique_ptr<std::atomic<u8>[]> marks_;
+};
+
+}  // namespace tandem::mem
