@@ -130,6 +130,8 @@ struct CpuState {
   u64 gpr[16] = {};
   u64 rip = 0xfff0;
   u64 rflags = 2;
+  // Always 0: the register that an absent base or index of a memory operand names.
+  u64 zero = 0;
 
   Segment segments[kSegmentCount];
   Segment ldtr, tr;
