@@ -39,7 +39,7 @@ struct Insn {
   u64 imm = 0;
   // For instructions that the host executes: what semantics/host prepared.
   const void* host = nullptr;
-  i32 disp = 0;  // RIP-relative: already relative to the start of the block (rip there is the block's start)
+  i64 disp = 0;  // RIP-relative: already relative to the start of the block (rip there is the block's start)
   u8 base = kZeroOffset, index = kZeroOffset, scale_log2 = 0;
   u8 segment = cpu::kDs;
   AddressForm address_form = AddressForm::None;

@@ -14,7 +14,7 @@ inline u64 register_at(const Cpu& cpu, u8 offset) {
 // base + index * scale + disp, cut to the address size. No segment.
 inline u64 effective_address(const Cpu& cpu, const isa::Insn& insn) {
   const u64 ea = register_at(cpu, insn.base) + (register_at(cpu, insn.index) << insn.scale_log2) +
-                 static_cast<u64>(static_cast<i64>(insn.disp));
+                          static_cast<u64>(insn.disp);
   if (insn.address_size == 8) return ea;
   return insn.address_size == 4 ? static_cast<u32>(ea) : static_cast<u16>(ea);
 }

@@ -2,11 +2,20 @@
 
 namespace tandem::mmu {
 
+namespace {
+void clear(TlbBank& bank) {
+  for (TlbEntry& e : bank.read) e.tag = kInvalidTag;
+  for (TlbEntry& e : bank.write) e.tag = kInvalidTag;
+}
+}  // namespace
+
+Tlb::Tlb() {
+  clear(empty);
+  flush();
+}
+
 void Tlb::flush() {
-  for (TlbBank& bank : banks) {
-    for (TlbEntry& e : bank.read) e.tag = kInvalidTag;
-    for (TlbEntry& e : bank.write) e.tag = kInvalidTag;
-  }
+  for (TlbBank& bank : banks) clear(bank);
 }
 
 void Tlb::flush_page(u64 linear) {

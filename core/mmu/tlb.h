@@ -28,7 +28,9 @@ constexpr unsigned tlb_index(u64 linear) { return (linear >> kPageShift) & (kTlb
 
 struct Tlb {
   TlbBank banks[kPrivilegeCount];
+  TlbBank empty;  // never filled: in use while every access has to take the slow path
 
+  Tlb();
   void flush();
   void flush_page(u64 linear);
   // Removes write entries that lead to the host page at `host` (a page that now holds code).

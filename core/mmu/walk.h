@@ -1,0 +1,18 @@
+// The page walk (SDM vol. 3, chapter 4): 32-bit, PAE and 4-level paging.
+#pragma once
+
+#include "core/mmu/access.h"
+
+namespace tandem::mmu {
+
+struct Translation {
+  u64 physical = 0;   // of the linear address itself
+  bool writable = false;  // for the privilege asked, W and A/D included: a write entry may be cached
+  bool user = false;      // U/S of all levels
+  bool global = false;
+};
+
+// Translates with the checks of `privilege` and sets A (and D for a write). False: #PF in cpu.fault.
+bool translate(Cpu& cpu, u64 linear, Access access, Privilege privilege, Translation& out);
+
+}  // namespace tandem::mmu
