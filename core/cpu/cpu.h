@@ -34,7 +34,7 @@ enum Request : u32 {
   kRequestSmi = 8,
   kRequestInit = 16,
   kRequestStartup = 32,
-  kRequestCodeWritten = 64,  // pages with code were written from outside: drop what was decoded
+  kRequestCode = 64,  // another thread wrote or decoded code: bring caches up to date
 };
 
 // Which decoding and which checks apply. Everything that changes how bytes become a block.

@@ -33,7 +33,6 @@ ZydisDecoder make_decoder(const CpuModel& model, u8 code_size, bool protected_mo
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
-  ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_WBNOINVD, isa_allowed(model, ZYDIS_ISA_SET_WBNOINVD));
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_LZCNT, isa_allowed(model, ZYDIS_ISA_SET_LZCNT));
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_TZCNT, isa_allowed(model, ZYDIS_ISA_SET_BMI1));
   return d;
@@ -243,8 +242,7 @@ DecodeStatus decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16
   const ZydisDecoder decoder = make_decoder(*cpu.model, code_size, cpu.mode.protected_mode);
   Decoded d;
   const ZyanU64 length = std::min<std::size_t>(bytes.size(), kMaxLength);
-  const ZyanStatus status = ZydisDecoderDecodeFull(&decoder, bytes.data(), length, &d.insn, d.operands,
-                                                   ZYDIS_MAX_OPERAND_COUNT, 0);
+  const ZyanStatus status = ZydisDecoderDecodeFull(&decoder, bytes.data(), length, &d.insn, d.operands);
   if (status == ZYDIS_STATUS_NO_MORE_DATA && length < kMaxLength) return DecodeStatus::Truncated;
   if (!ZYAN_SUCCESS(status)) {
     out.op = status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? Op::TOO_LONG

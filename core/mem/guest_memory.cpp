@@ -90,7 +90,18 @@ void GuestMemory::written(Gpa start, u64 length) {
   });
   if (!holds_code) return;
   std::lock_guard lock(listeners_mutex_);
-  for (CodeWriteListener* l : listeners_) l->code_written(start, length);
+  bool still = false;
+  for (CodeWriteListener* l : listeners_) still |= l->code_written(start, length);
+  if (still) return;
+  for_each_piece(start, length, [&](u8* p, u64, u64) {
+    if (p) marks_.clear(static_cast<u64>(p - base_) >> kPageShift, kHoldsCode);
+  });
+}
+
+void GuestMemory::add_code_page(u64 page, CodeWriteListener& who) {
+  std::lock_guard lock(listeners_mutex_);
+  marks_.set(page, kHoldsCode);
+  for (CodeWriteListener* l : listeners_) l->code_page_added(page, who);
 }
 
 void GuestMemory::add_listener(CodeWriteListener& listener) {

@@ -16,11 +16,14 @@ namespace tandem::mem {
 inline constexpr u64 kLowRamLimit = 3 * GiB;
 inline constexpr u64 kHighRamStart = 4 * GiB;
 
-// Told of writes from outside of the owning vCPU to pages that hold code. [any-thread]
+// Told of writes to pages that hold code. [any-thread]
 class CodeWriteListener {
  public:
   virtual ~CodeWriteListener() = default;
-  virtual void code_written(Gpa start, u64 length) noexcept = 0;
+  // Returns whether the pages may still hold code of this listener afterwards.
+  virtual bool code_written(Gpa start, u64 length) noexcept = 0;
+  // A page is about to hold code: write entries that lead to it must go.
+  virtual void code_page_added(u64 page, CodeWriteListener& who) noexcept = 0;
 };
 
 class GuestMemory {
@@ -69,6 +72,9 @@ class GuestMemory {
 
   // To be called after bytes were changed through host(): marks and listeners. [any-thread]
   void written(Gpa start, u64 length);
+
+  // Marks a page as holding code of `who`, and has all listeners drop their write shortcuts to it.
+  void add_code_page(u64 page, CodeWriteListener& who);
 
   void add_listener(CodeWriteListener& listener);
   void remove_listener(CodeWriteListener& listener);

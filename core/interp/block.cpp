@@ -1,0 +1,52 @@
+#include "core/interp/block.h"
+
+#include <algorithm>
+
+namespace tandem::interp {
+
+Block* BlockCache::add(std::unique_ptr<Block> block) {
+  Block* b = block.get();
+  stored_insns_ += b->insns.size();
+  storage_.push_back(std::move(block));
+  blocks_[b->key] = b;
+  index(b->key.physical >> kPageShift, b);
+  if (b->crosses()) index(b->second_page >> kPageShift, b);
+  return b;
+}
+
+void BlockCache::forget(Block* block, const void* stale) {
+  for (isa::Insn& insn : block->insns) insn.handler = stale;
+  const auto it = blocks_.find(block->key);
+  if (it != blocks_.end() && it->second == block) blocks_.erase(it);
+}
+
+bool BlockCache::invalidate(u64 start, u64 length, const void* stale) {
+  const u64 page = start >> kPageShift;
+  const auto it = pages_.find(page);
+  if (it == pages_.end()) return false;
+  auto overlaps = [&](const Block* b) {
+    if (b->crosses() && (b->second_page >> kPageShift) == page) {
+      const u64 first_part = kPageSize - (b->key.physical & kPageMask);
+      return (start & kPageMask) < b->bytes - first_part;
+    }
+    return start < b->key.physical + b->bytes && b->key.physical < start + length;
+  };
+  std::vector<Block*>& blocks = it->second;
+  std::erase_if(blocks, [&](Block* b) {
+    if (!overlaps(b)) return false;
+    forget(b, stale);
+    return true;
+  });
+  if (!blocks.empty()) return true;
+  pages_.erase(it);
+  return false;
+}
+
+void BlockCache::clear() {
+  blocks_.clear();
+  pages_.clear();
+  storage_.clear();
+  stored_insns_ = 0;
+}
+
+}  // namespace tandem::interp

@@ -1,0 +1,65 @@
+// Decoded blocks of the interpreter and the cache that finds them. Private to one vCPU.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "core/cpu/cpu.h"
+#include "core/isa/insn.h"
+
+namespace tandem::interp {
+
+// What besides the bytes decides how they decode and run.
+struct BlockKey {
+  u64 physical = 0;  // of the first byte
+  u32 mode = 0;      // mode_bits()
+
+  bool operator==(const BlockKey&) const = default;
+};
+
+// code size, protected mode, CPL 3 (privileged instructions are checked at run time), vm86
+inline u32 mode_bits(const cpu::Mode& m) {
+  return m.code_size | m.stack_size << 4 | m.cpl << 8 | m.protected_mode << 10 | m.vm86 << 11 | m.long_mode << 12;
+}
+
+struct Block {
+  BlockKey key;
+  u64 second_page = ~u64{0};  // physical page of the last byte where that is another one
+  u32 bytes = 0;
+  u32 count = 0;              // instructions
+  Block* links[2] = {};       // next block: fallen through or not taken, taken. Only within one page.
+  std::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
+
+  bool crosses() const { return second_page != ~u64{0}; }
+};
+
+struct BlockKeyHash {
+  std::size_t operator()(const BlockKey& k) const { return (k.physical * 0x9e3779b97f4a7c15) ^ k.mode; }
+};
+
+class BlockCache {
+ public:
+  Block* find(const BlockKey& key) const {
+    const auto it = blocks_.find(key);
+    return it == blocks_.end() ? nullptr : it->second;
+  }
+  Block* add(std::unique_ptr<Block> block);
+  // Drops blocks that overlap [start, start + length). Their instructions get `stale` as handler, so that running
+  // code leaves them at its next instruction; memory is kept until clear(). Returns whether the page has others.
+  bool invalidate(u64 start, u64 length, const void* stale);
+  bool has_page(u64 page) const { return pages_.contains(page); }
+  void clear();
+  std::size_t stored_insns() const { return stored_insns_; }
+
+ private:
+  void index(u64 page, Block* block) { pages_[page].push_back(block); }
+  void forget(Block* block, const void* stale);
+
+  std::unordered_map<BlockKey, Block*, BlockKeyHash> blocks_;
+  std::unordered_map<u64, std::vector<Block*>> pages_;  // by physical page number
+  std::vector<std::unique_ptr<Block>> storage_;
+  std::size_t stored_insns_ = 0;
+};
+
+}  // namespace tandem::interp

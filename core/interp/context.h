@@ -1,0 +1,46 @@
+// What the interpreter's handlers work on, and how they chain.
+#pragma once
+
+#include <array>
+
+#include "core/cpu/cpu.h"
+#include "core/interp/block.h"
+
+namespace tandem::interp {
+
+using cpu::Step;
+using isa::Insn;
+
+struct JumpEntry {
+  u64 rip = ~u64{0};
+  u64 mode_and_generation = 0;
+  Block* block = nullptr;
+};
+inline constexpr unsigned kJumpEntries = 4096;
+
+struct Context : cpu::Cpu {
+  Block* block = nullptr;
+  const Insn* current = nullptr;  // the instruction that runs, exact wherever memory or devices are reached
+  i64 remaining = 0;              // of the budget; a block's instructions are taken at its start
+  Step left = Step::Next;         // how the handler chain was left, at `current`
+  Block* link_from = nullptr;     // to be linked with the block that comes next
+  unsigned link_slot = 0;
+  u64 jump_tag = 0;               // what a JumpEntry must carry to be good now
+  std::array<JumpEntry, kJumpEntries> jumps;
+
+  static unsigned jump_index(u64 rip) { return static_cast<unsigned>((rip ^ rip >> 12) & (kJumpEntries - 1)); }
+};
+
+// A handler executes *insn and jumps to that of the next; it returns only to leave the block.
+using Handler = void(__attribute__((preserve_none)) *)(Context&, const Insn*);
+
+inline Handler handler_of(const Insn* insn) { return reinterpret_cast<Handler>(const_cast<void*>(insn->handler)); }
+
+// The handler for a decoded instruction.
+const void* select_handler(const Insn& insn);
+// Ends a block that does not end in a branch.
+const void* fall_through_handler();
+// Leaves a block that was invalidated while it ran.
+const void* stale_handler();
+
+}  // namespace tandem::interp

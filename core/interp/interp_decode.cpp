@@ -1,0 +1,135 @@
+// Finding and decoding blocks.
+#include <algorithm>
+
+#include "core/interp/interp_vcpu.h"
+#include "core/isa/decode.h"
+#include "core/isa/op.h"
+#include "core/mmu/access.h"
+
+namespace tandem::interp {
+
+using namespace cpu;
+
+namespace {
+constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = 15;
+constexpr std::size_t kMaxStoredInsns = 600'000;  // about 40 MiB
+
+isa::Insn make_tail(u32 bytes) {
+  isa::Insn tail;
+  tail.offset = static_cast<u16>(bytes);
+  tail.handler = fall_through_handler();
+  return tail;
+}
+}  // namespace
+
+void InterpVcpu::mark_code(u64 physical) {
+  const u8* host = c_.memory->host(Gpa{physical});
+  const u64 page = static_cast<u64>(host - c_.memory->base()) >> kPageShift;
+  if (!cache_.has_page(physical >> kPageShift)) c_.memory->add_code_page(page, *this);
+}
+
+// Up to 15 bytes at linear, fewer where the next page can't be had. False: not even one; cpu.fault is set.
+bool InterpVcpu::fetch(u64 linear, u8* bytes, unsigned& available, Gpa& first, Gpa& second) {
+  if (c_.mode.code_size != 8 && c_.state.rip > c_.state.segments[kCs].limit) {
+    c_.fault = fault(kGeneralProtection, 0);
+    return false;
+  }
+  if (!mmu::translate_fetch(c_, linear, first)) return false;
+  const unsigned in_page = static_cast<unsigned>(std::min<u64>(kMaxInsnBytes, kPageSize - (linear & kPageMask)));
+  auto copy = [&](Gpa from, u8* to, unsigned n) {
+    if (c_.memory->host(from)) {
+      c_.memory->read(from, {to, n});
+      return;
+    }
+    for (unsigned i = 0; i < n; ++i) {
+      bus::IoAccess io{bus::BusKind::Mmio, bus::IoDir::Read, 1, c_.id, raw(from) + i, 0, 0};
+      c_.sink->io(io);
+      to[i] = static_cast<u8>(io.value);
+    }
+  };
+  copy(first, bytes, in_page);
+  available = in_page;
+  second = Gpa{~u64{0}};
+  if (in_page == kMaxInsnBytes) return true;
+  const GuestFault before = c_.fault;
+  if (!mmu::translate_fetch(c_, linear + in_page, second)) {
+    c_.fault = before;
+    second = Gpa{~u64{0}};
+    return true;
+  }
+  copy(second, bytes + in_page, kMaxInsnBytes - in_page);
+  available = kMaxInsnBytes;
+  return true;
+}
+
+// Decodes one instruction into a block of its own. False: fetching it faults.
+bool InterpVcpu::decode_one(u64 linear, Block& block) {
+  u8 bytes[kMaxInsnBytes];
+  unsigned available;
+  Gpa first, second;
+  if (!fetch(linear, bytes, available, first, second)) return false;
+  block.key = {raw(first), mode_bits(c_.mode)};
+  block.links[0] = block.links[1] = nullptr;
+  block.insns.assign(2, {});
+  isa::Insn& insn = block.insns[0];
+  if (isa::decode(c_, {bytes, available}, c_.mode.code_size, 0, insn) == isa::DecodeStatus::Truncated) {
+    Gpa ignored;
+    return mmu::translate_fetch(c_, linear + available, ignored);  // faults, as it did above
+  }
+  insn.handler = select_handler(insn);
+  const unsigned in_page = static_cast<unsigned>(kPageSize - (linear & kPageMask));
+  block.second_page = insn.length > in_page ? raw(second) & ~kPageMask : ~u64{0};
+  block.bytes = insn.length;
+  block.count = 1;
+  block.insns[1] = make_tail(insn.length);
+  return true;
+}
+
+Block* InterpVcpu::decode_block(u64 linear, Gpa physical, unsigned limit) {
+  const u8* code = c_.memory->host(physical);
+  auto block = std::make_unique<Block>();
+  block->key = {raw(physical), mode_bits(c_.mode)};
+  const unsigned in_page = static_cast<unsigned>(kPageSize - (linear & kPageMask));
+  unsigned at = 0;
+  while (block->count < limit) {
+    isa::Insn insn;
+    const unsigned left = in_page - at;
+    if (left == 0 || isa::decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
+                         isa::DecodeStatus::Truncated)
+      break;
+    insn.handler = select_handler(insn);
+    block->insns.push_back(insn);
+    ++block->count;
+    at += insn.length;
+    if (isa::flow_of(insn.op) != isa::Flow::Normal) break;
+  }
+  if (block->count == 0) return nullptr;
+  block->bytes = at;
+  block->insns.push_back(make_tail(at));
+  return cache_.add(std::move(block));
+}
+
+// The block at rip, decoded now if it must be. Null: fault in cpu.fault.
+Block* InterpVcpu::find_block() {
+  const u64 linear = linear_rip();
+  if (c_.mode.code_size != 8 && c_.state.rip > c_.state.segments[kCs].limit) {
+    c_.fault = fault(kGeneralProtection, 0);
+    return nullptr;
+  }
+  Gpa physical;
+  if (!mmu::translate_fetch(c_, linear, physical)) return nullptr;
+  const BlockKey key{raw(physical), mode_bits(c_.mode)};
+  Block* found = cache_.find(key);
+  if (found && !found->crosses()) return found;
+  if (!c_.memory->host(physical)) return decode_one(linear, single_) ? &single_ : nullptr;
+  if (cache_.stored_insns() > kMaxStoredInsns) drop_everything();
+  if (!found) {
+    mark_code(raw(physical));
+    if (Block* b = decode_block(linear, physical, kMaxInsns)) return b;
+  }
+  // The first instruction crosses into the next page: its mapping is looked at each time.
+  if (!decode_one(linear, single_)) return nullptr;
+  return &single_;
+}
+
+}  // namespace tandem::interp

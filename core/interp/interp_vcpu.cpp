@@ -1,0 +1,339 @@
+#include "core/interp/interp_vcpu.h"
+
+#include <algorithm>
+
+#include "core/interp/handlers.h"
+#include "core/isa/op.h"
+#include "core/mmu/access.h"
+#include "core/semantics/descriptor.h"
+#include "core/semantics/interrupt.h"
+
+namespace tandem::interp {
+
+using namespace cpu;
+
+InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& model,
+                       std::unique_ptr<semantics::HostCode> host_code)
+    : host_code_(std::move(host_code)) {
+  c_.id = id;
+  c_.memory = &memory;
+  c_.model = &model;
+  c_.host_code = host_code_.get();
+  c_.physical_mask = low_mask(model.physical_bits) & ~kPageMask;
+  update_mode(c_);
+  memory.add_listener(*this);
+}
+
+InterpVcpu::~InterpVcpu() { c_.memory->remove_listener(*this); }
+
+void InterpVcpu::kick() noexcept { c_.requests.fetch_or(kRequestKick); }
+
+void InterpVcpu::signal(Signal s, u8 sipi_vector) noexcept {
+  switch (s) {
+    case Signal::Interrupt: c_.requests.fetch_or(kRequestInterrupt); break;
+    case Signal::Nmi: c_.requests.fetch_or(kRequestNmi); break;
+    case Signal::Smi: c_.requests.fetch_or(kRequestSmi); break;
+    case Signal::Init: c_.requests.fetch_or(kRequestInit); break;
+    case Signal::Startup:
+      c_.startup_vector.store(sipi_vector);
+      c_.requests.fetch_or(kRequestStartup);
+      break;
+  }
+}
+
+// Instructions of the present block that are done when `current` runs.
+u64 InterpVcpu::executed_in_block() const {
+  return c_.block && c_.current ? static_cast<u64>(c_.current - c_.block->insns.data()) : 0;
+}
+
+u64 InterpVcpu::retired() const {
+  if (!running_) return retired_base_;
+  const u64 taken = static_cast<u64>(budget_ - c_.remaining);
+  return retired_base_ + taken - (c_.block ? c_.block->count - executed_in_block() : 0);
+}
+
+Result<void> InterpVcpu::export_state(CpuState& out) {
+  const LapicState lapic = out.lapic;
+  out = c_.state;
+  out.rflags = c_.rflags();
+  out.lapic = lapic;
+  const u32 r = c_.requests.load();
+  if (r & kRequestNmi) out.events.nmi_pending = true;
+  if (r & kRequestSmi) out.events.smi_pending = true;
+  return {};
+}
+
+Result<void> InterpVcpu::import_state(const CpuState& in) {
+  c_.state = in;
+  c_.state.zero = 0;
+  c_.set_rflags(in.rflags);
+  if (in.events.nmi_pending) c_.requests.fetch_or(kRequestNmi);
+  if (in.events.smi_pending) c_.requests.fetch_or(kRequestSmi);
+  c_.state.events.nmi_pending = c_.state.events.smi_pending = false;
+  mmu::flush_all(c_);
+  update_mode(c_);
+  return {};
+}
+
+void InterpVcpu::flush_translations() { drop_everything(); }
+
+void InterpVcpu::drop_everything() {
+  cache_.clear();
+  c_.jumps.fill({});
+  c_.link_from = nullptr;
+  c_.block = nullptr;
+  mmu::flush_all(c_);
+}
+
+bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
+  if (running_ && owner_ == std::this_thread::get_id()) {
+    bool still = false;
+    for (u64 done = 0; done < length;) {
+      const u64 at = raw(start) + done, n = std::min(length - done, kPageSize - (at & kPageMask));
+      still |= cache_.invalidate(at, n, stale_handler());
+      done += n;
+    }
+    return still;
+  }
+  {
+    std::lock_guard lock(changes_mutex_);
+    changes_.push_back({raw(start), length, false});
+  }
+  c_.requests.fetch_or(kRequestCode);
+  return true;
+}
+
+void InterpVcpu::code_page_added(u64 page, mem::CodeWriteListener& who) noexcept {
+  if (&who == this) {
+    c_.tlb.protect_host_page(c_.memory->base() + page * kPageSize);
+    return;
+  }
+  {
+    std::lock_guard lock(changes_mutex_);
+    changes_.push_back({page, 0, true});
+  }
+  c_.requests.fetch_or(kRequestCode);
+}
+
+void InterpVcpu::process_code_requests() {
+  std::vector<PageChange> changes;
+  {
+    std::lock_guard lock(changes_mutex_);
+    changes.swap(changes_);
+  }
+  for (const PageChange& change : changes) {
+    if (change.added)
+      c_.tlb.protect_host_page(c_.memory->base() + change.start * kPageSize);
+    else
+      code_written(Gpa{change.start}, change.length);
+  }
+}
+
+// --- Boundaries -------------------------------------------------------------------------------------------
+
+void InterpVcpu::shutdown() { c_.state.activity = Activity::Shutdown; }
+
+void InterpVcpu::startup(u8 vector) {
+  if (c_.state.activity != Activity::WaitForSipi) return;
+  semantics::load_segment_real(c_, kCs, static_cast<u16>(vector << 8));
+  c_.state.rip = 0;
+  c_.state.activity = Activity::Running;
+  update_mode(c_);
+}
+
+InterpVcpu::Next InterpVcpu::handle_requests(StopReason& why) {
+  const u32 r = c_.requests.load();
+  if (r & kRequestCode) {
+    c_.requests.fetch_and(~kRequestCode);
+    process_code_requests();
+  }
+  if (r & kRequestInit) {
+    c_.requests.fetch_and(~kRequestInit);
+    apply_init(c_.state);
+    c_.set_rflags(2);
+    mmu::flush_all(c_);
+    update_mode(c_);
+  }
+  if (r & kRequestStartup) {
+    c_.requests.fetch_and(~kRequestStartup);
+    startup(c_.startup_vector.load());
+  }
+  if ((r & kRequestSmi) && !c_.state.events.in_smm) {
+    c_.requests.fetch_and(~kRequestSmi);
+    semantics::enter_smm(c_);
+  }
+  if (r & kRequestKick) {
+    c_.requests.fetch_and(~kRequestKick);
+    why = StopReason::Kicked;
+    return Next::Stop;
+  }
+  return Next::Run;
+}
+
+bool InterpVcpu::deliver_debug_traps() {
+  PendingEvents& e = c_.state.events;
+  if (!e.debug_traps || e.interrupt_shadow_movss) return false;
+  const GuestFault f{kDebug, false, 0, e.debug_traps};
+  e.debug_traps = 0;
+  if (!semantics::deliver_fault(c_, f, c_.state.rip)) shutdown();
+  return true;
+}
+
+bool InterpVcpu::take_interrupt() {
+  PendingEvents& e = c_.state.events;
+  const u32 r = c_.requests.load(std::memory_order_relaxed);
+  if ((r & kRequestNmi) && !e.nmi_blocked && !e.interrupt_shadow_movss && !e.interrupt_shadow_sti) {
+    c_.requests.fetch_and(~kRequestNmi);
+    e.nmi_blocked = true;
+    c_.state.activity = Activity::Running;
+    if (!semantics::deliver_interrupt(c_, kNmi)) shutdown();
+    return true;
+  }
+  if (!(r & kRequestInterrupt) || !(c_.state.rflags & kIf) || e.interrupt_shadow_sti || e.interrupt_shadow_movss)
+    return false;
+  c_.requests.fetch_and(~kRequestInterrupt);
+  const auto vector = c_.sink->take_interrupt(c_.id);
+  if (!vector) return false;
+  if (c_.sink->interrupt_pending(c_.id)) c_.requests.fetch_or(kRequestInterrupt);
+  c_.state.activity = Activity::Running;
+  if (!semantics::deliver_interrupt(c_, *vector)) shutdown();
+  return true;
+}
+
+// Everything that happens between two instructions, in order of priority (SDM vol. 3, table 6-2).
+InterpVcpu::Next InterpVcpu::handle_events(StopReason& why) {
+  if (c_.requests.load(std::memory_order_relaxed) && handle_requests(why) == Next::Stop) return Next::Stop;
+  if (c_.state.activity == Activity::WaitForSipi) return why = StopReason::Halted, Next::Stop;
+  if (c_.state.activity != Activity::Shutdown && !deliver_debug_traps()) take_interrupt();
+  switch (c_.state.activity) {
+    case Activity::Running: return Next::Run;
+    case Activity::Shutdown: why = StopReason::TripleFault; return Next::Stop;
+    default: why = StopReason::Halted; return Next::Stop;
+  }
+}
+
+Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
+  c_.sink = &sink;
+  owner_ = std::this_thread::get_id();
+  budget_ = static_cast<i64>(std::min<u64>(budget.instructions, u64{1} << 62));
+  c_.remaining = budget_;
+  c_.block = nullptr;
+  running_ = true;
+  if (sink.interrupt_pending(c_.id)) c_.requests.fetch_or(kRequestInterrupt);
+  StopReason why = StopReason::BudgetSpent;
+  for (bool stop = false; !stop;) {
+    if (handle_events(why) == Next::Stop) break;
+    run_block(why, stop);
+  }
+  running_ = false;
+  const u64 done = static_cast<u64>(budget_ - c_.remaining);
+  retired_base_ += done;
+  return {why, done};
+}
+
+// --- Running ----------------------------------------------------------------------------------------------
+
+u64 InterpVcpu::linear_rip() const {
+  if (c_.mode.code_size == 8) return c_.state.rip;
+  return static_cast<u32>(c_.state.segments[kCs].base + c_.state.rip);
+}
+
+// Single steps, breakpoints and shadows need a look between any two instructions.
+bool InterpVcpu::needs_single_step() const {
+  const PendingEvents& e = c_.state.events;
+  return (c_.state.rflags & (kTf | kRf)) || (c_.state.dr[7] & 0xff) || e.interrupt_shadow_sti ||
+         e.interrupt_shadow_movss;
+}
+
+void InterpVcpu::run_block(StopReason& why, bool& stop) {
+  if (c_.remaining <= 0) {
+    why = StopReason::BudgetSpent;
+    stop = true;
+    return;
+  }
+  if (needs_single_step()) return run_single();
+  Block* block = find_block();
+  if (!block) {
+    c_.link_from = nullptr;
+    if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
+    return;
+  }
+  if (block->count > static_cast<u64>(c_.remaining)) return run_single();
+  c_.jump_tag = u64{mode_bits(c_.mode)} << 32 | static_cast<u32>(c_.mapping_generation);
+  if (block != &single_) {
+    c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.jump_tag, block};
+    if (c_.link_from && c_.link_from != &single_ && c_.link_from->key.mode == block->key.mode && !c_.link_from->crosses() && !block->crosses() &&
+        (c_.link_from->key.physical ^ block->key.physical) < kPageSize)
+      c_.link_from->links[c_.link_slot] = block;
+  }
+  c_.link_from = nullptr;
+  c_.block = nullptr;
+  const Insn* first = start_block(c_, block);
+  if (!first) return;
+  handler_of(first)(c_, first);
+  after_leave();
+}
+
+// One instruction in a block of its own, with the checks that come before and behind it.
+void InterpVcpu::run_single() {
+  if (instruction_breakpoint()) return;
+  PendingEvents& e = c_.state.events;
+  const bool had_sti = e.interrupt_shadow_sti, had_movss = e.interrupt_shadow_movss;
+  const bool trap = c_.state.rflags & kTf, resume = c_.state.rflags & kRf;
+  c_.link_from = nullptr;
+  if (!decode_one(linear_rip(), single_)) {
+    if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
+    return;
+  }
+  c_.jump_tag = ~u64{0};  // no chaining into a next block
+  c_.block = &single_;
+  --c_.remaining;
+  const Insn* first = single_.insns.data();
+  handler_of(first)(c_, first);
+  const bool completed = c_.left != Step::Fault;
+  if (had_sti && completed) e.interrupt_shadow_sti = false;
+  if (had_movss && completed && single_.insns[0].op != isa::Op::MOV_TO_SEGMENT) e.interrupt_shadow_movss = false;
+  if (trap && completed && c_.state.activity == Activity::Running) e.debug_traps |= u64{1} << 14;
+  after_leave();
+  c_.link_from = nullptr;
+  if (resume && completed && c_.left != Step::Branch) c_.state.rflags &= ~kRf;
+}
+
+bool InterpVcpu::instruction_breakpoint() {
+  const u64 dr7 = c_.state.dr[7];
+  if (!(dr7 & 0xff) || (c_.state.rflags & kRf) || c_.state.events.interrupt_shadow_movss) return false;
+  u64 hits = 0;
+  for (unsigned i = 0; i < 4; ++i)
+    if ((dr7 >> (2 * i) & 3) && bits(dr7, 17 + 4 * i, 16 + 4 * i) == 0 && c_.state.dr[i] == linear_rip())
+      hits |= u64{1} << i;
+  if (!hits) return false;
+  if (!semantics::deliver_fault(c_, {kDebug, false, 0, hits}, c_.state.rip)) shutdown();
+  return true;
+}
+
+// Brings rip and the instruction count to the boundary at which the handlers were left.
+void InterpVcpu::after_leave() {
+  const Step how = c_.left;
+  if (how != Step::Branch) {
+    const u64 done = executed_in_block() + (how == Step::EndBlock ? 1 : 0);
+    c_.remaining += static_cast<i64>(c_.block->count) - static_cast<i64>(done);
+    finish_boundary(*c_.current, how);
+  }
+  c_.block = nullptr;
+}
+
+void InterpVcpu::finish_boundary(const Insn& insn, Step how) {
+  switch (how) {
+    case Step::EndBlock: c_.state.rip = semantics::next_rip(c_, insn); break;
+    case Step::Again: c_.state.rip = semantics::this_rip(c_, insn); break;
+    case Step::Fault: {
+      const u64 rip = semantics::this_rip(c_, insn);
+      c_.state.rip = rip;
+      if (!semantics::deliver_fault(c_, c_.fault, rip)) shutdown();
+      break;
+    }
+    default: break;
+  }
+}
+
+}  // namespace tandem::interp

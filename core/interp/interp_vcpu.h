@@ -1,0 +1,76 @@
+// One vCPU of the interpreter.
+#pragma once
+
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/cpu/cpuid_models.h"
+#include "core/interp/context.h"
+#include "core/semantics/host/host.h"
+
+namespace tandem::interp {
+
+class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
+ public:
+  InterpVcpu(VcpuId id, mem::GuestMemory& memory, const cpu::CpuModel& model,
+             std::unique_ptr<semantics::HostCode> host_code);
+  ~InterpVcpu() override;
+
+  cpu::Stop run(const cpu::RunBudget& budget, cpu::ExitSink& sink) override;
+  void kick() noexcept override;
+  void signal(cpu::Signal s, u8 sipi_vector) noexcept override;
+  u64 retired() const override;
+  Result<void> export_state(cpu::CpuState& out) override;
+  Result<void> import_state(const cpu::CpuState& in) override;
+  void flush_translations() override;
+
+  bool code_written(Gpa start, u64 length) noexcept override;
+  void code_page_added(u64 page, mem::CodeWriteListener& who) noexcept override;
+
+ private:
+  // What to do at a boundary: go on, or leave run() with a reason.
+  enum class Next : u8 { Run, Stop };
+
+  Next handle_requests(cpu::StopReason& why);
+  Next handle_events(cpu::StopReason& why);
+  bool deliver_debug_traps();
+  bool take_interrupt();
+  void startup(u8 vector);
+
+  void run_block(cpu::StopReason& why, bool& stop);
+  void run_single();
+  bool needs_single_step() const;
+  bool instruction_breakpoint();
+  void after_leave();
+  void finish_boundary(const Insn& insn, Step how);
+  void shutdown();
+
+  Block* find_block();
+  Block* decode_block(u64 linear, Gpa physical, unsigned limit);
+  bool fetch(u64 linear, u8* bytes, unsigned& available, Gpa& first, Gpa& second);
+  bool decode_one(u64 linear, Block& block);
+  u64 linear_rip() const;
+  void mark_code(u64 physical);
+  void process_code_requests();
+  void drop_everything();
+  u64 executed_in_block() const;
+
+  Context c_;
+  BlockCache cache_;
+  Block single_;
+  std::unique_ptr<semantics::HostCode> host_code_;
+  u64 retired_base_ = 0;   // instructions retired before this run()
+  i64 budget_ = 0;         // of this run()
+  bool running_ = false;
+  std::thread::id owner_;
+
+  struct PageChange {
+    u64 start, length;
+    bool added;  // became a code page of someone else; otherwise written
+  };
+  std::mutex changes_mutex_;
+  std::vector<PageChange> changes_;  // from other threads, guarded by changes_mutex_
+};
+
+}  // namespace tandem::interp
