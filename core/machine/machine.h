@@ -19,6 +19,8 @@
 
 namespace tandem::machine {
 
+inline constexpr u32 kMaxVcpus = 254;  // 8-bit APIC ids, 255 is broadcast
+
 enum class ClockKind : u8 { Host, Counted };
 
 struct MachineConfig {
@@ -91,7 +93,6 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   explicit Machine(std::unique_ptr<mem::GuestMemory> memory) : memory_(std::move(memory)) {}
   Result<void> add_cpus(const MachineConfig& config, cpu::Engine& engine);
   void run_cpu(u32 index);
-  void run_counted(u32 index);
   bool handle_stop(u32 index, const cpu::Stop& stop);  // false: the thread ends
   void wait_for_signal(Cpu& cpu);
 

@@ -34,7 +34,7 @@ class StateWriter {
     (put(values), ...);
   }
   void bytes(std::span<const u8> data);
-  std::vector<u8> finish() { return std::move(out_); }
+  std::vector<u8> finish();
 
  private:
   template <class T>
@@ -56,6 +56,7 @@ class StateWriter {
 
   std::vector<u8> out_;
   size_t section_ = 0;  // where the length of the open section is, 0 = none open
+  size_t section_start_ = 0;
 };
 
 class StateReader {
@@ -79,6 +80,7 @@ class StateReader {
   void bytes(std::span<u8> to);
   // The device's own objection to a value; end_section() gives it.
   void reject(std::string why);
+  bool failed() const { return !error_.empty(); }
   void check(bool good, std::string_view what) {
     if (!good) reject(std::string(what) + " is out of range");
   }

@@ -95,6 +95,7 @@ class HostClock final : public Clock {
   std::atomic<u64> tsc_offset_ = 0, frozen_tsc_ = 0;
   std::condition_variable wake_;
   bool stop_ = false;
+  u64 changes_ = 0;  // of the nearest deadline or of running_; with mutex_
   std::thread thread_;
 };
 
