@@ -66,6 +66,7 @@ Result<std::unique_ptr<CharBackend>> open_pty() {
   FdCharBackend::Config c;
   c.input = leader;
   c.output = fcntl(leader, F_DUPFD_CLOEXEC, 3);
+  c.lossy = true;
   c.keep_open = follower;  // else reads fail while nobody has it open
   fmt::print(stderr, "tandem: serial port at {}\n", name);
   return std::unique_ptr<CharBackend>(new FdCharBackend(std::move(c)));
@@ -87,6 +88,7 @@ Result<std::unique_ptr<CharBackend>> open_unix(const std::string& path) {
   }
   FdCharBackend::Config c;
   c.listener = fd;
+  c.lossy = true;
   c.unlink_path = path;
   return std::unique_ptr<CharBackend>(new FdCharBackend(std::move(c)));
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr size_t kFull = 64 * KiB;         // can_write() is false from here
 constexpr size_t kLost = 1 * MiB;          // a guest that writes on loses its output from here
+constexpr size_t kPiece = 4 * KiB;
 constexpr size_t kInputBuffer = 4 * KiB;
 constexpr u8 kEscape = 0x1d;               // Ctrl-]
 constexpr auto kGather = std::chrono::milliseconds(1);  // output of so long goes out in one call
@@ -58,9 +60,9 @@ void FdCharBackend::wake() {
 void FdCharBackend::write(std::span<const u8> bytes) {
   {
     std::lock_guard lock(mutex_);
-    if (pending_.size() + bytes.size() > kLost) return;
+    if (pending_.size() + bytes.size() > (config_.lossy ? kFull : kLost)) return;
     pending_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (pending_.size() >= kFull) full_ = true;
+    if (!config_.lossy && pending_.size() >= kFull) full_ = true;
   }
   wake();
 }
@@ -79,24 +81,20 @@ void FdCharBackend::flush() {
   }
 }
 
+// Writes what is pending, as far as the host takes it without blocking. The lock is free meanwhile.
 void FdCharBackend::drain() {
   std::unique_lock lock(mutex_);
   if (!connected() && config_.listener >= 0) pending_.clear();  // nobody listens
-  while (!pending_.empty()) {
+  output_blocked_ = false;
+  while (!pending_.empty() && !output_blocked_) {
     std::string chunk = std::move(pending_);
     pending_.clear();
     writing_ = true;
     lock.unlock();
-    const ssize_t n = ::write(config_.output, chunk.data(), chunk.size());
-    const int error = errno;
+    const size_t done = write_some(chunk);
     lock.lock();
     writing_ = false;
-    output_blocked_ = false;
-    const size_t done = n > 0 ? static_cast<size_t>(n) : 0;
-    if (n < 0 && error == EAGAIN) output_blocked_ = true;
-    const bool gone = n < 0 && error != EAGAIN && error != EINTR;
-    if (!gone && done < chunk.size()) pending_.insert(0, chunk, done);
-    if (output_blocked_) break;
+    pending_.insert(0, chunk, done);
   }
   if (pending_.empty()) drained_.notify_all();
   const bool was_full = full_;
@@ -105,6 +103,22 @@ void FdCharBackend::drain() {
   if (!was_full || full_) return;
   std::lock_guard receiver_lock(receiver_mutex_);
   if (receiver_) receiver_->writable();
+}
+
+size_t FdCharBackend::write_some(std::string_view bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    pollfd fd{config_.output, POLLOUT, 0};
+    if (poll(&fd, 1, 0) == 0) {
+      output_blocked_ = true;
+      return done;
+    }
+    // So much fits into a pipe that says it is writable.
+    const ssize_t n = ::write(config_.output, bytes.data() + done, std::min(bytes.size() - done, kPiece));
+    if (n < 0 && errno != EAGAIN && errno != EINTR) return bytes.size();  // the other end has gone
+    if (n > 0) done += static_cast<size_t>(n);
+  }
+  return done;
 }
 
 bool FdCharBackend::deliver() {
@@ -167,6 +181,10 @@ void FdCharBackend::wait(bool want_input) {
 }
 
 void FdCharBackend::run() {
+  sigset_t pipe_signal;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
   for (;;) {
     asleep_ = true;  // from here on, wake() really wakes
     {

@@ -20,6 +20,7 @@ class FdCharBackend final : public CharBackend {
     int input = -1, output = -1;  // owned
     int listener = -1;            // a socket whose one connection is input and output
     int keep_open = -1;
+    bool lossy = false;           // drop output that nobody takes, instead of holding the guest up
     std::string unlink_path;
     std::optional<termios> restore_terminal;
     std::function<void()> on_escape;
@@ -38,6 +39,7 @@ class FdCharBackend final : public CharBackend {
   void wake();
   void wait(bool want_input);
   void drain();
+  size_t write_some(std::string_view bytes);  // bytes done with
   bool deliver();  // true: there may be more input and room for it
   void fill();
   void accept_connection();
