@@ -23,7 +23,16 @@ inline constexpr u64 kPciHoleStart = 0xc0000000, kPciHoleEnd = 0xfec00000;
 inline constexpr u64 kIoapicBase = 0xfec00000;
 inline constexpr u64 kHpetBase = 0xfed00000;
 inline constexpr u64 kLapicBase = 0xfee00000;
+
 inline constexpr u16 kPmBase = 0x600;
+inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505, kDebugconPorts[2] = {0xe9, 0x402};
+inline constexpr u16 kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
+inline constexpr unsigned kKeyboardIrq = 1, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
+// I/O APIC pin of PIRQA#; the next three follow.
+inline constexpr unsigned kPirqGsi = 16;
+// The PIRQ line (0..3) that INTA# + pin of a slot is wired to.
+constexpr unsigned pci_line(unsigned slot, unsigned pin) { return (slot + 3 + pin) & 3; }
 
 // The map that firmware would give (INT 15h, E820), sorted.
 std::vector<MemoryRange> memory_map(const mem::GuestMemory& memory);

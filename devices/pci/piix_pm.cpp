@@ -11,7 +11,7 @@ namespace {
 constexpr unsigned kPmBase = 0x40, kPmRegMisc = 0x80;
 constexpr u64 kStatus = 0x00, kEnable = 0x02, kControl = 0x04, kTimer = 0x08, kGpeStatus = 0x0c, kGpeEnable = 0x0e;
 constexpr u64 kRegionSize = 0x40;
-constexpr u16 kTmr = 0x0001, kGbl = 0x0020, kPowerButton = 0x0100, kRtc = 0x0400, kWake = 0x8000;
+constexpr u16 kTmr = 0x0001, kGbl = 0x0020, kPowerButton = 0x0100, kRtc = 0x0400;
 constexpr u16 kSciEnable = 0x0001, kSleepEnable = 0x2000;
 constexpr u64 kTimerHz = 3579545;
 constexpr unsigned kTimerBits = 24;
