@@ -47,6 +47,7 @@ void Clock::forget(Timer& timer) {
 void Clock::run_due() {
   const GuestNs until = now();
   std::unique_lock lock(mutex_);
+  busy_ = true;
   while (!queue_.empty() && queue_.begin()->first <= until) {
     const GuestNs deadline = queue_.begin()->first;
     Timer* timer = queue_.begin()->second;
@@ -60,6 +61,13 @@ void Clock::run_due() {
     running_ = nullptr;
     finished_.notify_all();
   }
+  busy_ = false;
+  finished_.notify_all();
+}
+
+void Clock::wait_idle() {
+  std::unique_lock lock(mutex_);
+  finished_.wait(lock, [&] { return !busy_; });
 }
 
 void CountedClock::connect(std::function<u64()> retired, std::function<void()> earlier) {

@@ -32,6 +32,8 @@ class Clock {
  protected:
   // Calls what is due, in the order of deadlines. No lock is held in a callback.
   void run_due();
+  // Waits until run_due(), called by another thread, has returned.
+  void wait_idle();
   virtual void deadline_earlier() {}  // the next deadline came nearer; called with no lock held
 
   mutable std::mutex mutex_;
@@ -45,6 +47,7 @@ class Clock {
 
   Queue queue_;
   Timer* running_ = nullptr;
+  bool busy_ = false;  // in run_due()
   std::thread::id running_on_;
   std::condition_variable finished_;
 };
@@ -90,12 +93,12 @@ class HostClock final : public Clock {
 
   u64 tsc_hz_;
   // Guest = host + offset while running; the frozen values while paused.
-  std::atomic<bool> running_ = false;
+  std::atomic<bool> going_ = false;
   std::atomic<i64> ns_offset_ = 0, frozen_ns_ = 0;
   std::atomic<u64> tsc_offset_ = 0, frozen_tsc_ = 0;
   std::condition_variable wake_;
   bool stop_ = false;
-  u64 changes_ = 0;  // of the nearest deadline or of running_; with mutex_
+  u64 changes_ = 0;  // of the nearest deadline or of going_; with mutex_
   std::thread thread_;
 };
 

@@ -38,33 +38,36 @@ HostClock::~HostClock() {
 }
 
 GuestNs HostClock::now() const {
-  if (!running_.load(std::memory_order_acquire)) return GuestNs{frozen_ns_.load()};
+  if (!going_.load(std::memory_order_acquire)) return GuestNs{frozen_ns_.load()};
   return GuestNs{host_ns() + ns_offset_.load(std::memory_order_relaxed)};
 }
 
 u64 HostClock::tsc() const {
-  if (!running_.load(std::memory_order_acquire)) return frozen_tsc_.load();
+  if (!going_.load(std::memory_order_acquire)) return frozen_tsc_.load();
   return __rdtsc() + tsc_offset_.load(std::memory_order_relaxed);
 }
 
 void HostClock::resume() {
   {
     std::lock_guard lock(mutex_);
-    if (running_) return;
+    if (going_) return;
     ns_offset_ = frozen_ns_ - host_ns();
     tsc_offset_ = frozen_tsc_ - __rdtsc();
-    running_.store(true, std::memory_order_release);
+    going_.store(true, std::memory_order_release);
     ++changes_;
   }
   wake_.notify_all();
 }
 
 void HostClock::pause() {
-  std::lock_guard lock(mutex_);
-  if (!running_) return;
-  frozen_ns_ = host_ns() + ns_offset_;
-  frozen_tsc_ = __rdtsc() + tsc_offset_;
-  running_.store(false, std::memory_order_release);
+  {
+    std::lock_guard lock(mutex_);
+    if (!going_) return;
+    frozen_ns_ = host_ns() + ns_offset_;
+    frozen_tsc_ = __rdtsc() + tsc_offset_;
+    going_.store(false, std::memory_order_release);
+  }
+  wait_idle();
 }
 
 void HostClock::set(GuestNs now, u64 tsc) {
@@ -84,7 +87,7 @@ void HostClock::deadline_earlier() {
 void HostClock::timer_thread() {
   std::unique_lock lock(mutex_);
   while (!stop_) {
-    if (!running_) {
+    if (!going_) {
       wake_.wait(lock);
       continue;
     }

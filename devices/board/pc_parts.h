@@ -18,8 +18,13 @@
 
 namespace tandem::devices {
 
-// Members go in the reverse order: claims first, then devices, wires, the machine, the back ends.
 struct Pc::Parts {
+  // The last made goes first: it may reach those before it.
+  ~Parts() {
+    claims.clear();
+    while (!owned.empty()) owned.pop_back();
+  }
+
   PcConfig config;
   std::unique_ptr<machine::Machine> machine;
   std::array<irq::IrqWire, IoapicState::kPins> gsi;  // by I/O APIC pin; 0..15 go to the 8259 pair too
