@@ -1,0 +1,177 @@
+#include "core/machine/machine.h"
+
+#include <fmt/format.h>
+
+#include "core/base/assert.h"
+
+namespace tandem::machine {
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, cpu::Engine& engine) {
+  if (config.vcpus == 0 || config.vcpus > kMaxVcpus)
+    return user_error(fmt::format("vcpus: {} is not in 1..{}", config.vcpus, kMaxVcpus));
+  if (config.clock == ClockKind::Counted) {
+    if (config.vcpus != 1) return user_error("a clock counted from instructions needs vcpus = 1");
+    if (!engine.caps().counts_instructions)
+      return user_error(fmt::format("engine {} does not count instructions", engine.caps().name));
+  }
+  TANDEM_TRY_ASSIGN(memory, mem::GuestMemory::create(config.memory_bytes));
+  std::unique_ptr<Machine> machine(new Machine(std::move(memory)));
+  if (config.clock == ClockKind::Counted) {
+    auto clock = std::make_unique<time::CountedClock>();
+    machine->counted_clock_ = clock.get();
+    machine->clock_ = std::move(clock);
+  } else {
+    auto clock = std::make_unique<time::HostClock>();
+    machine->host_clock_ = clock.get();
+    machine->clock_ = std::move(clock);
+  }
+  TANDEM_TRY(machine->add_cpus(config, engine));
+  return machine;
+}
+
+Result<void> Machine::add_cpus(const MachineConfig& config, cpu::Engine& engine) {
+  ensure(config.model != nullptr, "a machine needs a CPU model");
+  for (u32 i = 0; i < config.vcpus; ++i) {
+    auto made = engine.make_vcpu(VcpuId{i}, *memory_, *config.model);
+    if (!made) return std::move(made.error()).in(fmt::format("vCPU {}", i));
+    auto cpu = std::make_unique<Cpu>();
+    cpu->vcpu = made.take();
+    cpus_.push_back(std::move(cpu));
+  }
+  for (u32 i = 0; i < config.vcpus; ++i) {
+    cpus_[i]->lapic = std::make_unique<irq::Lapic>(VcpuId{i}, *clock_, apic_bus_, *this);
+    apic_bus_.attach(*cpus_[i]->lapic);
+  }
+  if (counted_clock_) {
+    cpu::Vcpu* only = cpus_[0]->vcpu.get();
+    counted_clock_->connect([only] { return only->retired(); }, [only] { only->kick(); });
+  }
+  return {};
+}
+
+Machine::~Machine() = default;
+
+Result<void> Machine::reset_cpus(const cpu::CpuState& bsp) {
+  for (u32 i = 0; i < vcpu_count(); ++i) {
+    Cpu& c = *cpus_[i];
+    c.lapic->reset(i == 0);
+    c.wake = 0;
+    cpu::CpuState state = i == 0 ? bsp : cpu::reset_state(false, i);
+    state.activity = i == 0 ? cpu::Activity::Running : cpu::Activity::WaitForSipi;
+    state.msr.apic_base = c.lapic->apic_base();
+    state.lapic = c.lapic->state();
+    TANDEM_TRY(c.vcpu->import_state(state));
+    c.vcpu->flush_translations();
+  }
+  return {};
+}
+
+RunOutcome Machine::run() {
+  if (host_clock_) host_clock_->resume();
+  for (u32 i = 0; i < vcpu_count(); ++i) cpus_[i]->thread = std::thread([this, i] { run_cpu(i); });
+  for (const auto& c : cpus_) c->thread.join();
+  if (host_clock_) host_clock_->pause();
+  std::lock_guard lock(outcome_mutex_);
+  RunOutcome outcome = std::move(outcome_).value_or(RunOutcome{});
+  outcome_.reset();
+  stopping_ = false;
+  return outcome;
+}
+
+void Machine::stop(RunOutcome outcome) {
+  {
+    std::lock_guard lock(outcome_mutex_);
+    if (!outcome_) outcome_ = std::move(outcome);
+    stopping_ = true;
+  }
+  for (const auto& c : cpus_) {
+    c->vcpu->kick();
+    c->wake = 1;
+    c->wake.notify_one();
+  }
+}
+
+void Machine::run_cpu(u32 index) {
+  Cpu& c = *cpus_[index];
+  while (!stopping_) {
+    cpu::RunBudget budget;
+    if (counted_clock_) {
+      counted_clock_->run_timers();
+      if (const auto next = counted_clock_->next_deadline()) {
+        const i64 distance = raw(*next) - raw(counted_clock_->now());
+        budget.instructions = distance > 0 ? static_cast<u64>(distance) : 1;
+      }
+    }
+    if (!handle_stop(index, c.vcpu->run(budget, *this))) return;
+  }
+}
+
+bool Machine::handle_stop(u32 index, const cpu::Stop& stop_) {
+  switch (stop_.why) {
+    case cpu::StopReason::BudgetSpent:
+    case cpu::StopReason::Kicked:
+    case cpu::StopReason::DebugTrap: return true;
+    case cpu::StopReason::Halted: wait_for_signal(*cpus_[index]); return true;
+    case cpu::StopReason::TripleFault:
+      stop({RunOutcome::Kind::TripleFault, 0, fmt::format("vCPU {} shut down after a triple fault", index)});
+      return false;
+    case cpu::StopReason::HostError:
+      stop({RunOutcome::Kind::HostError, 0, fmt::format("the engine could not go on with vCPU {}", index)});
+      return false;
+  }
+  return false;
+}
+
+void Machine::wait_for_signal(Cpu& c) {
+  if (c.wake.exchange(0)) return;
+  if (counted_clock_ && counted_clock_->skip_to_deadline()) return;
+  c.wake.wait(0);
+  c.wake = 0;
+}
+
+void Machine::signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) {
+  Cpu& c = *cpus_[raw(vcpu)];
+  c.vcpu->signal(signal, sipi_vector);
+  if (c.wake.exchange(1) == 0) c.wake.notify_one();
+}
+
+void Machine::io(bus::IoAccess& access) {
+  if (access.bus == bus::BusKind::Pio) return pio_.dispatch(access);
+  irq::Lapic& own = *cpus_[raw(access.vcpu)]->lapic;
+  if (own.covers(access.address)) return own.io(access);
+  mmio_.dispatch(access);
+}
+
+bool Machine::msr(cpu::MsrAccess& access) { return cpus_[raw(access.vcpu)]->lapic->msr(access); }
+
+bool Machine::interrupt_pending(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->interrupt_pending(); }
+
+std::optional<u8> Machine::take_interrupt(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->take_interrupt(); }
+
+u8 Machine::read_cr8(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->read_cr8(); }
+
+void Machine::write_cr8(VcpuId vcpu, u8 value) { cpus_[raw(vcpu)]->lapic->write_cr8(value); }
+
+Result<void> Machine::export_cpu(u32 index, cpu::CpuState& out) {
+  const Cpu& c = *cpus_[index];
+  TANDEM_TRY(c.vcpu->export_state(out));
+  out.lapic = c.lapic->state();
+  out.msr.apic_base = c.lapic->apic_base();
+  return {};
+}
+
+Result<void> Machine::import_cpu(u32 index, const cpu::CpuState& in) {
+  Cpu& c = *cpus_[index];
+  TANDEM_TRY(c.vcpu->import_state(in));
+  c.vcpu->flush_translations();
+  c.lapic->load_state(in.lapic, in.msr.apic_base);
+  return {};
+}
+
+u64 Machine::retired() const {
+  u64 sum = 0;
+  for (const auto& c : cpus_) sum += c->vcpu->retired();
+  return sum;
+}
+
+}  // namespace tandem::machine

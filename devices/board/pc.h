@@ -1,0 +1,69 @@
+// Pc: the board. A machine with the devices of an i440FX/PIIX PC at their usual addresses.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/cpu/cpu_state.h"
+#include "core/machine/machine.h"
+#include "devices/backend/char_backend.h"
+#include "devices/board/memory_map.h"
+
+namespace tandem::devices {
+
+// What a loader may want to hand to its kernel.
+struct BootInfo {
+  Gpa rsdp{};                            // ACPI root pointer, already in memory
+  std::vector<MemoryRange> memory_map;
+};
+
+// Puts a guest into memory and gives the first vCPU's state. Called at power-on and at each reset, with cleared devices
+// and with RAM as it was left. Start from cpu::reset_state(true, 0).
+using BootLoader = std::function<Result<cpu::CpuState>(mem::GuestMemory&, const BootInfo&)>;
+
+struct PcConfig {
+  u64 memory_bytes = 512 * MiB;
+  u32 vcpus = 1;
+  const cpu::CpuModel* model = nullptr;
+  machine::ClockKind clock = machine::ClockKind::Host;
+  std::array<std::unique_ptr<CharBackend>, 4> serials;  // null: the port exists, nothing is connected
+  std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
+  std::optional<u16> debug_exit_port, exit_port;
+  BootLoader boot;
+  bool restart_on_reset = true;                         // else run() returns Reset
+  std::function<i64()> date;                            // seconds since 1970 at power-on; empty: host's date
+};
+
+using machine::RunOutcome;
+
+class Pc {
+ public:
+  static Result<std::unique_ptr<Pc>> create(PcConfig config, cpu::Engine& engine);
+  ~Pc();
+
+  mem::GuestMemory& memory();
+  machine::Machine& machine();
+  const std::vector<machine::Device*>& devices() const;
+
+  // Boots on the first call; after Stopped, goes on. Blocks until the guest ends or request_stop().
+  // A failing boot loader is an error; everything that a guest does is an outcome.
+  Result<RunOutcome> run();
+  void request_stop();  // [any-thread] run() returns Stopped
+  void power_button();  // [any-thread]
+  void request_reset();  // [any-thread]
+  void nmi();           // [any-thread]
+
+  // Between calls of run().
+  Result<std::vector<u8>> save();
+  Result<void> load(std::vector<u8> snapshot);
+
+ private:
+  struct Parts;
+  explicit Pc(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tandem::devices

@@ -1,0 +1,59 @@
+// What a Pc is made of; for devices/board only.
+#pragma once
+
+#include <algorithm>
+#include <string>
+
+#include "devices/board/pc.h"
+#include "devices/input/i8042.h"
+#include "devices/pci/i440fx.h"
+#include "devices/pci/piix.h"
+#include "devices/platform/call_port.h"
+#include "devices/platform/hpet.h"
+#include "devices/platform/ioapic.h"
+#include "devices/platform/pic.h"
+#include "devices/platform/pit.h"
+#include "devices/platform/rtc.h"
+#include "devices/serial/uart16550.h"
+
+namespace tandem::devices {
+
+struct Pc::Parts {
+  // The last made goes first: it may reach those before it.
+  ~Parts() {
+    claims.clear();
+    while (!owned.empty()) owned.pop_back();
+  }
+
+  PcConfig config;
+  std::unique_ptr<machine::Machine> machine;
+  std::array<irq::IrqWire, IoapicState::kPins> gsi;  // by I/O APIC pin; 0..15 go to the 8259 pair too
+  std::vector<std::unique_ptr<machine::Device>> owned;
+  std::vector<machine::Device*> devices;  // the registry: reset, saved and loaded in this order
+  std::vector<bus::Claim> claims;
+  Pic* pic = nullptr;
+  Ioapic* ioapic = nullptr;
+  Pit* pit = nullptr;
+  Rtc* rtc = nullptr;
+  I440fx* host_bridge = nullptr;
+  PiixPm* pm = nullptr;
+  I8042* i8042 = nullptr;
+  bool booted = false;
+
+  template <class T, class... Args>
+  T& add(Args&&... args) {
+    auto made = std::make_unique<T>(std::forward<Args>(args)...);
+    T& device = *made;
+    devices.push_back(&device);
+    owned.push_back(std::move(made));
+    return device;
+  }
+  Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner, bool mmio = false);
+  Result<void> add_interrupts();
+  Result<void> add_timers();
+  Result<void> add_pci();
+  Result<void> add_isa();
+  Result<void> boot(machine::ResetKind kind);
+};
+
+}  // namespace tandem::devices

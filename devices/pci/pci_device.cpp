@@ -1,0 +1,145 @@
+#include "devices/pci/pci_device.h"
+
+#include "core/base/assert.h"
+#include "core/base/bits.h"
+#include "devices/pci/regs.h"
+
+namespace tandem::devices {
+
+using namespace pci;
+
+PciDevice::PciDevice(machine::DeviceContext context, const PciIdentity& id) : context_(context) {
+  set_config(kVendorId, 2, id.vendor);
+  set_config(kDeviceId, 2, id.device);
+  set_config(kRevision, 1, id.revision);
+  set_config(kClass, 2, id.class_code & 0xffff);
+  set_config(kClass + 2, 1, id.class_code >> 16);
+  set_config(kHeaderType, 1, id.multifunction ? 0x80 : 0);
+  set_config(kSubsystemVendor, 2, id.subsystem_vendor);
+  set_config(kSubsystem, 2, id.subsystem);
+  set_config(kInterruptPin, 1, id.interrupt_pin);
+  set_writable(kCommand, {kCommandIo | kCommandMemory | kCommandMaster, kCommandIntxOff >> 8});
+  set_writable(kInterruptLine, {0xff});
+}
+
+void PciDevice::set_config(unsigned offset, unsigned size, u32 value) {
+  std::lock_guard lock(config_mutex_);
+  for (unsigned i = 0; i < size; ++i) {
+    const u8 byte = static_cast<u8>(value >> (8 * i));
+    config_.bytes[offset + i] = byte;
+    initial_.bytes[offset + i] = byte;
+  }
+}
+
+u32 PciDevice::config(unsigned offset, unsigned size) const {
+  std::lock_guard lock(config_mutex_);
+  u32 value = 0;
+  for (unsigned i = 0; i < size; ++i) value |= static_cast<u32>(config_.bytes[(offset + i) & 0xff]) << (8 * i);
+  return value;
+}
+
+bool PciDevice::bus_master() const { return config(kCommand, 2) & kCommandMaster; }
+
+void PciDevice::set_writable(unsigned offset, std::initializer_list<u8> masks) {
+  std::lock_guard lock(config_mutex_);
+  for (u8 m : masks) writable_[offset++] = m;
+}
+
+unsigned PciDevice::add_capability(u8 id, unsigned size) {
+  const unsigned at = next_capability_;
+  ensure(at + size <= 256, "PCI capabilities fit into the configuration space");
+  next_capability_ = static_cast<unsigned>(align_up(at + size, 4));
+  set_config(at, 1, id);
+  set_config(last_link_, 1, at);
+  last_link_ = at + 1;
+  set_config(kStatus, 1, config(kStatus, 1) | kStatusCapabilities);
+  return at;
+}
+
+void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
+  const unsigned at = kBar0 + 4 * index;
+  const u32 type = kind == BarKind::Io               ? kBarIo
+                   : kind == BarKind::Memory32       ? 0
+                   : kind == BarKind::Prefetchable64 ? kBar64 | kBarPrefetchable
+                                                     : kBar64;
+  set_config(at, 4, type);
+  const u64 mask = ~(size - 1);
+  const unsigned width = type & kBar64 ? 8 : 4;
+  std::lock_guard lock(config_mutex_);
+  for (unsigned i = 0; i < width; ++i) writable_[at + i] = static_cast<u8>(mask >> (8 * i));
+  writable_[at] &= static_cast<u8>(kind == BarKind::Io ? ~3 : ~15);
+  bars_.push_back({index, kind, size, &handler, ~u64{0}, {}});
+}
+
+u64 PciDevice::bar_address(const Bar& bar) const {
+  const u8* c = config_.bytes.data();
+  const u16 command = load_le<u16>(c + kCommand);
+  const bool io = bar.kind == BarKind::Io;
+  if (!(command & (io ? kCommandIo : kCommandMemory))) return ~u64{0};
+  const u8* at = c + kBar0 + 4 * bar.index;
+  const bool wide = bar.kind == BarKind::Memory64 || bar.kind == BarKind::Prefetchable64;
+  const u64 value = wide ? load_le<u64>(at) : load_le<u32>(at);
+  const u64 address = value & ~(io ? u64{3} : u64{15});
+  // While a driver measures the size, the register holds ones.
+  const u64 top = io ? 0x10000 : wide ? u64{1} << 52 : u64{1} << 32;
+  if (address == 0 || address >= top || address + bar.size > top || (!wide && !io && address + bar.size == top))
+    return ~u64{0};
+  return address;
+}
+
+void PciDevice::map_bars() {
+  for (Bar& b : bars_) {
+    const u64 address = bar_address(b);
+    if (address == b.mapped) continue;
+    b.claim.release();
+    b.mapped = address;
+    if (address == ~u64{0}) continue;
+    auto claim = (b.kind == BarKind::Io ? context_.pio : context_.mmio).claim({address, b.size}, *b.handler, name());
+    if (claim)
+      b.claim = claim.take();
+    else
+      context_.counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+u32 PciDevice::read_config(unsigned offset, unsigned size) { return config(offset, size); }
+
+void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
+  {
+    std::lock_guard lock(config_mutex_);
+    for (unsigned i = 0; i < size; ++i) {
+      u8& byte = config_.bytes[(offset + i) & 0xff];
+      const u8 mask = writable_[(offset + i) & 0xff];
+      byte = static_cast<u8>((byte & ~mask) | (value >> (8 * i) & mask));
+    }
+    const bool moves = offset < kCommand + 2 ? offset + size > kCommand : offset >= kBar0 && offset < kBar0 + 24;
+    if (moves) map_bars();
+  }
+  config_written(offset, size);
+}
+
+void PciDevice::config_written(unsigned, unsigned) {}
+
+void PciDevice::reset_config() {
+  std::lock_guard lock(config_mutex_);
+  config_ = initial_;
+  map_bars();
+}
+
+PciConfig PciDevice::config_state() const {
+  std::lock_guard lock(config_mutex_);
+  return config_;
+}
+
+void PciDevice::load_config(const PciConfig& config) {
+  std::lock_guard lock(config_mutex_);
+  // What the guest can't write is what this device is, not what a snapshot says.
+  for (unsigned i = 0; i < 256; ++i) {
+    const bool status = i == kStatus || i == kStatus + 1;
+    if (writable_[i] && !status)
+      config_.bytes[i] = static_cast<u8>((config_.bytes[i] & ~writable_[i]) | (config.bytes[i] & writable_[i]));
+  }
+  map_bars();
+}
+
+}  // namespace tandem::devices

@@ -1,0 +1,223 @@
+#include "devices/platform/pit.h"
+
+#include "core/base/bits.h"
+
+namespace tandem::devices {
+
+namespace {
+
+// 8254 data sheet, "Control word format", "Read-back command".
+constexpr u64 kHz = 1193182;
+constexpr u8 kReadBack = 3, kReadBackNoCount = 0x20, kReadBackNoStatus = 0x10;
+constexpr u8 kStatusOut = 0x80, kStatusNull = 0x40;
+// Port 0x61.
+constexpr u8 kGate2 = 0x01, kSpeaker = 0x02, kRefresh = 0x10, kOut2 = 0x20;
+constexpr i64 kRefreshPeriod = 15085;
+
+u64 to_ticks(i64 ns) { return static_cast<u64>(static_cast<u128>(ns) * kHz / time::kSecond); }
+i64 to_ns(u64 ticks) { return static_cast<i64>((static_cast<u128>(ticks) * time::kSecond + kHz - 1) / kHz); }
+
+u32 from_bcd(u32 v) { return (v & 15) + (v >> 4 & 15) * 10 + (v >> 8 & 15) * 100 + (v >> 12 & 15) * 1000; }
+u16 to_bcd(u32 v) {
+  return static_cast<u16>(v % 10 | v / 10 % 10 << 4 | v / 100 % 10 << 8 | v / 1000 % 10 << 12);
+}
+
+}  // namespace
+
+Pit::Pit(machine::DeviceContext context, irq::EdgeIrq irq)
+    : clock_(context.clock),
+      irq_(irq),
+      ports_(*this, &Pit::io),
+      system_(*this, &Pit::system_io),
+      timer_(context.clock, [this](GuestNs deadline) { fired(deadline); }) {
+  reset(machine::ResetKind::PowerOn);
+}
+
+void Pit::reset(machine::ResetKind) {
+  std::lock_guard lock(mutex_);
+  state_ = PitState{};
+  state_.channels[2].gate = false;
+  state_.channels[2].frozen_ticks = 0;
+  arm();
+}
+
+u64 Pit::elapsed(const Channel& c) const {
+  if (c.frozen_ticks >= 0) return static_cast<u64>(c.frozen_ticks);
+  return to_ticks(raw(clock_.now()) - c.loaded);
+}
+
+bool Pit::out(const Channel& c) const {
+  const u64 t = elapsed(c);
+  if (c.waiting) return c.mode != 0;
+  switch (c.mode) {
+    case 0:
+    case 1: return t >= c.count;
+    case 2: return t % c.count != c.count - 1;
+    case 3: return t % c.count < (c.count + 1) / 2;
+    default: return t != c.count;
+  }
+}
+
+u16 Pit::counter(const Channel& c) const {
+  const u64 t = elapsed(c);
+  u64 value = 0;
+  if (c.mode == 2)
+    value = c.count - t % c.count;
+  else if (c.mode == 3)
+    value = c.count - 2 * t % c.count;
+  else
+    value = (c.count - t) % (c.bcd ? 10000 : 0x10000);
+  return c.bcd ? to_bcd(static_cast<u32>(value % 10000)) : static_cast<u16>(value);
+}
+
+void Pit::latch_count(Channel& c) {
+  if (c.latched_bytes) return;
+  c.latch = counter(c);
+  c.latched_bytes = c.access == 3 ? 2 : 1;
+}
+
+void Pit::latch_status(Channel& c) {
+  if (c.status_latched) return;
+  c.status = static_cast<u8>((out(c) ? kStatusOut : 0) | (c.waiting ? kStatusNull : 0) | c.access << 4 | c.mode << 1 |
+                             (c.bcd ? 1 : 0));
+  c.status_latched = true;
+}
+
+u8 Pit::read_counter(Channel& c) {
+  if (c.status_latched) {
+    c.status_latched = false;
+    return c.status;
+  }
+  const u16 value = c.latched_bytes ? c.latch : counter(c);
+  bool high = c.access == 2;
+  if (c.access == 3) {
+    high = c.high_read_next;
+    c.high_read_next = !high;
+  }
+  if (c.latched_bytes) --c.latched_bytes;
+  return static_cast<u8>(high ? value >> 8 : value);
+}
+
+void Pit::load_count(unsigned index, u32 value) {
+  Channel& c = state_.channels[index];
+  if (c.bcd) value = from_bcd(value);
+  if (value == 0) value = c.bcd ? 10000 : 0x10000;
+  c.count = value;
+  c.waiting = false;
+  c.loaded = raw(clock_.now());
+  c.frozen_ticks = c.gate || c.mode == 1 || c.mode == 5 ? -1 : 0;
+  if (index == 0) arm();
+}
+
+void Pit::write_counter(unsigned index, u8 value) {
+  Channel& c = state_.channels[index];
+  if (c.access == 1) return load_count(index, value);
+  if (c.access == 2) return load_count(index, static_cast<u32>(value) << 8);
+  if (!c.high_write_next)
+    c.low_byte = value;
+  else
+    load_count(index, c.low_byte | static_cast<u32>(value) << 8);
+  c.high_write_next = !c.high_write_next;
+}
+
+void Pit::write_control(u8 value) {
+  const unsigned index = value >> 6;
+  if (index == kReadBack) {
+    for (unsigned i = 0; i < 3; ++i) {
+      if (!(value >> (i + 1) & 1)) continue;
+      if (!(value & kReadBackNoCount)) latch_count(state_.channels[i]);
+      if (!(value & kReadBackNoStatus)) latch_status(state_.channels[i]);
+    }
+    return;
+  }
+  Channel& c = state_.channels[index];
+  const u8 access = value >> 4 & 3;
+  if (access == 0) return latch_count(c);
+  c.access = access;
+  c.mode = value >> 1 & 7;
+  if (c.mode > 5) c.mode -= 4;
+  c.bcd = value & 1;
+  c.high_write_next = c.high_read_next = false;
+  c.latched_bytes = 0;
+  c.status_latched = false;
+  c.waiting = true;
+  if (index == 0) arm();
+}
+
+void Pit::set_gate(Channel& c, bool gate) {
+  if (gate == c.gate) return;
+  const u64 ticks = elapsed(c);
+  c.gate = gate;
+  const i64 now = raw(clock_.now());
+  const bool one_shot = c.mode == 1 || c.mode == 5;
+  if (!gate) {
+    if (!one_shot) c.frozen_ticks = static_cast<i64>(ticks);
+    return;
+  }
+  c.loaded = c.mode == 0 || c.mode == 4 ? now - to_ns(ticks) : now;
+  c.frozen_ticks = -1;
+}
+
+void Pit::arm() {
+  const Channel& c = state_.channels[0];
+  next_edge_ = -1;
+  if (c.waiting || !state_.irq_enabled || c.mode == 1 || c.mode == 5) return timer_.cancel();
+  const u64 t = elapsed(c);
+  u64 edge = c.mode == 4 ? u64{c.count} + 1 : c.count;
+  if (c.mode == 2 || c.mode == 3)
+    edge = (t / c.count + 1) * c.count;
+  else if (t >= edge)
+    return timer_.cancel();
+  next_edge_ = c.loaded + to_ns(edge);
+  timer_.arm(GuestNs{next_edge_});
+}
+
+void Pit::fired(GuestNs deadline) {
+  std::lock_guard lock(mutex_);
+  if (next_edge_ < 0 || raw(deadline) < next_edge_) return;
+  irq_.pulse();
+  arm();
+}
+
+void Pit::set_irq_enabled(bool on) {
+  std::lock_guard lock(mutex_);
+  state_.irq_enabled = on;
+  arm();
+}
+
+void Pit::io(bus::IoAccess& access) {
+  std::lock_guard lock(mutex_);
+  const unsigned index = access.offset & 3;
+  if (access.dir == bus::IoDir::Read)
+    access.value = index == 3 ? 0xff : read_counter(state_.channels[index]);
+  else if (index == 3)
+    write_control(static_cast<u8>(access.value));
+  else
+    write_counter(index, static_cast<u8>(access.value));
+}
+
+void Pit::system_io(bus::IoAccess& access) {
+  std::lock_guard lock(mutex_);
+  Channel& c = state_.channels[2];
+  if (access.dir == bus::IoDir::Write) {
+    set_gate(c, access.value & kGate2);
+    state_.speaker = access.value & kSpeaker;
+    return;
+  }
+  access.value = (c.gate ? kGate2 : 0u) | (state_.speaker ? kSpeaker : 0u) | (out(c) ? kOut2 : 0u) |
+                 (raw(clock_.now()) / kRefreshPeriod & 1 ? kRefresh : 0u);
+}
+
+void Pit::save(snapshot::StateWriter& writer) const {
+  std::lock_guard lock(mutex_);
+  snapshot::save_section(writer, name(), 1, state_);
+}
+
+Result<void> Pit::load(snapshot::StateReader& reader) {
+  std::lock_guard lock(mutex_);
+  TANDEM_TRY(snapshot::load_section(reader, name(), 1, state_));
+  arm();
+  return {};
+}
+
+}  // namespace tandem::devices
