@@ -34,6 +34,13 @@ struct Block {
   bool crosses() const { return second_page != ~u64{0}; }
 };
 
+// Makes `to` the successor of `from`, where one mapping and one mode hold for both.
+inline void link(Block* from, unsigned slot, Block* to) {
+  if (from->key.mode == to->key.mode && !from->crosses() && !to->crosses() &&
+      (from->key.physical ^ to->key.physical) < kPageSize)
+    from->links[slot] = to;
+}
+
 struct BlockKeyHash {
   std::size_t operator()(const BlockKey& k) const { return (k.physical * 0x9e3779b97f4a7c15) ^ k.mode; }
 };

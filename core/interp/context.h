@@ -18,13 +18,18 @@ struct JumpEntry {
 };
 inline constexpr unsigned kJumpEntries = 4096;
 
+struct PendingLink {
+  Block* block = nullptr;
+  unsigned slot = 0;
+  u64 rip = 0;
+};
+
 struct Context : cpu::Cpu {
   Block* block = nullptr;
   const Insn* current = nullptr;  // the instruction that runs, exact wherever memory or devices are reached
   i64 remaining = 0;              // of the budget; a block's instructions are taken at its start
   Step left = Step::Next;         // how the handler chain was left, at `current`
-  Block* link_from = nullptr;     // to be linked with the block that comes next
-  unsigned link_slot = 0;
+  PendingLink link_from;          // to be linked with the block at its rip, if that comes next
   u64 jump_tag = 0;               // what a JumpEntry must carry to be good now
   std::array<JumpEntry, kJumpEntries> jumps;
 

@@ -31,9 +31,13 @@ inline const Insn* jump(Context& c) {
 // The same for a direct branch. slot: 0 not taken, 1 taken.
 inline const Insn* follow(Context& c, unsigned slot) {
   if (Block* next = c.block->links[slot]) [[likely]] return start_block(c, next);
-  c.link_from = c.block;
-  c.link_slot = slot;
-  return jump(c);
+  Block* from = c.block;
+  const Insn* first = jump(c);
+  if (first)
+    link(from, slot, c.block);
+  else
+    c.link_from = {from, slot, c.state.rip};
+  return first;
 }
 
 // Any function of core/semantics as a handler.

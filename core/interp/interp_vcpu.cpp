@@ -80,7 +80,7 @@ void InterpVcpu::flush_translations() { drop_everything(); }
 void InterpVcpu::drop_everything() {
   cache_.clear();
   c_.jumps.fill({});
-  c_.link_from = nullptr;
+  c_.link_from = {};
   c_.block = nullptr;
   mmu::flush_all(c_);
 }
@@ -254,7 +254,7 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
   if (needs_single_step()) return run_single();
   Block* block = find_block();
   if (!block) {
-    c_.link_from = nullptr;
+    c_.link_from = {};
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
   }
@@ -262,11 +262,10 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
   c_.jump_tag = u64{mode_bits(c_.mode)} << 32 | static_cast<u32>(c_.mapping_generation);
   if (block != &single_) {
     c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.jump_tag, block};
-    if (c_.link_from && c_.link_from != &single_ && c_.link_from->key.mode == block->key.mode && !c_.link_from->crosses() && !block->crosses() &&
-        (c_.link_from->key.physical ^ block->key.physical) < kPageSize)
-      c_.link_from->links[c_.link_slot] = block;
+    const PendingLink& from = c_.link_from;
+    if (from.block && from.rip == c_.state.rip) link(from.block, from.slot, block);
   }
-  c_.link_from = nullptr;
+  c_.link_from = {};
   c_.block = nullptr;
   const Insn* first = start_block(c_, block);
   if (!first) return;
@@ -280,7 +279,7 @@ void InterpVcpu::run_single() {
   PendingEvents& e = c_.state.events;
   const bool had_sti = e.interrupt_shadow_sti, had_movss = e.interrupt_shadow_movss;
   const bool trap = c_.state.rflags & kTf, resume = c_.state.rflags & kRf;
-  c_.link_from = nullptr;
+  c_.link_from = {};
   if (!decode_one(linear_rip(), single_)) {
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
@@ -295,7 +294,7 @@ void InterpVcpu::run_single() {
   if (had_movss && completed && single_.insns[0].op != isa::Op::MOV_TO_SEGMENT) e.interrupt_shadow_movss = false;
   if (trap && completed && c_.state.activity == Activity::Running) e.debug_traps |= u64{1} << 14;
   after_leave();
-  c_.link_from = nullptr;
+  c_.link_from = {};
   if (resume && completed && c_.left != Step::Branch) c_.state.rflags &= ~kRf;
 }
 

@@ -100,7 +100,7 @@ Result<std::unique_ptr<CharBackend>> open_char_backend(std::string_view spec, Ch
   const std::string_view kind = spec.substr(0, colon);
   const std::string path(colon == std::string_view::npos ? std::string_view() : spec.substr(colon + 1));
   const bool takes_path = kind == "file" || kind == "unix";
-  if (takes_path == path.empty()) {
+  if (path.empty()) {
     if (takes_path) return user_error(fmt::format("serial: '{}' needs a path, as in {}:PATH", spec, kind));
     if (spec == "null") return std::unique_ptr<CharBackend>(new NullBackend);
     if (spec == "stdio") return open_stdio(std::move(options));
