@@ -4,17 +4,13 @@
 #include <vector>
 
 #include "core/base/types.h"
+#include "core/machine/boot/memory_range.h"
 #include "core/mem/guest_memory.h"
 
 namespace tandem::devices {
 
-enum class MemoryKind : u32 { Ram = 1, Reserved = 2, AcpiReclaim = 3, AcpiNvs = 4 };  // E820 types
-
-struct MemoryRange {
-  Gpa start;
-  u64 length;
-  MemoryKind kind;
-};
+using machine::MemoryKind;
+using machine::MemoryRange;
 
 inline constexpr u64 kLowRamEnd = 0x9fc00;       // EBDA and above belong to the firmware
 inline constexpr u64 kAcpiTables = 0xe0000;      // RSDP first; up to 1 MiB

@@ -8,21 +8,15 @@
 #include <vector>
 
 #include "core/cpu/cpu_state.h"
+#include "core/machine/boot/boot.h"
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
 #include "devices/board/memory_map.h"
 
 namespace tandem::devices {
 
-// What a loader may want to hand to its kernel.
-struct BootInfo {
-  Gpa rsdp{};                            // ACPI root pointer, already in memory
-  std::vector<MemoryRange> memory_map;
-};
-
-// Puts a guest into memory and gives the first vCPU's state. Called at power-on and at each reset, with cleared devices
-// and with RAM as it was left. Start from cpu::reset_state(true, 0).
-using BootLoader = std::function<Result<cpu::CpuState>(mem::GuestMemory&, const BootInfo&)>;
+using machine::BootInfo;
+using machine::BootLoader;
 
 struct PcConfig {
   u64 memory_bytes = 512 * MiB;
