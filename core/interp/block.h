@@ -20,15 +20,16 @@ struct BlockKey {
 
 // code size, protected mode, CPL 3 (privileged instructions are checked at run time), vm86
 inline u32 mode_bits(const cpu::Mode& m) {
-  return m.code_size | m.stack_size << 4 | m.cpl << 8 | m.protected_mode << 10 | m.vm86 << 11 | m.long_mode << 12;
+  return m.code_size | m.stack_size << 4 | m.cpl << 8 | m.protected_mode << 10 | m.vm86 << 11 |
+         m.long_mode << 12;
 }
 
 struct Block {
   BlockKey key;
   u64 second_page = ~u64{0};  // physical page of the last byte where that is another one
   u32 bytes = 0;
-  u32 count = 0;              // instructions
-  Block* links[2] = {};       // next block: fallen through or not taken, taken. Only within one page.
+  u32 count = 0;                 // instructions
+  Block* links[2] = {};          // next block: fallen through or not taken, taken. Only within one page.
   std::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
 
   bool crosses() const { return second_page != ~u64{0}; }
@@ -52,8 +53,9 @@ class BlockCache {
     return it == blocks_.end() ? nullptr : it->second;
   }
   Block* add(std::unique_ptr<Block> block);
-  // Drops blocks that overlap [start, start + length). Their instructions get `stale` as handler, so that running
-  // code leaves them at its next instruction; memory is kept until clear(). Returns whether the page has others.
+  // Drops blocks that overlap [start, start + length). Their instructions get `stale` as handler, so that
+  // running code leaves them at its next instruction; memory is kept until clear(). Returns whether the page
+  // has others.
   bool invalidate(u64 start, u64 length, const void* stale);
   bool has_page(u64 page) const { return pages_.contains(page); }
   void clear();

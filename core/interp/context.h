@@ -33,13 +33,17 @@ struct Context : cpu::Cpu {
   u64 jump_tag = 0;               // what a JumpEntry must carry to be good now
   std::array<JumpEntry, kJumpEntries> jumps;
 
-  static unsigned jump_index(u64 rip) { return static_cast<unsigned>((rip ^ rip >> 12) & (kJumpEntries - 1)); }
+  static unsigned jump_index(u64 rip) {
+    return static_cast<unsigned>((rip ^ rip >> 12) & (kJumpEntries - 1));
+  }
 };
 
 // A handler executes *insn and jumps to that of the next; it returns only to leave the block.
 using Handler = void(__attribute__((preserve_none)) *)(Context&, const Insn*);
 
-inline Handler handler_of(const Insn* insn) { return reinterpret_cast<Handler>(const_cast<void*>(insn->handler)); }
+inline Handler handler_of(const Insn* insn) {
+  return reinterpret_cast<Handler>(const_cast<void*>(insn->handler));
+}
 
 // The handler for a decoded instruction.
 const void* select_handler(const Insn& insn);

@@ -23,20 +23,20 @@ inline const Insn* start_block(Context& c, Block* block) {
 // The block behind an indirect branch (state.rip is set), or null to leave.
 inline const Insn* jump(Context& c) {
   const JumpEntry& e = c.jumps[Context::jump_index(c.state.rip)];
-  if (e.rip == c.state.rip && e.mode_and_generation == c.jump_tag) [[likely]] return start_block(c, e.block);
+  if (e.rip == c.state.rip && e.mode_and_generation == c.jump_tag) [[likely]]
+    return start_block(c, e.block);
   c.left = Step::Branch;
   return nullptr;
 }
 
 // The same for a direct branch. slot: 0 not taken, 1 taken.
 inline const Insn* follow(Context& c, unsigned slot) {
-  if (Block* next = c.block->links[slot]) [[likely]] return start_block(c, next);
+  if (Block* next = c.block->links[slot]) [[likely]]
+    return start_block(c, next);
   Block* from = c.block;
   const Insn* first = jump(c);
-  if (first)
-    link(from, slot, c.block);
-  else
-    c.link_from = {from, slot, c.state.rip};
+  if (first) link(from, slot, c.block);
+  else c.link_from = {from, slot, c.state.rip};
   return first;
 }
 

@@ -35,7 +35,8 @@ bool InterpVcpu::fetch(u64 linear, u8* bytes, unsigned& available, Gpa& first, G
     return false;
   }
   if (!mmu::translate_fetch(c_, linear, first)) return false;
-  const unsigned in_page = static_cast<unsigned>(std::min<u64>(kMaxInsnBytes, kPageSize - (linear & kPageMask)));
+  const unsigned in_page =
+      static_cast<unsigned>(std::min<u64>(kMaxInsnBytes, kPageSize - (linear & kPageMask)));
   auto copy = [&](Gpa from, u8* to, unsigned n) {
     if (c_.memory->host(from)) {
       c_.memory->read(from, {to, n});

@@ -9,7 +9,8 @@ namespace {
 class InterpEngine final : public cpu::Engine {
  public:
   cpu::EngineCaps caps() const override { return {.name = "interp", .counts_instructions = true}; }
-  Result<std::unique_ptr<cpu::Vcpu>> make_vcpu(VcpuId id, mem::GuestMemory& memory, const cpu::CpuModel& model) override {
+  Result<std::unique_ptr<cpu::Vcpu>> make_vcpu(VcpuId id, mem::GuestMemory& memory,
+                                               const cpu::CpuModel& model) override {
     TANDEM_TRY_ASSIGN(host_code, semantics::HostCode::create());
     return std::unique_ptr<cpu::Vcpu>(std::make_unique<InterpVcpu>(id, memory, model, std::move(host_code)));
   }

@@ -57,7 +57,7 @@ Result<void> InterpVcpu::export_state(CpuState& out) {
   out = c_.state;
   out.rflags = c_.rflags();
   out.lapic = lapic;
-  const u32 r = c_.requests.load();
+  const u32 r = c_.requests.load() | held_;
   if (r & kRequestNmi) out.events.nmi_pending = true;
   if (r & kRequestSmi) out.events.smi_pending = true;
   return {};
@@ -67,8 +67,7 @@ Result<void> InterpVcpu::import_state(const CpuState& in) {
   c_.state = in;
   c_.state.zero = 0;
   c_.set_rflags(in.rflags);
-  if (in.events.nmi_pending) c_.requests.fetch_or(kRequestNmi);
-  if (in.events.smi_pending) c_.requests.fetch_or(kRequestSmi);
+  held_ = (in.events.nmi_pending ? kRequestNmi : 0) | (in.events.smi_pending ? kRequestSmi : 0);
   c_.state.events.nmi_pending = c_.state.events.smi_pending = false;
   mmu::flush_all(c_);
   update_mode(c_);
@@ -122,10 +121,8 @@ void InterpVcpu::process_code_requests() {
     changes.swap(changes_);
   }
   for (const PageChange& change : changes) {
-    if (change.added)
-      c_.tlb.protect_host_page(c_.memory->base() + change.start * kPageSize);
-    else
-      code_written(Gpa{change.start}, change.length);
+    if (change.added) c_.tlb.protect_host_page(c_.memory->base() + change.start * kPageSize);
+    else code_written(Gpa{change.start}, change.length);
   }
 }
 
@@ -141,33 +138,28 @@ void InterpVcpu::startup(u8 vector) {
   update_mode(c_);
 }
 
+// Takes over what other threads asked for. What can't be served now is held until an instruction changes
+// that; all that can (STI, POPF, IRET, RSM) come back to the boundary.
 InterpVcpu::Next InterpVcpu::handle_requests(StopReason& why) {
-  const u32 r = c_.requests.load();
-  if (r & kRequestCode) {
-    c_.requests.fetch_and(~kRequestCode);
-    process_code_requests();
-  }
-  if (r & kRequestInit) {
-    c_.requests.fetch_and(~kRequestInit);
+  held_ |= c_.requests.exchange(0);
+  if (take(kRequestCode)) process_code_requests();
+  if (take(kRequestInit)) {
     apply_init(c_.state);
     c_.set_rflags(2);
     mmu::flush_all(c_);
     update_mode(c_);
   }
-  if (r & kRequestStartup) {
-    c_.requests.fetch_and(~kRequestStartup);
-    startup(c_.startup_vector.load());
-  }
-  if ((r & kRequestSmi) && !c_.state.events.in_smm) {
-    c_.requests.fetch_and(~kRequestSmi);
-    semantics::enter_smm(c_);
-  }
-  if (r & kRequestKick) {
-    c_.requests.fetch_and(~kRequestKick);
-    why = StopReason::Kicked;
-    return Next::Stop;
-  }
-  return Next::Run;
+  if (take(kRequestStartup)) startup(c_.startup_vector.load());
+  if (!c_.state.events.in_smm && take(kRequestSmi)) semantics::enter_smm(c_);
+  if (!take(kRequestKick)) return Next::Run;
+  why = StopReason::Kicked;
+  return Next::Stop;
+}
+
+bool InterpVcpu::take(u32 request) {
+  const bool asked = held_ & request;
+  held_ &= ~request;
+  return asked;
 }
 
 bool InterpVcpu::deliver_debug_traps() {
@@ -181,20 +173,17 @@ bool InterpVcpu::deliver_debug_traps() {
 
 bool InterpVcpu::take_interrupt() {
   PendingEvents& e = c_.state.events;
-  const u32 r = c_.requests.load(std::memory_order_relaxed);
-  if ((r & kRequestNmi) && !e.nmi_blocked && !e.interrupt_shadow_movss && !e.interrupt_shadow_sti) {
-    c_.requests.fetch_and(~kRequestNmi);
+  if (e.interrupt_shadow_movss || e.interrupt_shadow_sti) return false;
+  if (!e.nmi_blocked && take(kRequestNmi)) {
     e.nmi_blocked = true;
     c_.state.activity = Activity::Running;
     if (!semantics::deliver_interrupt(c_, kNmi)) shutdown();
     return true;
   }
-  if (!(r & kRequestInterrupt) || !(c_.state.rflags & kIf) || e.interrupt_shadow_sti || e.interrupt_shadow_movss)
-    return false;
-  c_.requests.fetch_and(~kRequestInterrupt);
+  if (!(c_.state.rflags & kIf) || !take(kRequestInterrupt)) return false;
   const auto vector = c_.sink->take_interrupt(c_.id);
   if (!vector) return false;
-  if (c_.sink->interrupt_pending(c_.id)) c_.requests.fetch_or(kRequestInterrupt);
+  if (c_.sink->interrupt_pending(c_.id)) held_ |= kRequestInterrupt;
   c_.state.activity = Activity::Running;
   if (!semantics::deliver_interrupt(c_, *vector)) shutdown();
   return true;
@@ -202,7 +191,8 @@ bool InterpVcpu::take_interrupt() {
 
 // Everything that happens between two instructions, in order of priority (SDM vol. 3, table 6-2).
 InterpVcpu::Next InterpVcpu::handle_events(StopReason& why) {
-  if (c_.requests.load(std::memory_order_relaxed) && handle_requests(why) == Next::Stop) return Next::Stop;
+  if ((held_ || c_.requests.load(std::memory_order_relaxed)) && handle_requests(why) == Next::Stop)
+    return Next::Stop;
   if (c_.state.activity == Activity::WaitForSipi) return why = StopReason::Halted, Next::Stop;
   if (c_.state.activity != Activity::Shutdown && !deliver_debug_traps()) take_interrupt();
   switch (c_.state.activity) {
@@ -291,7 +281,8 @@ void InterpVcpu::run_single() {
   handler_of(first)(c_, first);
   const bool completed = c_.left != Step::Fault;
   if (had_sti && completed) e.interrupt_shadow_sti = false;
-  if (had_movss && completed && single_.insns[0].op != isa::Op::MOV_TO_SEGMENT) e.interrupt_shadow_movss = false;
+  if (had_movss && completed && single_.insns[0].op != isa::Op::MOV_TO_SEGMENT)
+    e.interrupt_shadow_movss = false;
   if (trap && completed && c_.state.activity == Activity::Running) e.debug_traps |= u64{1} << 14;
   after_leave();
   c_.link_from = {};

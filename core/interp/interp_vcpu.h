@@ -34,6 +34,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
 
   Next handle_requests(cpu::StopReason& why);
   Next handle_events(cpu::StopReason& why);
+  bool take(u32 request);
   bool deliver_debug_traps();
   bool take_interrupt();
   void startup(u8 vector);
@@ -60,9 +61,10 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   BlockCache cache_;
   Block single_;
   std::unique_ptr<semantics::HostCode> host_code_;
-  u64 retired_base_ = 0;   // instructions retired before this run()
-  i64 budget_ = 0;         // of this run()
+  u64 retired_base_ = 0;  // instructions retired before this run()
+  i64 budget_ = 0;        // of this run()
   bool running_ = false;
+  u32 held_ = 0;  // Request bits that wait for the CPU to be able to take them
   std::thread::id owner_;
 
   struct PageChange {

@@ -10,19 +10,19 @@ namespace {
 using cpu::Cpu;
 
 // Names of function templates can't be template arguments: each is wrapped once.
-#define TANDEM_OPERATION2(Name, function)           \
-  struct Name {                                     \
-    template <class T, class D, class S>            \
-    static Step run(Cpu& c, const Insn& i) {        \
-      return semantics::function<T, D, S>(c, i);    \
-    }                                               \
+#define TANDEM_OPERATION2(Name, function)        \
+  struct Name {                                  \
+    template <class T, class D, class S>         \
+    static Step run(Cpu& c, const Insn& i) {     \
+      return semantics::function<T, D, S>(c, i); \
+    }                                            \
   }
-#define TANDEM_OPERATION1(Name, function)           \
-  struct Name {                                     \
-    template <class T, class D>                     \
-    static Step run(Cpu& c, const Insn& i) {        \
-      return semantics::function<T, D>(c, i);       \
-    }                                               \
+#define TANDEM_OPERATION1(Name, function)     \
+  struct Name {                               \
+    template <class T, class D>               \
+    static Step run(Cpu& c, const Insn& i) {  \
+      return semantics::function<T, D>(c, i); \
+    }                                         \
   }
 
 TANDEM_OPERATION2(Add, add);

@@ -41,8 +41,9 @@ TANDEM_HANDLER void stale(Context& c, const Insn* insn) {
 
 template <unsigned... N>
 const void* select_jcc(const Insn& insn, std::integer_sequence<unsigned, N...>) {
-  static constexpr isa::Op kOps[] = {isa::Op::JO, isa::Op::JNO, isa::Op::JB, isa::Op::JNB, isa::Op::JZ, isa::Op::JNZ,
-                                     isa::Op::JBE, isa::Op::JNBE, isa::Op::JS, isa::Op::JNS, isa::Op::JP, isa::Op::JNP,
+  static constexpr isa::Op kOps[] = {isa::Op::JO, isa::Op::JNO, isa::Op::JB,  isa::Op::JNB,
+                                     isa::Op::JZ, isa::Op::JNZ, isa::Op::JBE, isa::Op::JNBE,
+                                     isa::Op::JS, isa::Op::JNS, isa::Op::JP,  isa::Op::JNP,
                                      isa::Op::JL, isa::Op::JNL, isa::Op::JLE, isa::Op::JNLE};
   const void* h = nullptr;
   ((h = insn.op == kOps[N] ? address<jcc<N>>() : h), ...);

@@ -14,7 +14,8 @@ struct Row {
 using namespace semantics;
 
 constexpr Row kRows[] = {
-#define SIZED(mnemonic, function, flow) {{op<function<u8>>, op<function<u16>>, op<function<u32>>, op<function<u64>>}},
+#define SIZED(mnemonic, function, flow) \
+  {{op<function<u8>>, op<function<u16>>, op<function<u32>>, op<function<u64>>}},
 #define PLAIN(mnemonic, function, flow) {{op<function>, op<function>, op<function>, op<function>}},
 #define FORM(name, function, flow) {{op<function>, op<function>, op<function>, op<function>}},
 #include "core/isa/isa.def"

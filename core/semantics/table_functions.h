@@ -5,6 +5,7 @@
 #include "core/semantics/bits.h"
 #include "core/semantics/control.h"
 #include "core/semantics/host/host.h"
+#include "core/semantics/host/vector_system.h"
 #include "core/semantics/io.h"
 #include "core/semantics/move.h"
 #include "core/semantics/shift.h"

@@ -3,24 +3,42 @@
 
 #include <Zydis/Zydis.h>
 
+#include <deque>
 #include <memory>
 #include <span>
+#include <string>
+#include <unordered_map>
 
 #include "core/base/result.h"
 #include "core/cpu/cpu.h"
 #include "core/isa/insn.h"
+#include "core/semantics/host/code_arena.h"
+#include "core/semantics/host/host_frame.h"
+#include "core/semantics/host/host_insn.h"
 
 namespace tandem::semantics {
 
-struct HostInsn;
-
+// Belongs to one vCPU and is used by its thread only.
 class HostCode {
  public:
   static Result<std::unique_ptr<HostCode>> create();
-  ~HostCode();
+
   // Prepares one instruction; immutable, lives as long as this object. Null: the host does not execute it.
   const HostInsn* prepare(std::span<const u8> bytes, const ZydisDecodedInstruction& insn,
                           const ZydisDecodedOperand* operands, u8 code_size);
+
+  HostFrame& frame() { return *frame_; }
+  // Runs a thunk; a signal that it raises ends it. Returns that signal's number, or 0.
+  u32 call(Thunk thunk, u8* memory, cpu::CpuState& state);
+
+ private:
+  explicit HostCode(std::unique_ptr<CodeArena> arena);
+  const HostInsn* remember(std::string key, HostInsn insn);
+
+  std::unique_ptr<CodeArena> arena_;
+  std::unique_ptr<HostFrame> frame_ = std::make_unique<HostFrame>();
+  std::deque<HostInsn> insns_;
+  std::unordered_map<std::string, const HostInsn*> by_code_;
 };
 
 cpu::Step run_host(cpu::Cpu& cpu, const isa::Insn& insn);

@@ -1,0 +1,33 @@
+// Memory for generated code that is never writable and executable at one address: one memfd, mapped twice.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "core/base/result.h"
+#include "core/base/types.h"
+
+namespace tandem::semantics {
+
+class CodeArena {
+ public:
+  // bytes: capacity, rounded up to pages; takes host memory only where code was appended.
+  static Result<std::unique_ptr<CodeArena>> create(u64 bytes);
+  ~CodeArena();
+  CodeArena(const CodeArena&) = delete;
+  CodeArena& operator=(const CodeArena&) = delete;
+
+  // Address at which the copied code executes (16-byte aligned), or null where the arena is full.
+  const u8* append(std::span<const u8> code);
+  bool contains(u64 address) const { return address - reinterpret_cast<u64>(execute_) < size_; }
+
+ private:
+  CodeArena(u8* write, u8* execute, u64 size) : write_(write), execute_(execute), size_(size) {}
+
+  u8* write_;
+  u8* execute_;
+  u64 size_;
+  u64 used_ = 0;
+};
+
+}  // namespace tandem::semantics
