@@ -93,9 +93,8 @@ TEST_P(Guest, PrintsItsTranscript) {
   EXPECT_EQ(outcome.value().kind, Kind::DebugExit) << "the guest did not reach its end";
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Guest, testing::ValuesIn(rows()), [](const auto& info) {
-  return info.param.guest + "_" + info.param.engine.name;
-});
+INSTANTIATE_TEST_SUITE_P(All, Guest, testing::ValuesIn(rows()),
+                         [](const auto& info) { return info.param.guest + "_" + info.param.engine.name; });
 
 }  // namespace
 }  // namespace tandem::tests

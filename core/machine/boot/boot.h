@@ -18,8 +18,8 @@ struct BootInfo {
   std::vector<MemoryRange> memory_map;
 };
 
-// Puts a guest into memory and gives the first vCPU's state. Called at power-on and at each reset, with cleared devices
-// and with RAM as it was left. Starts from cpu::reset_state(true, 0).
+// Puts a guest into memory and gives the first vCPU's state. Called at power-on and at each reset, with
+// cleared devices and with RAM as it was left. Starts from cpu::reset_state(true, 0).
 using BootLoader = std::function<Result<cpu::CpuState>(mem::GuestMemory&, const BootInfo&)>;
 
 struct BootModule {
@@ -28,8 +28,8 @@ struct BootModule {
 };
 
 struct BootFiles {
-  std::string kernel;                // path: bzImage, PVH ELF, multiboot 1 or 2, recognised by their content
-  std::vector<BootModule> modules;   // the first is the ramdisk of a Linux kernel
+  std::string kernel;               // path: bzImage, PVH ELF, multiboot 1 or 2, recognised by their content
+  std::vector<BootModule> modules;  // the first is the ramdisk of a Linux kernel
   std::string cmdline;
 };
 
