@@ -227,6 +227,9 @@ void fill(Insn& out, const Decoded& d, u8 code_size) {
   out.size = size_of(d, out.op);
   const unsigned count = std::min<unsigned>(d.insn.operand_count_visible, 3);
   for (unsigned n = 0; n < count; ++n) set_operand(out, n, d, code_size);
+  if (out.op == Op::HOST)  // it may be hidden (MASKMOVQ) or behind a mask register
+    for (unsigned n = 0; n < d.insn.operand_count; ++n)
+      if (d.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY) set_memory(out, d.insn, d.operands[n], code_size);
   if (count >= 2) out.src_size = static_cast<u8>(d.operands[1].size / 8);
   if (is_string(d.insn)) set_string(out, d);
   if (out.op == Op::XLAT) out.segment = segment_of(d.operands[d.insn.operand_count > 1 ? 1 : 0].mem.segment);

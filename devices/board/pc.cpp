@@ -182,6 +182,8 @@ Result<RunOutcome> Pc::run() {
   }
 }
 
+Result<void> Pc::reboot() { return parts_->boot(machine::ResetKind::System); }
+
 void Pc::request_stop() { parts_->machine->stop({Kind::Stopped, 0, {}}); }
 void Pc::request_reset() { parts_->machine->stop({Kind::Reset, 0, {}}); }
 void Pc::power_button() { parts_->pm->power_button(); }

@@ -45,7 +45,8 @@ class Pc {
   // Boots on the first call; after Stopped, goes on. Blocks until the guest ends or request_stop().
   // A failing boot loader is an error; everything that a guest does is an outcome.
   Result<RunOutcome> run();
-  void request_stop();  // [any-thread] run() returns Stopped
+  Result<void> reboot();  // between calls of run(): all devices reset, then the boot loader
+  void request_stop();    // [any-thread] run() returns Stopped
   void power_button();  // [any-thread]
   void request_reset();  // [any-thread]
   void nmi();           // [any-thread]

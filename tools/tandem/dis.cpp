@@ -1,0 +1,93 @@
+// tandem dis: disassembles executable segments of an ELF file, or a flat file.
+#include <capstone/capstone.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/machine/boot/elf.h"
+#include "tools/tandem/commands.h"
+#include "tools/tandem/report.h"
+
+namespace tandem::tools {
+
+namespace {
+
+struct Request {
+  std::string path;
+  u64 bits = 0;  // 0: as the file says, or 64
+  u64 base = 0;
+};
+
+Result<u64> number(std::string_view key, const char* text) {
+  char* end = nullptr;
+  const u64 n = std::strtoull(text, &end, 0);
+  if (end == text || *end) return user_error(fmt::format("{}: takes a number", key));
+  return n;
+}
+
+Result<Request> parse(Arguments arguments) {
+  Request r;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string_view a = arguments[i];
+    if (a == "--bits" || a == "--base") {
+      if (i + 1 == arguments.size()) return user_error(fmt::format("{}: a value is missing", a));
+      TANDEM_TRY_ASSIGN(n, number(a, arguments[++i]));
+      (a == "--bits" ? r.bits : r.base) = n;
+    } else if (a.starts_with("-") || !r.path.empty()) {
+      return user_error(fmt::format("dis: {}: unexpected", a));
+    } else {
+      r.path = a;
+    }
+  }
+  if (r.path.empty()) return user_error("dis: which file?");
+  if (r.bits != 0 && r.bits != 16 && r.bits != 32 && r.bits != 64)
+    return user_error("--bits: takes 16, 32 or 64");
+  return r;
+}
+
+int print_code(csh handle, std::span<const u8> code, u64 address) {
+  const std::unique_ptr<cs_insn, void (*)(cs_insn*)> insn(cs_malloc(handle),
+                                                          [](cs_insn* i) { cs_free(i, 1); });
+  const u8* at = code.data();
+  std::size_t left = code.size();
+  while (left) {
+    if (cs_disasm_iter(handle, &at, &left, &address, insn.get())) {
+      std::string bytes;
+      for (unsigned i = 0; i < insn->size; ++i) bytes += fmt::format("{:02x} ", insn->bytes[i]);
+      fmt::print("{:016x}  {:33}{} {}\n", insn->address, bytes, insn->mnemonic, insn->op_str);
+    } else {
+      fmt::print("{:016x}  {:02x}{:31}(no instruction)\n", address++, *at++, "");
+      --left;
+    }
+  }
+  return kOk;
+}
+
+cs_mode mode_of(u64 bits) { return bits == 16 ? CS_MODE_16 : bits == 32 ? CS_MODE_32 : CS_MODE_64; }
+
+}  // namespace
+
+int dis_command(Arguments arguments) {
+  auto request = parse(arguments);
+  if (!request) return fail(request.error());
+  Request r = request.take();
+  auto bytes = machine::read_file(r.path);
+  if (!bytes) return fail(bytes.error());
+  std::vector<machine::Segment> segments = {
+      {r.base, r.base, 0, bytes.value()->size(), bytes.value()->size()}};
+  if (machine::is_elf(*bytes.value())) {
+    auto elf = machine::parse_elf(bytes.value());
+    if (!elf) return fail(std::move(elf.error()).in(r.path));
+    segments = elf.value().image.segments;
+    if (!r.bits) r.bits = elf.value().is64 ? 64 : 32;
+  }
+  csh handle;
+  if (cs_open(CS_ARCH_X86, mode_of(r.bits), &handle) != CS_ERR_OK)
+    return fail(host_error("capstone: out of memory"));
+  for (const machine::Segment& s : segments)
+    print_code(handle, std::span(*bytes.value()).subspan(s.file_offset, s.file_size), s.linked_address);
+  cs_close(&handle);
+  return kOk;
+}
+
+}  // namespace tandem::tools

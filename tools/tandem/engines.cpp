@@ -1,0 +1,41 @@
+#include "tools/tandem/engines.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/interp/interp_engine.h"
+
+namespace tandem::tools {
+
+namespace {
+
+EngineChoice interpreter(std::string reason) {
+  return {"interp", std::move(reason), interp::make_interp_engine()};
+}
+
+}  // namespace
+
+std::string kvm_obstacle() {
+  const int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return fmt::format("/dev/kvm: {}", std::strerror(errno));
+  close(fd);
+  return {};
+}
+
+Result<EngineChoice> choose_engine(const std::string& wanted) {
+  const bool insist = wanted.ends_with('!');
+  const std::string name = insist ? wanted.substr(0, wanted.size() - 1) : wanted;
+  if (name == "interp") return interpreter("asked for");
+  if (name == "auto") return interpreter("the only engine in this build");
+  if (name != "jit" && name != "kvm")
+    return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));
+  const std::string absent = fmt::format("engine {} is not in this build", name);
+  if (insist) return host_error(absent);
+  return interpreter(absent);
+}
+
+}  // namespace tandem::tools

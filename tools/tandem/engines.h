@@ -1,0 +1,24 @@
+// Which engine runs a guest.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/cpu/engine.h"
+
+namespace tandem::tools {
+
+struct EngineChoice {
+  std::string name;
+  std::string reason;
+  std::unique_ptr<cpu::Engine> engine;
+};
+
+// wanted: auto, interp, jit, kvm; with a trailing ! it is that one or an error.
+Result<EngineChoice> choose_engine(const std::string& wanted);
+
+// Why /dev/kvm can't be used here; empty where it can be opened.
+std::string kvm_obstacle();
+
+}  // namespace tandem::tools

@@ -1,0 +1,113 @@
+#include "tools/tandem/guest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/machine/boot/boot.h"
+
+namespace tandem::tools {
+
+using config::Settings;
+
+namespace {
+
+// Settings of devices and services that this build does not have.
+Result<void> check_absent(const Settings& s) {
+  const std::pair<std::string_view, bool> absent[] = {
+      {"firmware", !s.firmware.empty()},
+      {"disk", !s.disk.empty()},
+      {"cdrom", !s.cdrom.empty()},
+      {"fda", !s.fda.empty()},
+      {"vif", std::any_of(s.vif.begin(), s.vif.end(), [](const std::string& v) { return v != "type=none"; })},
+      {"p9", !s.p9.empty()},
+      {"display", !s.display.empty() && s.display != "none"},
+      {"gdb", !s.gdb.empty()},
+      {"control", !s.control.empty()},
+      {"screenshot", !s.screenshot.empty()},
+      {"trace", !s.trace.empty()},
+      {"dump", !s.dump.empty()},
+  };
+  for (const auto& [key, used] : absent)
+    if (used) return user_error(fmt::format("{}: this build does not have it", key));
+  return {};
+}
+
+Result<void> check_action(std::string_view key, std::string_view action) {
+  if (action == "destroy" || action == "restart" || action == "preserve") return {};
+  return user_error(fmt::format("{}: '{}' is none of destroy, restart, preserve", key, action));
+}
+
+Result<std::optional<u16>> check_port(std::string_view key, u64 port) {
+  if (port == 0) return std::optional<u16>();
+  if (port > 0xffff) return user_error(fmt::format("{}: {:#x} is no port", key, port));
+  return std::optional<u16>(static_cast<u16>(port));
+}
+
+Result<void> check(const Settings& s) {
+  TANDEM_TRY(check_absent(s));
+  TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
+  TANDEM_TRY(check_action("on_reboot", s.on_reboot));
+  TANDEM_TRY(check_action("on_crash", s.on_crash));
+  if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
+    return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
+  if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
+  if (s.kernel.empty())
+    return user_error("kernel: none given, and this build has no firmware to boot from a disk");
+  return {};
+}
+
+machine::BootFiles boot_files(const Settings& s) {
+  machine::BootFiles files{s.kernel, {}, s.cmdline};
+  if (!s.ramdisk.empty()) files.modules.push_back({s.ramdisk, ""});
+  for (const std::string& module : s.module) {
+    const std::size_t space = std::min(module.find(' '), module.size());
+    files.modules.push_back({module.substr(0, space), module.substr(std::min(space + 1, module.size()))});
+  }
+  return files;
+}
+
+Result<void> open_serials(const Settings& s, Guest& guest, const std::function<void()>& on_escape) {
+  TANDEM_TRY_ASSIGN(expectations, Expectations::create(s.expect));
+  guest.expectations = expectations;
+  for (std::size_t i = 0; i < s.serial.size(); ++i) {
+    TANDEM_TRY_ASSIGN(backend, devices::open_char_backend(s.serial[i], {on_escape}));
+    guest.config.serials[i] = std::move(backend);
+  }
+  if (s.expect.empty()) return {};
+  auto& first = guest.config.serials[0];
+  if (!first) {
+    TANDEM_TRY_ASSIGN(backend, devices::open_char_backend("null"));
+    first = std::move(backend);
+  }
+  first = watch(std::move(first), expectations);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void()> on_escape) {
+  TANDEM_TRY(check(s));
+  auto guest = std::make_unique<Guest>();
+  if (s.cpu.empty()) {
+    guest->model = cpu::default_cpu_model();
+  } else {
+    TANDEM_TRY_ASSIGN(model, cpu::make_cpu_model(s.cpu));
+    guest->model = std::move(model);
+  }
+  devices::PcConfig& c = guest->config;
+  c.memory_bytes = s.memory;
+  c.vcpus = static_cast<u32>(s.vcpus);
+  c.model = &guest->model;
+  c.restart_on_reset = s.on_reboot == "restart";
+  TANDEM_TRY_ASSIGN(debug_exit, check_port("debug_exit", s.debug_exit));
+  TANDEM_TRY_ASSIGN(exit_port, check_port("exit_port", s.exit_port));
+  c.debug_exit_port = debug_exit;
+  c.exit_port = exit_port;
+  TANDEM_TRY_ASSIGN(loader, machine::open_boot_loader(boot_files(s)));
+  c.boot = std::move(loader);
+  TANDEM_TRY(open_serials(s, *guest, on_escape));
+  return guest;
+}
+
+}  // namespace tandem::tools

@@ -1,0 +1,53 @@
+#include <string_view>
+#include <vector>
+
+#include "core/config/nearest.h"
+#include "tools/tandem/commands.h"
+#include "tools/tandem/report.h"
+
+namespace tandem::tools {
+namespace {
+
+struct Command {
+  std::string_view name;
+  int (*run)(Arguments);
+  std::string_view help;
+};
+
+constexpr Command kCommands[] = {
+    {"run", run_command, "[FILE.cfg] [--key value]...  runs a guest; --help lists the keys"},
+    {"probe", probe_command, "prints what this host can do, and which engine auto takes"},
+    {"dis", dis_command, "FILE [--bits 16|32|64] [--base ADDRESS]  disassembles a flat file or an ELF file"},
+};
+
+void print_usage() {
+  fmt::print("tandem {}: runs whole x86 PCs\n\n", TANDEM_VERSION);
+  for (const Command& c : kCommands) fmt::print("  tandem {:6} {}\n", c.name, c.help);
+}
+
+int unknown(std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const Command& c : kCommands) names.push_back(c.name);
+  const std::string_view near = config::nearest(word, names);
+  say(fmt::format("{}: unknown command{} (tandem --help lists them)", word,
+                  near.empty() ? "" : fmt::format(", is {} meant?", near)));
+  return kUsage;
+}
+
+int dispatch(Arguments arguments) {
+  const std::string_view word = arguments.empty() ? "--help" : arguments[0];
+  if (word == "--help" || word == "-h" || word == "help")
+    return print_usage(), arguments.empty() ? kUsage : kOk;
+  if (word == "--version") return fmt::print("tandem {}\n", TANDEM_VERSION), kOk;
+  for (const Command& c : kCommands)
+    if (c.name == word) return c.run(arguments.subspan(1));
+  return unknown(word);
+}
+
+}  // namespace
+}  // namespace tandem::tools
+
+int main(int argc, char** argv) {
+  const std::vector<const char*> arguments(argv + (argc > 0), argv + argc);
+  return tandem::tools::dispatch(arguments);
+}

@@ -1,0 +1,150 @@
+// tandem run: one guest, from its settings to its exit status.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <random>
+
+#include "core/config/command_line.h"
+#include "tools/tandem/commands.h"
+#include "tools/tandem/engines.h"
+#include "tools/tandem/guest.h"
+#include "tools/tandem/report.h"
+#include "tools/tandem/stats.h"
+#include "tools/tandem/supervisor.h"
+
+namespace tandem::tools {
+
+using config::Settings;
+using machine::RunOutcome;
+using Kind = RunOutcome::Kind;
+
+namespace {
+
+std::string random_uuid() {  // RFC 4122, version 4
+  std::random_device random;
+  const u64 high = ((u64{random()} << 32 | random()) & ~u64{0xf000}) | 0x4000;
+  const u64 low = ((u64{random()} << 32 | random()) & ~(u64{3} << 62)) | u64{2} << 62;
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xffff,
+                     low >> 48, low & 0xffffffffffff);
+}
+
+void print_help() {
+  fmt::print("tandem run [FILE.cfg] [--key value]...\n\n");
+  for (const config::Option& o : config::options()) fmt::print("  --{:12} {}\n", o.key, o.help);
+  fmt::print("  --print-config prints the settings as a guest file\n");
+}
+
+// What the guest's end means, without what was expected of it.
+int status_of(const RunOutcome& outcome) {
+  switch (outcome.kind) {
+    case Kind::PowerOff:
+    case Kind::Stopped: return kOk;
+    case Kind::Reset: return kGuestReset;
+    case Kind::TripleFault: return kGuestCrashed;
+    case Kind::Panic: return kGuestPanicked;
+    case Kind::DebugExit: return static_cast<int>((outcome.value << 1 | 1) & 0xff);
+    case Kind::ExitPort: return static_cast<int>(outcome.value & 0xff);
+    case Kind::HostError: return kHostRefused;
+  }
+  return kHostRefused;
+}
+
+std::string_view action_after(const Settings& s, Kind kind) {
+  switch (kind) {
+    case Kind::PowerOff: return s.on_poweroff;
+    case Kind::Reset: return s.on_reboot;
+    case Kind::TripleFault:
+    case Kind::Panic: return s.on_crash;
+    default: return "destroy";
+  }
+}
+
+void describe(const RunOutcome& outcome) {
+  if (outcome.kind == Kind::TripleFault)
+    say("the guest crashed: " + (outcome.detail.empty() ? "triple fault" : outcome.detail));
+  if (outcome.kind == Kind::Panic) say("the guest reported a panic");
+  if (outcome.kind == Kind::Reset) say("the guest asked for a reset");
+  if (outcome.kind == Kind::HostError) say(outcome.detail);
+}
+
+class Run {
+ public:
+  Run(const Settings& settings, EngineChoice engine) : settings_(settings), engine_(std::move(engine)) {}
+
+  int go() {
+    auto made = make_guest(settings_, [this] { supervisor_.escape(); });
+    if (!made) return fail(made.error());
+    const std::unique_ptr<Guest> guest = made.take();
+    auto pc = devices::Pc::create(std::move(guest->config), *engine_.engine);
+    if (!pc) return fail(pc.error());
+    say(fmt::format("engine {}: {}", engine_.name, engine_.reason));
+    supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
+    const auto started = std::chrono::steady_clock::now();
+    auto outcome = run_with_actions(*pc.value());
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
+    if (!outcome) return fail(outcome.error());
+    if (!settings_.stats.empty()) {
+      machine::Machine& m = pc.value()->machine();
+      const auto written =
+          write_stats(settings_.stats, m, m.counters().values(), {engine_.name, taken.count()});
+      if (!written) return fail(written.error());
+    }
+    return exit_status(outcome.value(), *guest);
+  }
+
+ private:
+  // A restart begins with the boot loader again; the machine stays.
+  Result<RunOutcome> run_with_actions(devices::Pc& pc) {
+    for (;;) {
+      TANDEM_TRY_ASSIGN(outcome, pc.run());
+      if (supervisor_.ended() != Supervisor::Ended::No) return outcome;
+      const std::string_view action = action_after(settings_, outcome.kind);
+      if (action != "restart" || outcome.kind == Kind::Stopped) {
+        if (action == "preserve") say("preserve: the guest is not kept, domains come later");
+        return outcome;
+      }
+      describe(outcome);
+      TANDEM_TRY(pc.reboot());
+    }
+  }
+
+  int exit_status(const RunOutcome& outcome, const Guest& guest) {
+    constexpr int kSignalBase = 128;
+    switch (supervisor_.ended()) {
+      case Supervisor::Ended::Timeout:
+        return say(fmt::format("time limit of {} s reached", settings_.timeout)), kTimeout;
+      case Supervisor::Ended::Signal: return kSignalBase + supervisor_.signal();
+      case Supervisor::Ended::Escape: return say("console left, the guest has been ended"), kOk;
+      case Supervisor::Ended::No: break;
+    }
+    describe(outcome);
+    const int status = status_of(outcome);
+    const std::string missing = guest.expectations->missing();
+    if (status != kOk || missing.empty()) return status;
+    say(fmt::format("the guest ended without having printed: {}", missing));
+    return kExpectMissing;
+  }
+
+  const Settings& settings_;
+  EngineChoice engine_;
+  Supervisor supervisor_;
+};
+
+}  // namespace
+
+int run_command(Arguments arguments) {
+  auto parsed = config::parse_command_line(arguments);
+  if (!parsed) return fail(parsed.error());
+  config::CommandLine line = parsed.take();
+  if (line.help) return print_help(), kOk;
+  for (const std::string& warning : line.warnings) say(warning);
+  Settings& s = line.settings;
+  if (s.uuid.empty()) s.uuid = random_uuid();
+  if (line.print_config) return fmt::print("{}", config::print(s)), kOk;
+  auto engine = choose_engine(s.engine);
+  if (!engine) return fail(engine.error());
+  return Run(s, engine.take()).go();
+}
+
+}  // namespace tandem::tools
