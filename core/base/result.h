@@ -62,14 +62,12 @@ class [[nodiscard]] Result<void> {
 }  // namespace tandem
 
 // Returns the error of a Result from the enclosing function. A macro, since only one can return.
-#define TANDEM_TRY(expr)                                       \
-  do {                                                         \
-    if (auto tandem_try_result = (expr); !tandem_try_result)   \
-      return std::move(tandem_try_result.error());             \
+#define TANDEM_TRY(expr)                                                                                  \
+  do {                                                                                                    \
+    if (auto tandem_try_result = (expr); !tandem_try_result) return std::move(tandem_try_result.error()); \
   } while (false)
 // Declares `name` with the value of a Result, or returns its error.
-#define TANDEM_TRY_ASSIGN(name, expr)               \
-  auto name##_result = (expr);                      \
-  if (!name##_result)                               \
-    return std::move(name##_result.error());        \
+#define TANDEM_TRY_ASSIGN(name, expr)                          \
+  auto name##_result = (expr);                                 \
+  if (!name##_result) return std::move(name##_result.error()); \
   auto name = name##_result.take()

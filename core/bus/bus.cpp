@@ -35,8 +35,8 @@ Result<Claim> Bus::claim(IoRange range, IoHandler& handler, std::string_view own
     const Entry& before = *(next - 1);
     const u64 before_last = before.range.start + before.range.length - 1;
     if (before_last >= range.start)
-      return host_error(fmt::format("{} {:#x}-{:#x} of {} overlap {:#x}-{:#x} of {}", kind, range.start, last, owner,
-                                    before.range.start, before_last, before.owner));
+      return host_error(fmt::format("{} {:#x}-{:#x} of {} overlap {:#x}-{:#x} of {}", kind, range.start, last,
+                                    owner, before.range.start, before_last, before.owner));
   }
   entries_.insert(next, Entry{range, &handler, std::string(owner)});
   return Claim(*this, range.start);

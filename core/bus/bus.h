@@ -74,8 +74,8 @@ class Bus {
 
   // Fails where the range overlaps another; the message names both owners. [any-thread]
   Result<Claim> claim(IoRange range, IoHandler& handler, std::string_view owner);
-  // Unclaimed reads give all ones, unclaimed writes vanish; both are counted. An access that lies in more than
-  // one claim is split into bytes. [any-thread]
+  // Unclaimed reads give all ones, unclaimed writes vanish; both are counted. An access that lies in more
+  // than one claim is split into bytes. [any-thread]
   void dispatch(IoAccess& access);
 
   BusKind kind() const { return kind_; }

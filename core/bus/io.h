@@ -11,7 +11,7 @@ enum class IoDir : u8 { Read, Write };
 struct IoAccess {
   BusKind bus;
   IoDir dir;
-  u8 size;      // bytes: 1, 2, 4 (ports), also 8 (MMIO); wider accesses are split by the engine
+  u8 size;  // bytes: 1, 2, 4 (ports), also 8 (MMIO); wider accesses are split by the engine
   VcpuId vcpu;
   u64 address;  // port number or guest physical address
   u64 offset;   // from the start of the claim; set by Bus::dispatch

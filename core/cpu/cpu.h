@@ -39,8 +39,8 @@ enum Request : u32 {
 
 // Which decoding and which checks apply. Everything that changes how bytes become a block.
 struct Mode {
-  u8 code_size = 2;       // default operand size of CS in bytes: 2, 4; 8 = 64-bit mode
-  u8 stack_size = 2;      // bytes of the stack pointer that are used: 2, 4, 8
+  u8 code_size = 2;   // default operand size of CS in bytes: 2, 4; 8 = 64-bit mode
+  u8 stack_size = 2;  // bytes of the stack pointer that are used: 2, 4, 8
   u8 cpl = 0;
   bool protected_mode = false;  // CR0.PE and not virtual-8086
   bool vm86 = false;
@@ -50,7 +50,7 @@ struct Mode {
 };
 
 struct Cpu {
-  CpuState state;    // arithmetic flags of state.rflags are stale while an engine runs: see flags
+  CpuState state;  // arithmetic flags of state.rflags are stale while an engine runs: see flags
   LazyFlags flags;
   mmu::TlbBank* bank = nullptr;  // that of the present privilege
   GuestFault fault;              // set by whoever returns Step::Fault or false
@@ -62,13 +62,13 @@ struct Cpu {
 
   VcpuId id{};
   mem::GuestMemory* memory = nullptr;
-  ExitSink* sink = nullptr;          // valid inside Vcpu::run
+  ExitSink* sink = nullptr;  // valid inside Vcpu::run
   const CpuModel* model = nullptr;
   semantics::HostCode* host_code = nullptr;
-  u64 physical_mask = 0;             // address bits of a paging-structure entry
+  u64 physical_mask = 0;  // address bits of a paging-structure entry
   // Told when mappings or the mode may have changed, so that an engine drops what depends on them.
   u64 mapping_generation = 0;
-  u64 retired = 0;                   // instructions completed before the present block
+  u64 retired = 0;  // instructions completed before the present block
   bool monitor_armed = false;
 
   mmu::Tlb tlb;

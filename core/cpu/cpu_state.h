@@ -6,7 +6,24 @@
 
 namespace tandem::cpu {
 
-enum Gpr : u8 { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15 };
+enum Gpr : u8 {
+  kRax,
+  kRcx,
+  kRdx,
+  kRbx,
+  kRsp,
+  kRbp,
+  kRsi,
+  kRdi,
+  kR8,
+  kR9,
+  kR10,
+  kR11,
+  kR12,
+  kR13,
+  kR14,
+  kR15
+};
 
 // Order of the segment field in instructions (SDM vol. 2, table B-8).
 enum SegmentName : u8 { kEs, kCs, kSs, kDs, kFs, kGs, kSegmentCount };
@@ -14,15 +31,15 @@ enum SegmentName : u8 { kEs, kCs, kSs, kDs, kFs, kGs, kSegmentCount };
 // A segment register with its hidden part (SDM vol. 3, 3.4.3).
 struct Segment {
   u16 selector = 0;
-  u8 type = 0;       // 4 bits, as in the descriptor
-  bool s = false;    // code or data (true), system (false)
+  u8 type = 0;     // 4 bits, as in the descriptor
+  bool s = false;  // code or data (true), system (false)
   u8 dpl = 0;
   bool present = false;
   bool avl = false;
-  bool l = false;    // 64-bit code
-  bool db = false;   // default size
-  bool g = false;    // granularity; limit below is already scaled to bytes
-  u32 limit = 0;     // last valid offset, in bytes
+  bool l = false;   // 64-bit code
+  bool db = false;  // default size
+  bool g = false;   // granularity; limit below is already scaled to bytes
+  u32 limit = 0;    // last valid offset, in bytes
   u64 base = 0;
 };
 
@@ -41,11 +58,11 @@ inline constexpr u64 kArithmeticFlags = kCf | kPf | kAf | kZf | kSf | kOf;
 inline constexpr u64 kCr0Pe = 1u << 0, kCr0Mp = 1u << 1, kCr0Em = 1u << 2, kCr0Ts = 1u << 3, kCr0Et = 1u << 4,
                      kCr0Ne = 1u << 5, kCr0Wp = 1u << 16, kCr0Am = 1u << 18, kCr0Nw = 1u << 29,
                      kCr0Cd = 1u << 30, kCr0Pg = 1u << 31;
-inline constexpr u64 kCr4Vme = 1u << 0, kCr4Pvi = 1u << 1, kCr4Tsd = 1u << 2, kCr4De = 1u << 3, kCr4Pse = 1u << 4,
-                     kCr4Pae = 1u << 5, kCr4Mce = 1u << 6, kCr4Pge = 1u << 7, kCr4Pce = 1u << 8,
-                     kCr4Osfxsr = 1u << 9, kCr4Osxmmexcpt = 1u << 10, kCr4Umip = 1u << 11, kCr4La57 = 1u << 12,
-                     kCr4Fsgsbase = 1u << 16, kCr4Pcide = 1u << 17, kCr4Osxsave = 1u << 18, kCr4Smep = 1u << 20,
-                     kCr4Smap = 1u << 21;
+inline constexpr u64 kCr4Vme = 1u << 0, kCr4Pvi = 1u << 1, kCr4Tsd = 1u << 2, kCr4De = 1u << 3,
+                     kCr4Pse = 1u << 4, kCr4Pae = 1u << 5, kCr4Mce = 1u << 6, kCr4Pge = 1u << 7,
+                     kCr4Pce = 1u << 8, kCr4Osfxsr = 1u << 9, kCr4Osxmmexcpt = 1u << 10, kCr4Umip = 1u << 11,
+                     kCr4La57 = 1u << 12, kCr4Fsgsbase = 1u << 16, kCr4Pcide = 1u << 17,
+                     kCr4Osxsave = 1u << 18, kCr4Smep = 1u << 20, kCr4Smap = 1u << 21;
 inline constexpr u64 kEferSce = 1u << 0, kEferLme = 1u << 8, kEferLma = 1u << 10, kEferNxe = 1u << 11;
 
 // XCR0 and XSTATE_BV components (SDM vol. 1, 13.1).
@@ -68,9 +85,9 @@ struct alignas(16) X87State {
   u16 fop = 0;
   u64 fip = 0;
   u64 fdp = 0;
-  u32 mxcsr_unused = 0;       // MXCSR lives in VectorState
+  u32 mxcsr_unused = 0;  // MXCSR lives in VectorState
   u32 mxcsr_mask_unused = 0;
-  u8 st[8][16] = {};          // ST0..ST7 in stack order; low 10 bytes of each
+  u8 st[8][16] = {};  // ST0..ST7 in stack order; low 10 bytes of each
 };
 
 struct VectorState {
@@ -109,8 +126,8 @@ struct LapicState {
   u32 lvt_cmci = 0x10000, lvt_timer = 0x10000, lvt_thermal = 0x10000, lvt_pmc = 0x10000, lvt_lint0 = 0x10000,
       lvt_lint1 = 0x10000, lvt_error = 0x10000;
   u32 timer_initial = 0, timer_divide = 0;
-  i64 timer_started = 0;   // GuestNs at which the present count began
-  u64 tsc_deadline = 0;    // IA32_TSC_DEADLINE, 0 = disarmed
+  i64 timer_started = 0;  // GuestNs at which the present count began
+  u64 tsc_deadline = 0;   // IA32_TSC_DEADLINE, 0 = disarmed
 };
 
 enum class Activity : u8 { Running, Halted, WaitForSipi, Shutdown };

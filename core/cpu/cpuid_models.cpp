@@ -67,10 +67,20 @@ CpuidResult host_cpuid(u32 leaf, u32 subleaf) {
 
 // Features that code on the host CPU stands for: the host must have them.
 bool needs_host(const FeatureRow& row) {
-  static constexpr std::string_view kHost[] = {
-      "sse3", "pclmulqdq", "ssse3", "fma", "cx16", "sse41", "sse42", "aes", "avx", "f16c", "avx2", "avx512f",
-      "avx512dq", "avx512ifma", "avx512cd", "sha", "avx512bw", "avx512vl", "avx512vbmi", "avx512vbmi2", "gfni",
-      "vaes", "vpclmulqdq", "avx512vnni", "avx512bitalg", "avx512vpopcntdq", "rdrand", "rdseed"};
+  static constexpr std::string_view kHost[] = {"sse3",         "pclmulqdq",
+                                               "ssse3",        "fma",
+                                               "cx16",         "sse41",
+                                               "sse42",        "aes",
+                                               "avx",          "f16c",
+                                               "avx2",         "avx512f",
+                                               "avx512dq",     "avx512ifma",
+                                               "avx512cd",     "sha",
+                                               "avx512bw",     "avx512vl",
+                                               "avx512vbmi",   "avx512vbmi2",
+                                               "gfni",         "vaes",
+                                               "vpclmulqdq",   "avx512vnni",
+                                               "avx512bitalg", "avx512vpopcntdq",
+                                               "rdrand",       "rdseed"};
   return std::find(std::begin(kHost), std::end(kHost), row.name) != std::end(kHost);
 }
 
@@ -102,7 +112,8 @@ CpuModel build(const NamedModel& named) {
 Result<void> require_host(const CpuModel& m) {
   for (unsigned i = 0; i < std::size(kFeatures); ++i)
     if (m.features[i] && !host_has(kFeatures[i]))
-      return host_error("cpu: " + m.name + " needs " + std::string(kFeatures[i].name) + ", which this host's CPU lacks");
+      return host_error("cpu: " + m.name + " needs " + std::string(kFeatures[i].name) +
+                        ", which this host's CPU lacks");
   return {};
 }
 
@@ -246,10 +257,8 @@ u32 xsave_size(u64 features, bool compacted) {
   for (unsigned i = 2; i < 63; ++i) {
     if (!bit(features, i)) continue;
     const CpuidResult h = host_cpuid(0xd, i);
-    if (compacted)
-      size = static_cast<u32>(bit(h.ecx, 1) ? align_up(size, 64) : size) + h.eax;
-    else
-      size = std::max(size, h.ebx + h.eax);
+    if (compacted) size = static_cast<u32>(bit(h.ecx, 1) ? align_up(size, 64) : size) + h.eax;
+    else size = std::max(size, h.ebx + h.eax);
   }
   return size;
 }
@@ -304,8 +313,8 @@ u32 max_basic_leaf(const CpuModel& m) {
 
 CpuidResult cpuid(const CpuModel& m, u32 leaf, u32 subleaf, const CpuidContext& c) {
   if (leaf >= 0x80000000) return m.family < 6 ? CpuidResult{} : extended(m, leaf);
-  if (leaf >= 0x40000000) return leaf == 0x40000000 ? CpuidResult{0x40000000, 0x646e6154, 0x61546d65, 0x6d65646e}
-                                                    : CpuidResult{};
+  if (leaf >= 0x40000000)
+    return leaf == 0x40000000 ? CpuidResult{0x40000000, 0x646e6154, 0x61546d65, 0x6d65646e} : CpuidResult{};
   if (leaf > max_basic_leaf(m)) leaf = max_basic_leaf(m);  // as Intel CPUs answer
   switch (leaf) {
     case 0: return {max_basic_leaf(m), 0x756e6547, 0x6c65746e, 0x49656e69};  // GenuineIntel
@@ -319,8 +328,10 @@ CpuidResult cpuid(const CpuModel& m, u32 leaf, u32 subleaf, const CpuidContext& 
     case 0xb: return leaf_topology(m, subleaf, c);
     case 0xd: return leaf_xsave(m, subleaf, c);
     // TSC frequency as core crystal * ebx / eax.
-    case 0x15: return {1, static_cast<u32>(m.tsc_hz / 1'000'000), 1'000'000, 0};
-    case 0x16: return {static_cast<u32>(m.tsc_hz / 1'000'000), static_cast<u32>(m.tsc_hz / 1'000'000), 100, 0};
+    // The crystal is the local APIC timer's clock, 1 GHz here; TSC = crystal * EBX / EAX.
+    case 0x15: return {1000, static_cast<u32>(m.tsc_hz / 1'000'000), 1'000'000'000, 0};
+    case 0x16:
+      return {static_cast<u32>(m.tsc_hz / 1'000'000), static_cast<u32>(m.tsc_hz / 1'000'000), 100, 0};
     default: return {};
   }
 }

@@ -30,8 +30,8 @@ struct CpuModel {
   bool has(Feature f) const { return features.test(static_cast<unsigned>(f)); }
 };
 
-// A model by its specification: a name (x86-64-v1 .. x86-64-v4, 486, pentium3, max), then +feature and -feature,
-// separated by commas. Error: unknown name or feature, or one that this host can't execute.
+// A model by its specification: a name (x86-64-v1 .. x86-64-v4, 486, pentium3, max), then +feature and
+// -feature, separated by commas. Error: unknown name or feature, or one that this host can't execute.
 Result<CpuModel> make_cpu_model(std::string_view specification);
 // The best model that every engine can run here.
 CpuModel default_cpu_model();

@@ -41,7 +41,7 @@ enum class Signal : u8 {
   Nmi,
   Smi,
   Init,
-  Startup,    // SIPI; its vector is given with it
+  Startup,  // SIPI; its vector is given with it
 };
 
 // What a vCPU needs from the machine. Called on the vCPU's thread, with no lock held.
@@ -49,7 +49,8 @@ class ExitSink {
  public:
   virtual ~ExitSink() = default;
   virtual void io(bus::IoAccess& access) = 0;
-  // MSRs that live outside the CPU core: APIC base, x2APIC, TSC deadline. False: no such MSR, or a bad value (#GP).
+  // MSRs that live outside the CPU core: APIC base, x2APIC, TSC deadline. False: no such MSR, or a bad value
+  // (#GP).
   virtual bool msr(MsrAccess& access) = 0;
   // True if take_interrupt would give a vector now (LAPIC above its priority, or the PIC). Cheap.
   virtual bool interrupt_pending(VcpuId vcpu) = 0;
@@ -70,11 +71,11 @@ class Vcpu {
   //   Halted: HLT or MWAIT with nothing pending; run again after a signal().
   //   Kicked: kick() was called. TripleFault: the CPU is in shutdown.
   virtual Stop run(const RunBudget& budget, ExitSink& sink) = 0;
-  virtual void kick() noexcept = 0;                              // [any-thread] async-signal-safe
+  virtual void kick() noexcept = 0;                                // [any-thread] async-signal-safe
   virtual void signal(Signal s, u8 sipi_vector = 0) noexcept = 0;  // [any-thread]
   // Instructions retired since creation, exact at each I/O access made from inside run().
   virtual u64 retired() const = 0;
-  virtual Result<void> export_state(CpuState& out) = 0;          // all but .lapic, which the machine owns
+  virtual Result<void> export_state(CpuState& out) = 0;  // all but .lapic, which the machine owns
   virtual Result<void> import_state(const CpuState& in) = 0;
   // Guest code or page tables may have been changed from outside (DMA is covered by PageMarks).
   virtual void flush_translations() = 0;
@@ -89,7 +90,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual EngineCaps caps() const = 0;
-  virtual Result<std::unique_ptr<Vcpu>> make_vcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& model) = 0;
+  virtual Result<std::unique_ptr<Vcpu>> make_vcpu(VcpuId id, mem::GuestMemory& memory,
+                                                  const CpuModel& model) = 0;
 };
 
 }  // namespace tandem::cpu

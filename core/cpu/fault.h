@@ -6,10 +6,24 @@
 namespace tandem::cpu {
 
 enum Vector : u8 {
-  kDivideError = 0, kDebug = 1, kNmi = 2, kBreakpoint = 3, kOverflow = 4, kBoundRange = 5,
-  kInvalidOpcode = 6, kDeviceNotAvailable = 7, kDoubleFault = 8, kInvalidTss = 10,
-  kSegmentNotPresent = 11, kStackFault = 12, kGeneralProtection = 13, kPageFault = 14,
-  kMathFault = 16, kAlignmentCheck = 17, kMachineCheck = 18, kSimdFault = 19,
+  kDivideError = 0,
+  kDebug = 1,
+  kNmi = 2,
+  kBreakpoint = 3,
+  kOverflow = 4,
+  kBoundRange = 5,
+  kInvalidOpcode = 6,
+  kDeviceNotAvailable = 7,
+  kDoubleFault = 8,
+  kInvalidTss = 10,
+  kSegmentNotPresent = 11,
+  kStackFault = 12,
+  kGeneralProtection = 13,
+  kPageFault = 14,
+  kMathFault = 16,
+  kAlignmentCheck = 17,
+  kMachineCheck = 18,
+  kSimdFault = 19,
 };
 
 // Page-fault error code bits (SDM vol. 3, 4.7).

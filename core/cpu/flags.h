@@ -11,7 +11,8 @@
 namespace tandem::cpu {
 
 // result:  the result, sign-extended to 64 bits.
-// carries: bit 63 the carry (borrow) out of the top bit, bit 62 the carry into it, bit 3 the carry out of bit 3;
+// carries: bit 63 the carry (borrow) out of the top bit, bit 62 the carry into it, bit 3 the carry out of bit
+// 3;
 //          bits 8..15 are XORed into the byte whose parity is taken, bit 0 into the sign.
 // CF = c63, OF = c63 ^ c62, AF = c3, ZF = result == 0, SF = result < 0 ^ c0, PF = even parity.
 struct LazyFlags {
@@ -23,7 +24,9 @@ struct LazyFlags {
   bool af() const { return (carries >> 3) & 1; }
   bool zf() const { return result == 0; }
   bool sf() const { return static_cast<u64>(result) >> 63 ^ (carries & 1); }
-  bool pf() const { return (std::popcount(static_cast<u8>(result ^ static_cast<i64>(carries >> 8))) & 1) == 0; }
+  bool pf() const {
+    return (std::popcount(static_cast<u8>(result ^ static_cast<i64>(carries >> 8))) & 1) == 0;
+  }
 
   u64 rflags() const {
     return (cf() ? kCf : 0) | (pf() ? kPf : 0) | (af() ? kAf : 0) | (zf() ? kZf : 0) | (sf() ? kSf : 0) |
@@ -53,10 +56,8 @@ struct LazyFlags {
   template <class T>
   void set_carries(T vector) {
     constexpr unsigned width = sizeof(T) * 8;
-    if constexpr (width == 64)
-      carries = vector & (u64{3} << 62 | 8);
-    else
-      carries = (static_cast<u64>(vector) << (64 - width) & (u64{3} << 62)) | (vector & 8);
+    if constexpr (width == 64) carries = vector & (u64{3} << 62 | 8);
+    else carries = (static_cast<u64>(vector) << (64 - width) & (u64{3} << 62)) | (vector & 8);
   }
 };
 

@@ -23,7 +23,9 @@ void assign(u32 (&bitmap)[8], u8 vector, bool on) {
 }  // namespace
 
 Lapic::Lapic(VcpuId id, time::Clock& clock, ApicBus& bus, CpuSignals& signals)
-    : id_(id), clock_(clock), bus_(bus), signals_(signals), timer_(clock, [this](GuestNs) { timer_fired(); }) {
+    : id_(id), clock_(clock), bus_(bus), signals_(signals), timer_(clock, [this](GuestNs) {
+        timer_fired();
+      }) {
   reset(raw(id) == 0);
 }
 
@@ -120,7 +122,8 @@ void Lapic::deliver_lvt(u32 lvt) {
 void Lapic::raise_error(u32 error_bit) {
   if (s_.esr_pending & error_bit) return;
   s_.esr_pending |= error_bit;
-  if (!(s_.lvt_error & kLvtMasked) && (s_.lvt_error & 0xff) >= 16) set_irr(static_cast<u8>(s_.lvt_error), false);
+  if (!(s_.lvt_error & kLvtMasked) && (s_.lvt_error & 0xff) >= 16)
+    set_irr(static_cast<u8>(s_.lvt_error), false);
 }
 
 void Lapic::set_irr(u8 vector, bool level) {

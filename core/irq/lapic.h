@@ -14,7 +14,15 @@
 
 namespace tandem::irq {
 
-enum class Delivery : u8 { Fixed = 0, LowestPriority = 1, Smi = 2, Nmi = 4, Init = 5, Startup = 6, ExtInt = 7 };
+enum class Delivery : u8 {
+  Fixed = 0,
+  LowestPriority = 1,
+  Smi = 2,
+  Nmi = 4,
+  Init = 5,
+  Startup = 6,
+  ExtInt = 7
+};
 
 struct ApicMessage {
   u32 destination = 0;
@@ -60,8 +68,8 @@ class ApicBus final : public MsiTarget {
   void connect_pic(PicAcknowledge& pic) { pic_ = &pic; }
   void connect_eoi(EoiListener& listener) { eoi_.push_back(&listener); }
 
-  void deliver(const ApicMessage& message);        // [any-thread]
-  void send(const MsiMessage& message) override;   // [any-thread]
+  void deliver(const ApicMessage& message);       // [any-thread]
+  void send(const MsiMessage& message) override;  // [any-thread]
   // An inter-processor interrupt; ICR layout as in x2APIC mode, destination in the high half.
   void deliver_ipi(Lapic& from, u64 icr, u32 destination);
   void broadcast_eoi(u8 vector);

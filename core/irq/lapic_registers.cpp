@@ -50,7 +50,8 @@ bool Lapic::write_reg(u32 reg, u32 value) {
     case kRegSvr:
       s_.svr = value & 0x1ff;
       if (!software_enabled())
-        for (u32* lvt : {&s_.lvt_timer, &s_.lvt_thermal, &s_.lvt_pmc, &s_.lvt_lint0, &s_.lvt_lint1, &s_.lvt_error})
+        for (u32* lvt :
+             {&s_.lvt_timer, &s_.lvt_thermal, &s_.lvt_pmc, &s_.lvt_lint0, &s_.lvt_lint1, &s_.lvt_error})
           *lvt |= kLvtMasked;
       arm_timer();
       break;
@@ -108,12 +109,9 @@ void Lapic::io(bus::IoAccess& access) {
   std::optional<u8> broadcast;
   {
     std::lock_guard lock(mutex_);
-    if (reg == kRegEoi)
-      eoi(broadcast);
-    else if (reg == kRegIcrLow)
-      s_.icr = (s_.icr & ~u64{0xffffffff}) | (value & ~0x1000u);
-    else
-      write_reg(reg, value);
+    if (reg == kRegEoi) eoi(broadcast);
+    else if (reg == kRegIcrLow) s_.icr = (s_.icr & ~u64{0xffffffff}) | (value & ~0x1000u);
+    else write_reg(reg, value);
   }
   if (broadcast) bus_.broadcast_eoi(*broadcast);
   if (reg == kRegIcrLow) send_ipi(s_.icr);
@@ -146,8 +144,7 @@ bool Lapic::msr(cpu::MsrAccess& access) {
   if (access.index == kMsrTscDeadline) {
     std::lock_guard lock(mutex_);
     const bool active = timer_mode() == kTimerTscDeadline;
-    if (read)
-      access.value = active ? s_.tsc_deadline : 0;
+    if (read) access.value = active ? s_.tsc_deadline : 0;
     else if (active) {
       s_.tsc_deadline = access.value;
       arm_timer();

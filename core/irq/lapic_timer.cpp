@@ -19,7 +19,8 @@ u32 Lapic::timer_divisor() const {
 }
 
 u32 Lapic::timer_current() const {
-  if (s_.timer_initial == 0 || s_.timer_started == kTimerExpired || (timer_mode() & kTimerTscDeadline)) return 0;
+  if (s_.timer_initial == 0 || s_.timer_started == kTimerExpired || (timer_mode() & kTimerTscDeadline))
+    return 0;
   const u64 ticks = static_cast<u64>(raw(clock_.now()) - s_.timer_started) / timer_divisor();
   if (timer_mode() == kTimerPeriodic) return s_.timer_initial - static_cast<u32>(ticks % s_.timer_initial);
   return ticks >= s_.timer_initial ? 0 : s_.timer_initial - static_cast<u32>(ticks);
@@ -36,7 +37,8 @@ void Lapic::arm_timer() {
   if (timer_mode() == kTimerPeriodic) {
     const i64 now = raw(clock_.now());
     // Periods that went by while it was masked are over.
-    if (now - s_.timer_started >= 2 * period) s_.timer_started += (now - s_.timer_started) / period * period - period;
+    if (now - s_.timer_started >= 2 * period)
+      s_.timer_started += (now - s_.timer_started) / period * period - period;
     return timer_.arm(GuestNs{std::max(s_.timer_started + period, s_.timer_started + kShortestPeriod)});
   }
   timer_.arm(GuestNs{s_.timer_started + period});

@@ -56,7 +56,8 @@ Op op_of_mnemonic(ZydisMnemonic m) {
 }
 
 bool is_segment(const ZydisDecodedOperand& o) {
-  return o.type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT;
+  return o.type == ZYDIS_OPERAND_TYPE_REGISTER &&
+         ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT;
 }
 bool is_class(const ZydisDecodedOperand& o, ZydisRegisterClass c) {
   return o.type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(o.reg.value) == c;
@@ -139,12 +140,10 @@ void set_memory(Insn& out, const ZydisDecodedInstruction& insn, const ZydisDecod
     out.index = gpr_offset_of(m.index);
     out.scale_log2 = log2_scale(m.scale);
   }
-  if (code_size != 8)
-    out.address_form = AddressForm::Segmented;
+  if (code_size != 8) out.address_form = AddressForm::Segmented;
   else if (out.address_size == 8 && out.segment != kFs && out.segment != kGs)
     out.address_form = AddressForm::Flat64;
-  else
-    out.address_form = AddressForm::Based64;
+  else out.address_form = AddressForm::Based64;
 }
 
 void set_operand(Insn& out, unsigned n, const Decoded& d, u8 code_size) {
@@ -168,10 +167,8 @@ void set_operand(Insn& out, unsigned n, const Decoded& d, u8 code_size) {
       break;
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
       out.kind[n] = OperandKind::Imm;
-      if (out.op == Op::ENTER && n == 1)
-        out.imm |= o.imm.value.u << 16;
-      else
-        out.imm = o.imm.value.u;
+      if (out.op == Op::ENTER && n == 1) out.imm |= o.imm.value.u << 16;
+      else out.imm = o.imm.value.u;
       break;
     case ZYDIS_OPERAND_TYPE_POINTER:
       out.kind[n] = OperandKind::Imm;
@@ -248,8 +245,9 @@ DecodeStatus decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16
   const ZyanStatus status = ZydisDecoderDecodeFull(&decoder, bytes.data(), length, &d.insn, d.operands);
   if (status == ZYDIS_STATUS_NO_MORE_DATA && length < kMaxLength) return DecodeStatus::Truncated;
   if (!ZYAN_SUCCESS(status)) {
-    out.op = status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? Op::TOO_LONG
-                                                                                                : Op::UNDEFINED;
+    out.op = status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG
+                 ? Op::TOO_LONG
+                 : Op::UNDEFINED;
     out.length = 1;
     return DecodeStatus::Ok;
   }

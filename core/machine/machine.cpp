@@ -31,8 +31,11 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, cp
 
 Result<void> Machine::add_cpus(const MachineConfig& config, cpu::Engine& engine) {
   ensure(config.model != nullptr, "a machine needs a CPU model");
+  model_ = *config.model;
+  model_.tsc_hz = clock_->tsc_hz();
+  model_.vcpus = config.vcpus;
   for (u32 i = 0; i < config.vcpus; ++i) {
-    auto made = engine.make_vcpu(VcpuId{i}, *memory_, *config.model);
+    auto made = engine.make_vcpu(VcpuId{i}, *memory_, model_);
     if (!made) return std::move(made.error()).in(fmt::format("vCPU {}", i));
     auto cpu = std::make_unique<Cpu>();
     cpu->vcpu = made.take();

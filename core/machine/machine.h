@@ -11,6 +11,7 @@
 
 #include "core/base/result.h"
 #include "core/bus/bus.h"
+#include "core/cpu/cpuid_models.h"
 #include "core/cpu/engine.h"
 #include "core/irq/lapic.h"
 #include "core/machine/device.h"
@@ -26,7 +27,7 @@ enum class ClockKind : u8 { Host, Counted };
 struct MachineConfig {
   u64 memory_bytes = 512 * MiB;
   u32 vcpus = 1;
-  const cpu::CpuModel* model = nullptr;
+  const cpu::CpuModel* model = nullptr;  // copied
   ClockKind clock = ClockKind::Host;
 };
 
@@ -96,13 +97,14 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   bool handle_stop(u32 index, const cpu::Stop& stop);  // false: the thread ends
   void wait_for_signal(Cpu& cpu);
 
+  cpu::CpuModel model_;  // with this machine's TSC and number of vCPUs
   std::unique_ptr<mem::GuestMemory> memory_;
   bus::Bus pio_{bus::BusKind::Pio};
   bus::Bus mmio_{bus::BusKind::Mmio};
   Counters counters_;
   irq::ApicBus apic_bus_;
   std::unique_ptr<time::Clock> clock_;
-  time::HostClock* host_clock_ = nullptr;        // one of the two is the clock
+  time::HostClock* host_clock_ = nullptr;  // one of the two is the clock
   time::CountedClock* counted_clock_ = nullptr;
   std::vector<std::unique_ptr<Cpu>> cpus_;
 

@@ -57,10 +57,8 @@ bool GuestMemory::for_each_piece(Gpa start, u64 length, F piece) const {
 
 bool GuestMemory::read(Gpa from, std::span<u8> to) const {
   return for_each_piece(from, to.size(), [&](const u8* p, u64 done, u64 n) {
-    if (p)
-      std::memcpy(to.data() + done, p, n);
-    else
-      std::memset(to.data() + done, 0xff, n);
+    if (p) std::memcpy(to.data() + done, p, n);
+    else std::memset(to.data() + done, 0xff, n);
   });
 }
 

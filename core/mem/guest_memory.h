@@ -35,9 +35,9 @@ class GuestMemory {
   GuestMemory& operator=(const GuestMemory&) = delete;
 
   u64 size() const { return size_; }
-  u64 low_size() const { return low_size_; }    // bytes of RAM from 0
+  u64 low_size() const { return low_size_; }           // bytes of RAM from 0
   u64 high_size() const { return size_ - low_size_; }  // bytes of RAM from 4 GiB
-  int fd() const { return fd_; }                // the memfd; offset = page index * 4096
+  int fd() const { return fd_; }                       // the memfd; offset = page index * 4096
   u8* base() const { return base_; }
   PageMarks& marks() { return marks_; }
 

@@ -77,10 +77,8 @@ void mmio(Cpu& cpu, bus::IoDir dir, u64 physical, u8* data, unsigned size) {
 }
 
 void load(Cpu& cpu, const Piece& p, u8* to) {
-  if (p.host)
-    std::memcpy(to, p.host, p.size);
-  else
-    mmio(cpu, bus::IoDir::Read, p.physical, to, p.size);
+  if (p.host) std::memcpy(to, p.host, p.size);
+  else mmio(cpu, bus::IoDir::Read, p.physical, to, p.size);
 }
 
 void store(Cpu& cpu, const Piece& p, const u8* from) {
@@ -99,7 +97,8 @@ void store(Cpu& cpu, const Piece& p, const u8* from) {
   }
 }
 
-bool locate_all(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privilege, Piece (&pieces)[2], unsigned& count) {
+bool locate_all(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privilege, Piece (&pieces)[2],
+                unsigned& count) {
   count = 0;
   for (unsigned done = 0; done < size;) {
     const u64 at = wrap(cpu, linear + done);

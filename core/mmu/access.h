@@ -57,8 +57,9 @@ bool host_for_read(Cpu& cpu, u64 linear, unsigned size, const u8*& host);
 // Would a write of size bytes be allowed? Faults as the write would, changes nothing but A/D bits.
 [[nodiscard]] bool probe_write(Cpu& cpu, u64 linear, unsigned size);
 
-// For read-modify-write where host_for_write gave null: host is set where the whole operand lies in one page of
-// RAM (which holds code or is watched); finish_update tells of the write. Null host: write access was probed.
+// For read-modify-write where host_for_write gave null: host is set where the whole operand lies in one page
+// of RAM (which holds code or is watched); finish_update tells of the write. Null host: write access was
+// probed.
 struct UpdateTarget {
   u8* host = nullptr;
   u64 physical = 0, linear = 0;
@@ -73,7 +74,6 @@ bool write_system(Cpu& cpu, u64 linear, const void* from, unsigned size);
 
 // Where the next instruction's bytes are: guest physical address of one byte of code. False: fault (#PF).
 bool translate_fetch(Cpu& cpu, u64 linear, Gpa& physical);
-
 
 // Drop cached translations of the vCPU: all, or those of one page.
 void flush_all(Cpu& cpu);

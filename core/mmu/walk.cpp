@@ -8,12 +8,13 @@ using namespace cpu;
 
 namespace {
 
-constexpr u64 kPresent = 1, kWrite = 2, kUser = 4, kAccessed = 0x20, kDirty = 0x40, kLarge = 0x80, kGlobal = 0x100;
+constexpr u64 kPresent = 1, kWrite = 2, kUser = 4, kAccessed = 0x20, kDirty = 0x40, kLarge = 0x80,
+              kGlobal = 0x100;
 constexpr u64 kNoExecute = u64{1} << 63;
 
 // One level of a walk: where its entries are and how they are shaped.
 struct Level {
-  unsigned shift;      // linear address bits below this level's index
+  unsigned shift;  // linear address bits below this level's index
   unsigned index_bits;
   unsigned entry_size;
   bool may_be_large;
@@ -37,12 +38,12 @@ bool set_entry_bits(Cpu& cpu, u64 address, unsigned size, u64 seen, u64 wanted) 
   bool done;
   if (size == 8) {
     u64 expected = seen;
-    done = __atomic_compare_exchange_n(reinterpret_cast<u64*>(p), &expected, seen | wanted, false, __ATOMIC_SEQ_CST,
-                                       __ATOMIC_RELAXED);
+    done = __atomic_compare_exchange_n(reinterpret_cast<u64*>(p), &expected, seen | wanted, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
   } else {
     u32 expected = static_cast<u32>(seen);
-    done = __atomic_compare_exchange_n(reinterpret_cast<u32*>(p), &expected, static_cast<u32>(seen | wanted), false,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    done = __atomic_compare_exchange_n(reinterpret_cast<u32*>(p), &expected, static_cast<u32>(seen | wanted),
+                                       false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
   }
   if (done) cpu.memory->written(Gpa{address}, size);
   return done;
@@ -51,13 +52,17 @@ bool set_entry_bits(Cpu& cpu, u64 address, unsigned size, u64 seen, u64 wanted) 
 class Walker {
  public:
   Walker(Cpu& cpu, u64 linear, Access access, Privilege privilege)
-      : cpu_(cpu), linear_(linear), access_(access), user_(privilege == Privilege::User),
+      : cpu_(cpu),
+        linear_(linear),
+        access_(access),
+        user_(privilege == Privilege::User),
         smap_(privilege == Privilege::SupervisorSmap) {}
 
   bool run(Translation& out) {
     const bool pae = cpu_.state.cr4 & kCr4Pae;
     const bool nx = cpu_.state.efer & kEferNxe;
-    reserved_ = ~low_mask_physical() & (nx ? ~kNoExecute : ~u64{0}) & (cpu_.mode.long_mode ? ~(u64{0x7ff} << 52) : ~u64{0});
+    reserved_ = ~low_mask_physical() & (nx ? ~kNoExecute : ~u64{0}) &
+                (cpu_.mode.long_mode ? ~(u64{0x7ff} << 52) : ~u64{0});
     for (;;) {
       path_ = {};
       const Outcome r = pae ? (cpu_.mode.long_mode ? walk_4level(out) : walk_pae(out)) : walk_32bit(out);
@@ -80,7 +85,8 @@ class Walker {
   }
 
   Outcome walk_4level(Translation& out) {
-    static constexpr Level kLevels[] = {{39, 9, 8, false}, {30, 9, 8, true}, {21, 9, 8, true}, {12, 9, 8, false}};
+    static constexpr Level kLevels[] = {
+        {39, 9, 8, false}, {30, 9, 8, true}, {21, 9, 8, true}, {12, 9, 8, false}};
     u64 table = cpu_.state.cr3 & cpu_.physical_mask;
     for (const Level& level : kLevels)
       if (const Outcome r = step(level, table, out); r != Outcome::Descend) return r;

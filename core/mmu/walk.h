@@ -6,7 +6,7 @@
 namespace tandem::mmu {
 
 struct Translation {
-  u64 physical = 0;   // of the linear address itself
+  u64 physical = 0;       // of the linear address itself
   bool writable = false;  // for the privilege asked, W and A/D included: a write entry may be cached
   bool user = false;      // U/S of all levels
   bool global = false;

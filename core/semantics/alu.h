@@ -115,7 +115,7 @@ T rcl(LazyFlags& f, T a, unsigned n) {
   const bool cf = f.cf();
   const u128 wide = (u128{cf} << kWidth<T>) | a;
   const u128 r = (wide << n) | (wide >> (kWidth<T> + 1 - n));
-  f.set_cf((r >> kWidth<T>) & 1);
+  f.set_cf((r >> kWidth<T>)&1);
   const T out = static_cast<T>(r);
   f.set_of(top_bit(out) != f.cf());
   return out;
@@ -128,7 +128,7 @@ T rcr(LazyFlags& f, T a, unsigned n) {
   const bool cf = f.cf();
   const u128 wide = (u128{cf} << kWidth<T>) | a;
   const u128 r = (wide >> n) | (wide << (kWidth<T> + 1 - n));
-  f.set_cf((r >> kWidth<T>) & 1);
+  f.set_cf((r >> kWidth<T>)&1);
   const T out = static_cast<T>(r);
   f.set_of(top_bit(out) != top_bit(static_cast<T>(out << 1)));
   return out;
@@ -201,22 +201,14 @@ typename Wide<T>::U imul(LazyFlags& f, T a, T b) {
 template <unsigned N>
 bool condition(const LazyFlags& f) {
   bool r;
-  if constexpr (N / 2 == 0)
-    r = f.of();
-  else if constexpr (N / 2 == 1)
-    r = f.cf();
-  else if constexpr (N / 2 == 2)
-    r = f.zf();
-  else if constexpr (N / 2 == 3)
-    r = f.cf() || f.zf();
-  else if constexpr (N / 2 == 4)
-    r = f.sf();
-  else if constexpr (N / 2 == 5)
-    r = f.pf();
-  else if constexpr (N / 2 == 6)
-    r = f.sf() != f.of();
-  else
-    r = f.zf() || f.sf() != f.of();
+  if constexpr (N / 2 == 0) r = f.of();
+  else if constexpr (N / 2 == 1) r = f.cf();
+  else if constexpr (N / 2 == 2) r = f.zf();
+  else if constexpr (N / 2 == 3) r = f.cf() || f.zf();
+  else if constexpr (N / 2 == 4) r = f.sf();
+  else if constexpr (N / 2 == 5) r = f.pf();
+  else if constexpr (N / 2 == 6) r = f.sf() != f.of();
+  else r = f.zf() || f.sf() != f.of();
   return r != (N % 2 == 1);
 }
 

@@ -157,10 +157,10 @@ Step imul(Cpu& cpu, const Insn& insn) {
 template <class T>
 typename alu::Wide<T>::U dividend(const Cpu& cpu) {
   using U = typename alu::Wide<T>::U;
-  if constexpr (sizeof(T) == 1)
-    return get_gpr<u16>(cpu, cpu::kRax);
+  if constexpr (sizeof(T) == 1) return get_gpr<u16>(cpu, cpu::kRax);
   else
-    return static_cast<U>(static_cast<U>(get_gpr<T>(cpu, cpu::kRdx)) << alu::kWidth<T> | get_gpr<T>(cpu, cpu::kRax));
+    return static_cast<U>(static_cast<U>(get_gpr<T>(cpu, cpu::kRdx)) << alu::kWidth<T> |
+                          get_gpr<T>(cpu, cpu::kRax));
 }
 
 template <class T>
@@ -191,7 +191,8 @@ Step idiv(Cpu& cpu, const Insn& insn) {
   if (!Any<0>::read<T>(cpu, insn, b)) return Step::Fault;
   const S a = static_cast<S>(dividend<T>(cpu));
   const S d = static_cast<N>(b);
-  const bool lowest = a == static_cast<S>(static_cast<typename alu::Wide<T>::U>(1) << (2 * alu::kWidth<T> - 1));
+  const bool lowest =
+      a == static_cast<S>(static_cast<typename alu::Wide<T>::U>(1) << (2 * alu::kWidth<T> - 1));
   if (d == 0 || (lowest && d == -1)) return raise(cpu, fault(cpu::kDivideError));
   const S q = static_cast<S>(a / d);
   if (q != static_cast<S>(static_cast<N>(q))) return raise(cpu, fault(cpu::kDivideError));

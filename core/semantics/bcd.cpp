@@ -77,7 +77,8 @@ Step xlat(Cpu& cpu, const Insn& insn) {
   if (insn.address_size != 8) offset &= low_mask(insn.address_size * 8);
   u64 linear;
   u8 v;
-  if (!mmu::linearize(cpu, insn.segment, offset, 1, mmu::Access::Read, linear) || !mmu::read<u8>(cpu, linear, v))
+  if (!mmu::linearize(cpu, insn.segment, offset, 1, mmu::Access::Read, linear) ||
+      !mmu::read<u8>(cpu, linear, v))
     return Step::Fault;
   set_al(cpu, v);
   return Step::Next;
@@ -105,7 +106,8 @@ struct alignas(16) Quad {
 // Exchanges *cell with replacement if it equals wanted, which else takes the cell's value.
 bool compare_exchange_16(u8* cell, Quad& wanted, Quad replacement) {
   bool equal;
-  // SAFETY: cell is 16-byte aligned guest RAM (checked by the caller); the host has CMPXCHG16B as the guest does.
+  // SAFETY: cell is 16-byte aligned guest RAM (checked by the caller); the host has CMPXCHG16B as the guest
+  // does.
   asm volatile("lock cmpxchg16b %1"
                : "=@ccz"(equal), "+m"(*reinterpret_cast<Quad*>(cell)), "+a"(wanted.low), "+d"(wanted.high)
                : "b"(replacement.low), "c"(replacement.high)

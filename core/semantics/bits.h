@@ -22,7 +22,8 @@ Step bit_test(Cpu& cpu, const Insn& insn, bool writes, F f) {
   } else {
     u64 offset = mmu::effective_address(cpu, insn);
     if (insn.kind[1] == OperandKind::Gpr) {
-      const i64 cell = static_cast<i64>(static_cast<std::make_signed_t<T>>(index)) >> std::countr_zero(alu::kWidth<T>);
+      const i64 cell =
+          static_cast<i64>(static_cast<std::make_signed_t<T>>(index)) >> std::countr_zero(alu::kWidth<T>);
       offset += static_cast<u64>(cell) * sizeof(T);
       if (insn.address_size != 8) offset &= low_mask(insn.address_size * 8);
     }

@@ -81,12 +81,9 @@ Step ret(Cpu& cpu, const Insn& insn) {
   u16 v16 = 0;
   u32 v32 = 0;
   bool ok;
-  if (size == 8)
-    ok = peek_value<u64>(cpu, target);
-  else if (size == 4)
-    ok = peek_value<u32>(cpu, v32), target = v32;
-  else
-    ok = peek_value<u16>(cpu, v16), target = v16;
+  if (size == 8) ok = peek_value<u64>(cpu, target);
+  else if (size == 4) ok = peek_value<u32>(cpu, v32), target = v32;
+  else ok = peek_value<u16>(cpu, v16), target = v16;
   if (!ok || !branch_to(cpu, target)) return Step::Fault;
   drop(cpu, size + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0));
   return Step::Branch;

@@ -18,7 +18,8 @@ void mappings_changed(Cpu& cpu) {
   update_mode(cpu);
 }
 
-// The PAE page-directory-pointer registers are loaded with CR3 and with changes of paging (SDM vol. 3, 4.4.1).
+// The PAE page-directory-pointer registers are loaded with CR3 and with changes of paging (SDM vol.
+// 3, 4.4.1).
 bool load_pdptes(Cpu& cpu, u64 cr3) {
   u64 entries[4];
   for (unsigned i = 0; i < 4; ++i) {
@@ -30,18 +31,22 @@ bool load_pdptes(Cpu& cpu, u64 cr3) {
   return true;
 }
 
-bool pae_paging(u64 cr0, u64 cr4, u64 efer) { return (cr0 & kCr0Pg) && (cr4 & kCr4Pae) && !(efer & kEferLma); }
+bool pae_paging(u64 cr0, u64 cr4, u64 efer) {
+  return (cr0 & kCr0Pg) && (cr4 & kCr4Pae) && !(efer & kEferLma);
+}
 
 }  // namespace
 
 bool set_cr0(Cpu& cpu, u64 value) {
   CpuState& s = cpu.state;
-  constexpr u64 kKnown = kCr0Pe | kCr0Mp | kCr0Em | kCr0Ts | kCr0Et | kCr0Ne | kCr0Wp | kCr0Am | kCr0Nw | kCr0Cd | kCr0Pg;
+  constexpr u64 kKnown =
+      kCr0Pe | kCr0Mp | kCr0Em | kCr0Ts | kCr0Et | kCr0Ne | kCr0Wp | kCr0Am | kCr0Nw | kCr0Cd | kCr0Pg;
   if (value >> 32) return refuse(cpu);
   if ((value & kCr0Pg) && !(value & kCr0Pe)) return refuse(cpu);
   if ((value & kCr0Nw) && !(value & kCr0Cd)) return refuse(cpu);
   value = (value & kKnown) | kCr0Et;
-  const bool turns_on = (value & kCr0Pg) && !(s.cr0 & kCr0Pg), turns_off = !(value & kCr0Pg) && (s.cr0 & kCr0Pg);
+  const bool turns_on = (value & kCr0Pg) && !(s.cr0 & kCr0Pg),
+             turns_off = !(value & kCr0Pg) && (s.cr0 & kCr0Pg);
   u64 efer = s.efer;
   if (turns_on && (efer & kEferLme)) {
     if (!(s.cr4 & kCr4Pae) || s.segments[kCs].l) return refuse(cpu);
@@ -52,7 +57,8 @@ bool set_cr0(Cpu& cpu, u64 value) {
     efer &= ~kEferLma;
   }
   const u64 paging_bits = kCr0Pg | kCr0Cd | kCr0Nw;
-  if (((value ^ s.cr0) & paging_bits) && pae_paging(value, s.cr4, efer) && !load_pdptes(cpu, s.cr3)) return false;
+  if (((value ^ s.cr0) & paging_bits) && pae_paging(value, s.cr4, efer) && !load_pdptes(cpu, s.cr3))
+    return false;
   const u64 changed = value ^ s.cr0;
   s.cr0 = value;
   s.efer = efer;
@@ -76,7 +82,8 @@ bool set_cr4(Cpu& cpu, u64 value) {
   CpuState& s = cpu.state;
   if (value & ~cr4_mask(*cpu.model)) return refuse(cpu);
   if (cpu.mode.long_mode && !(value & kCr4Pae)) return refuse(cpu);
-  if ((value & kCr4Pcide) && !(s.cr4 & kCr4Pcide) && (!cpu.mode.long_mode || (s.cr3 & 0xfff))) return refuse(cpu);
+  if ((value & kCr4Pcide) && !(s.cr4 & kCr4Pcide) && (!cpu.mode.long_mode || (s.cr3 & 0xfff)))
+    return refuse(cpu);
   constexpr u64 kPaging = kCr4Pse | kCr4Pae | kCr4Pge | kCr4Smep | kCr4Smap | kCr4Pcide;
   const u64 changed = value ^ s.cr4;
   if ((changed & (kCr4Pse | kCr4Pae | kCr4Pge | kCr4Smep)) && pae_paging(s.cr0, value, s.efer) &&
@@ -175,10 +182,8 @@ Step smsw(Cpu& cpu, const Insn& insn) {
   if (cpu.mode.cpl > 0 && (cpu.state.cr4 & kCr4Umip)) return gp0(cpu);
   if (insn.kind[0] == OperandKind::Mem)
     return write_memory_slow<u16>(cpu, insn, static_cast<u16>(cpu.state.cr0)) ? Step::Next : Step::Fault;
-  if (insn.size == 2)
-    set_reg<u16>(cpu, insn.reg[0], static_cast<u16>(cpu.state.cr0));
-  else
-    set_reg<u64>(cpu, insn.reg[0], cpu.state.cr0);
+  if (insn.size == 2) set_reg<u16>(cpu, insn.reg[0], static_cast<u16>(cpu.state.cr0));
+  else set_reg<u64>(cpu, insn.reg[0], cpu.state.cr0);
   return Step::Next;
 }
 

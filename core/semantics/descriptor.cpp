@@ -64,7 +64,12 @@ void load_segment_real(Cpu& cpu, unsigned name, u16 selector) {
   s.selector = selector;
   s.base = u64{selector} << 4;
   if (cpu.mode.vm86) {
-    s = {.selector = selector, .type = 3, .s = true, .dpl = 3, .present = true, .limit = 0xffff,
+    s = {.selector = selector,
+         .type = 3,
+         .s = true,
+         .dpl = 3,
+         .present = true,
+         .limit = 0xffff,
          .base = u64{selector} << 4};
   }
 }

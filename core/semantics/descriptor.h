@@ -7,8 +7,18 @@ namespace tandem::semantics {
 
 // System descriptor types.
 enum : u8 {
-  kTss16Available = 1, kLdt = 2, kTss16Busy = 3, kCallGate16 = 4, kTaskGate = 5, kInterruptGate16 = 6,
-  kTrapGate16 = 7, kTss32Available = 9, kTss32Busy = 11, kCallGate32 = 12, kInterruptGate32 = 14, kTrapGate32 = 15,
+  kTss16Available = 1,
+  kLdt = 2,
+  kTss16Busy = 3,
+  kCallGate16 = 4,
+  kTaskGate = 5,
+  kInterruptGate16 = 6,
+  kTrapGate16 = 7,
+  kTss32Available = 9,
+  kTss32Busy = 11,
+  kCallGate32 = 12,
+  kInterruptGate32 = 14,
+  kTrapGate32 = 15,
 };
 
 struct Descriptor {
@@ -64,8 +74,11 @@ void drop_inner_segments(Cpu& cpu);
 // Everything a far transfer changes before it is sure to succeed.
 struct TransferBackup {
   explicit TransferBackup(const Cpu& cpu)
-      : cs(cpu.state.segments[cpu::kCs]), ss(cpu.state.segments[cpu::kSs]), rsp(cpu.state.gpr[cpu::kRsp]),
-        rip(cpu.state.rip), rflags(cpu.state.rflags) {}
+      : cs(cpu.state.segments[cpu::kCs]),
+        ss(cpu.state.segments[cpu::kSs]),
+        rsp(cpu.state.gpr[cpu::kRsp]),
+        rip(cpu.state.rip),
+        rflags(cpu.state.rflags) {}
   void restore(Cpu& cpu) const {
     cpu.state.segments[cpu::kCs] = cs;
     cpu.state.segments[cpu::kSs] = ss;

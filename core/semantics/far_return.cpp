@@ -16,12 +16,9 @@ bool peek_sized(Cpu& cpu, unsigned size, unsigned depth, u64& value, u64 extra =
   u16 v16 = 0;
   u32 v32 = 0;
   bool ok;
-  if (size == 8)
-    ok = stack_read<u64>(cpu, at, value);
-  else if (size == 4)
-    ok = stack_read<u32>(cpu, at, v32), value = v32;
-  else
-    ok = stack_read<u16>(cpu, at, v16), value = v16;
+  if (size == 8) ok = stack_read<u64>(cpu, at, value);
+  else if (size == 4) ok = stack_read<u32>(cpu, at, v32), value = v32;
+  else ok = stack_read<u16>(cpu, at, v16), value = v16;
   return ok;
 }
 
@@ -59,7 +56,9 @@ bool return_stack(Cpu& cpu, u16 ss, u8 level, bool to_long) {
 
 void set_outer_rsp(Cpu& cpu, u64 rsp) {
   u64& r = cpu.state.gpr[kRsp];
-  r = cpu.mode.stack_size == 2 ? (r & ~u64{0xffff}) | (rsp & 0xffff) : cpu.mode.stack_size == 4 ? static_cast<u32>(rsp) : rsp;
+  r = cpu.mode.stack_size == 2   ? (r & ~u64{0xffff}) | (rsp & 0xffff)
+      : cpu.mode.stack_size == 4 ? static_cast<u32>(rsp)
+                                 : rsp;
 }
 
 // Loads CS:rIP and, where asked, SS:rSP. Everything popped was read before.
@@ -95,7 +94,8 @@ Step ret_far(Cpu& cpu, const Insn& insn) {
   DescriptorRef code;
   if (!return_code(cpu, cs, code)) return Step::Fault;
   const bool outer = rpl(cs) > cpu.mode.cpl;
-  if (outer && (!peek_sized(cpu, insn.size, 2, rsp, release) || !peek_sized(cpu, insn.size, 3, ss64, release)))
+  if (outer &&
+      (!peek_sized(cpu, insn.size, 2, rsp, release) || !peek_sized(cpu, insn.size, 3, ss64, release)))
     return Step::Fault;
   const TransferBackup before(cpu);
   if (!outer) drop(cpu, 2u * insn.size + release);
@@ -190,12 +190,9 @@ Step iret_protected(Cpu& cpu, const Insn& insn) {
 Step iret(Cpu& cpu, const Insn& insn) {
   if (cpu.mode.vm86 && bits(cpu.state.rflags, 13, 12) < 3) return refuse(cpu, kGeneralProtection, 0);
   Step s;
-  if (!cpu.mode.protected_mode)
-    s = iret_real(cpu, insn);
-  else if (cpu.state.rflags & kNt)
-    s = iret_nested(cpu);
-  else
-    s = iret_protected(cpu, insn);
+  if (!cpu.mode.protected_mode) s = iret_real(cpu, insn);
+  else if (cpu.state.rflags & kNt) s = iret_nested(cpu);
+  else s = iret_protected(cpu, insn);
   if (s == Step::Branch) cpu.state.events.nmi_blocked = false;
   return s;
 }

@@ -33,7 +33,8 @@ bool read_far_pointer(Cpu& cpu, const Insn& insn, FarPointer& out) {
 
 bool push_sized(Cpu& cpu, unsigned size, u64 value) {
   if (size == 8) return push_value<u64>(cpu, value);
-  return size == 4 ? push_value<u32>(cpu, static_cast<u32>(value)) : push_value<u16>(cpu, static_cast<u16>(value));
+  return size == 4 ? push_value<u32>(cpu, static_cast<u32>(value))
+                   : push_value<u16>(cpu, static_cast<u16>(value));
 }
 
 Step far_real(Cpu& cpu, const Insn& insn, const FarPointer& to, bool is_call) {
@@ -129,8 +130,7 @@ bool gate_to_inner(Cpu& cpu, const Insn& insn, const Descriptor& gate, Descripto
   if (!ok) return false;
   if (cpu.mode.long_mode)
     cpu.state.segments[kSs] = {.selector = level, .type = 0, .s = true, .dpl = level, .present = false};
-  else if (!load_gate_stack(cpu, ss, level))
-    return false;
+  else if (!load_gate_stack(cpu, ss, level)) return false;
   set_code_segment(cpu, gate.gate_selector(), code.descriptor, level);
   cpu.state.gpr[kRsp] = cpu.mode.stack_size == 2 ? (old_sp & ~u64{0xffff}) | (sp & 0xffff) : sp;
   if (!push_sized(cpu, width, old_ss) || !push_sized(cpu, width, old_sp)) return false;
@@ -140,10 +140,13 @@ bool gate_to_inner(Cpu& cpu, const Insn& insn, const Descriptor& gate, Descripto
 }
 
 Step far_gate(Cpu& cpu, const Insn& insn, DescriptorRef& gate_ref, u16 gate_selector, bool is_call) {
-  if (cpu.mode.long_mode && !fetch_high_half(cpu, gate_selector, kGeneralProtection, gate_ref)) return Step::Fault;
+  if (cpu.mode.long_mode && !fetch_high_half(cpu, gate_selector, kGeneralProtection, gate_ref))
+    return Step::Fault;
   const Descriptor& gate = gate_ref.descriptor;
   const unsigned width = cpu.mode.long_mode ? 8 : gate.type() & 8 ? 4 : 2;
-  const u64 offset = width == 8 ? gate.gate_offset64() : width == 4 ? gate.gate_offset32() : gate.gate_offset16();
+  const u64 offset = width == 8   ? gate.gate_offset64()
+                     : width == 4 ? gate.gate_offset32()
+                                  : gate.gate_offset16();
   const u16 selector = gate.gate_selector();
   if (is_null(selector)) return refuse(cpu, kGeneralProtection, 0);
   DescriptorRef code;
@@ -160,8 +163,7 @@ Step far_gate(Cpu& cpu, const Insn& insn, DescriptorRef& gate_ref, u16 gate_sele
   const u64 return_rip = next_rip(cpu, insn);
   const u16 old_cs = cpu.state.segments[kCs].selector;
   bool ok = true;
-  if (is_call && !d.is_conforming() && d.dpl() < cpl)
-    ok = gate_to_inner(cpu, insn, gate, code, width);
+  if (is_call && !d.is_conforming() && d.dpl() < cpl) ok = gate_to_inner(cpu, insn, gate, code, width);
   else {
     if (is_call) ok = push_sized(cpu, width, old_cs) && push_sized(cpu, width, return_rip);
     if (ok) set_code_segment(cpu, selector, d, cpl);
@@ -186,7 +188,8 @@ Step far_transfer(Cpu& cpu, const Insn& insn, bool is_call) {
     return refuse(cpu, kGeneralProtection, code);
   const u8 type = d.type();
   const bool gate = type == kCallGate32 || (type == kCallGate16 && !cpu.mode.long_mode);
-  const bool task = !cpu.mode.long_mode && (type == kTaskGate || type == kTss16Available || type == kTss32Available);
+  const bool task =
+      !cpu.mode.long_mode && (type == kTaskGate || type == kTss16Available || type == kTss32Available);
   if (!gate && !task) return refuse(cpu, kGeneralProtection, code);
   if (!d.present()) return refuse(cpu, kSegmentNotPresent, code);
   if (gate) return far_gate(cpu, insn, ref, to.selector, is_call);

@@ -37,7 +37,8 @@ bool deliver_real(Cpu& cpu, const Event& e) {
 // Pushes in the width of a gate: 2, 4 or 8 bytes.
 bool push_width(Cpu& cpu, unsigned width, u64 value) {
   if (width == 8) return push_value<u64>(cpu, value);
-  return width == 4 ? push_value<u32>(cpu, static_cast<u32>(value)) : push_value<u16>(cpu, static_cast<u16>(value));
+  return width == 4 ? push_value<u32>(cpu, static_cast<u32>(value))
+                    : push_value<u16>(cpu, static_cast<u16>(value));
 }
 
 struct Gate {

@@ -6,11 +6,11 @@
 namespace tandem::semantics {
 
 enum class EventKind : u8 {
-  External,   // interrupt, NMI
+  External,  // interrupt, NMI
   Exception,
-  Software,   // INT n: gate DPL counts, also in virtual-8086 mode IOPL
+  Software,           // INT n: gate DPL counts, also in virtual-8086 mode IOPL
   SoftwareException,  // INT3, INTO: gate DPL counts
-  Icebp,      // INT1: no DPL check
+  Icebp,              // INT1: no DPL check
 };
 
 struct Event {

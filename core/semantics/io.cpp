@@ -5,8 +5,8 @@ namespace tandem::semantics {
 using namespace cpu;
 
 bool port_allowed(Cpu& cpu, u16 port, unsigned size) {
-  const bool free_to_use = !(cpu.state.cr0 & kCr0Pe) ||
-                           (!cpu.mode.vm86 && cpu.mode.cpl <= bits(cpu.state.rflags, 13, 12));
+  const bool free_to_use =
+      !(cpu.state.cr0 & kCr0Pe) || (!cpu.mode.vm86 && cpu.mode.cpl <= bits(cpu.state.rflags, 13, 12));
   if (free_to_use) return true;
   const GuestFault refused = fault(kGeneralProtection, 0);
   const Segment& tr = cpu.state.tr;

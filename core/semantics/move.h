@@ -14,14 +14,10 @@ Step mov(Cpu& cpu, const Insn& insn) {
 
 template <class T>
 T byte_swap(T v) {
-  if constexpr (sizeof(T) == 1)
-    return v;
-  else if constexpr (sizeof(T) == 2)
-    return __builtin_bswap16(v);
-  else if constexpr (sizeof(T) == 4)
-    return __builtin_bswap32(v);
-  else
-    return __builtin_bswap64(v);
+  if constexpr (sizeof(T) == 1) return v;
+  else if constexpr (sizeof(T) == 2) return __builtin_bswap16(v);
+  else if constexpr (sizeof(T) == 4) return __builtin_bswap32(v);
+  else return __builtin_bswap64(v);
 }
 template <class T>
 Step movbe(Cpu& cpu, const Insn& insn) {

@@ -15,7 +15,7 @@ enum class Check : u8 { Any, Canonical, ReadOnly };
 // An MSR that is a plain cell of Msrs.
 struct PlainMsr {
   u32 index;
-  u64 Msrs::*cell;
+  u64 Msrs::* cell;
   u64 writable;  // bits that WRMSR may set; others raise #GP
   Check check = Check::Any;
 };
@@ -42,13 +42,15 @@ constexpr PlainMsr kPlain[] = {
     {0xc0000103, &Msrs::tsc_aux, 0xffffffff},
 };
 
-constexpr u32 kTsc = 0x10, kPlatformId = 0x17, kBiosSignature = 0x8b, kPredCmd = 0x49, kMtrrCap = 0xfe, kArchCapabilities = 0x10a,
-              kMcgCap = 0x179, kMtrrPhysBase = 0x200, kEfer = 0xc0000080, kFsBase = 0xc0000100, kGsBase = 0xc0000101,
-              kBiosUpdate = 0x79, kPlatformInfo = 0xce, kSmiCount = 0x34;
+constexpr u32 kTsc = 0x10, kPlatformId = 0x17, kBiosSignature = 0x8b, kPredCmd = 0x49, kMtrrCap = 0xfe,
+              kArchCapabilities = 0x10a, kMcgCap = 0x179, kMtrrPhysBase = 0x200, kEfer = 0xc0000080,
+              kFsBase = 0xc0000100, kGsBase = 0xc0000101, kBiosUpdate = 0x79, kPlatformInfo = 0xce,
+              kSmiCount = 0x34;
 
 // The CPU has none of the known transient-execution flaws: nothing here speculates.
-constexpr u64 kArchCapabilitiesValue = 1u << 0 | 1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 13 |
-                                       1u << 14 | 1u << 15 | 1u << 17 | 1u << 20 | 1u << 24 | 1u << 26 | 1u << 27;
+constexpr u64 kArchCapabilitiesValue = 1u << 0 | 1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 |
+                                       1u << 13 | 1u << 14 | 1u << 15 | 1u << 17 | 1u << 20 | 1u << 24 |
+                                       1u << 26 | 1u << 27;
 
 bool canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
@@ -143,8 +145,10 @@ bool write_msr(Cpu& cpu, u32 index, u64 value) {
     case kBiosUpdate:
     case kPredCmd: return true;
     case kEfer: return write_efer(cpu, value);
-    case kFsBase: return canonical(value) && cpu.model->has(Feature::lm) && (s.segments[kFs].base = value, true);
-    case kGsBase: return canonical(value) && cpu.model->has(Feature::lm) && (s.segments[kGs].base = value, true);
+    case kFsBase:
+      return canonical(value) && cpu.model->has(Feature::lm) && (s.segments[kFs].base = value, true);
+    case kGsBase:
+      return canonical(value) && cpu.model->has(Feature::lm) && (s.segments[kGs].base = value, true);
     default: return false;
   }
 }
@@ -195,8 +199,8 @@ Step rdpid(Cpu& cpu, const Insn& insn) {
 
 Step cpuid(Cpu& cpu, const Insn&) {
   const CpuState& s = cpu.state;
-  const CpuidContext context{s.lapic.id, (s.cr4 & kCr4Osxsave) != 0, (s.msr.apic_base & (1u << 11)) != 0, s.xcr0,
-                             s.msr.xss};
+  const CpuidContext context{s.lapic.id, (s.cr4 & kCr4Osxsave) != 0, (s.msr.apic_base & (1u << 11)) != 0,
+                             s.xcr0, s.msr.xss};
   const CpuidResult r = cpu::cpuid(*cpu.model, get_gpr<u32>(cpu, kRax), get_gpr<u32>(cpu, kRcx), context);
   set_gpr<u32>(cpu, kRax, r.eax);
   set_gpr<u32>(cpu, kRbx, r.ebx);

@@ -22,10 +22,8 @@ T get_reg(const Cpu& cpu, u8 offset) {
 template <class T>
 void set_reg(Cpu& cpu, u8 offset, T value) {
   u8* p = reinterpret_cast<u8*>(&cpu.state) + offset;
-  if constexpr (sizeof(T) == 4)
-    store_le<u64>(p, value);
-  else
-    store_le<T>(p, value);
+  if constexpr (sizeof(T) == 4) store_le<u64>(p, value);
+  else store_le<T>(p, value);
 }
 
 template <class T>
@@ -40,12 +38,14 @@ void set_gpr(Cpu& cpu, unsigned index, T value) {
 template <class T>
 bool read_memory_slow(Cpu& cpu, const Insn& insn, T& value) {
   u64 linear;
-  return mmu::operand_address(cpu, insn, sizeof(T), mmu::Access::Read, linear) && mmu::read<T>(cpu, linear, value);
+  return mmu::operand_address(cpu, insn, sizeof(T), mmu::Access::Read, linear) &&
+         mmu::read<T>(cpu, linear, value);
 }
 template <class T>
 bool write_memory_slow(Cpu& cpu, const Insn& insn, T value) {
   u64 linear;
-  return mmu::operand_address(cpu, insn, sizeof(T), mmu::Access::Write, linear) && mmu::write<T>(cpu, linear, value);
+  return mmu::operand_address(cpu, insn, sizeof(T), mmu::Access::Write, linear) &&
+         mmu::write<T>(cpu, linear, value);
 }
 
 // f(old) -> new on host memory; with LOCK as one atomic step.
@@ -175,7 +175,9 @@ struct Flat {
 // rip of the byte behind the instruction; state.rip is the start of its block while the block runs.
 inline u64 next_rip(const Cpu& cpu, const Insn& insn) {
   const u64 rip = cpu.state.rip + insn.offset + insn.length;
-  return cpu.mode.code_size == 8 ? rip : cpu.mode.code_size == 4 ? static_cast<u32>(rip) : static_cast<u16>(rip);
+  return cpu.mode.code_size == 8   ? rip
+         : cpu.mode.code_size == 4 ? static_cast<u32>(rip)
+                                   : static_cast<u16>(rip);
 }
 inline u64 this_rip(const Cpu& cpu, const Insn& insn) {
   const u64 rip = cpu.state.rip + insn.offset;

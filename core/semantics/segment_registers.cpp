@@ -21,12 +21,9 @@ Step after_load(Cpu& cpu, unsigned name) {
 // A 16-bit value to memory, or zero-extended to a register of the operand size.
 Step store_selector(Cpu& cpu, const Insn& insn, u16 value) {
   bool ok = true;
-  if (insn.kind[0] == OperandKind::Mem)
-    ok = write_memory_slow<u16>(cpu, insn, value);
-  else if (insn.size == 2)
-    set_reg<u16>(cpu, insn.reg[0], value);
-  else
-    set_reg<u64>(cpu, insn.reg[0], value);
+  if (insn.kind[0] == OperandKind::Mem) ok = write_memory_slow<u16>(cpu, insn, value);
+  else if (insn.size == 2) set_reg<u16>(cpu, insn.reg[0], value);
+  else set_reg<u64>(cpu, insn.reg[0], value);
   return ok ? Step::Next : Step::Fault;
 }
 
@@ -55,7 +52,8 @@ Step mov_from_segment(Cpu& cpu, const Insn& insn) {
 Step mov_to_segment(Cpu& cpu, const Insn& insn) {
   if (insn.reg[0] == kCs) return ud(cpu);
   u16 selector;
-  if (!Any<1>::read<u16>(cpu, insn, selector) || !load_segment(cpu, insn.reg[0], selector)) return Step::Fault;
+  if (!Any<1>::read<u16>(cpu, insn, selector) || !load_segment(cpu, insn.reg[0], selector))
+    return Step::Fault;
   return after_load(cpu, insn.reg[0]);
 }
 Step push_segment(Cpu& cpu, const Insn& insn) {
@@ -80,7 +78,9 @@ Step pop_segment(Cpu& cpu, const Insn& insn) {
   const u64 sp = stack_pointer(cpu) + insn.size;
   if (!load_segment(cpu, insn.reg[0], selector)) return Step::Fault;
   u64& rsp = cpu.state.gpr[kRsp];
-  rsp = old_stack_size == 2 ? (rsp & ~u64{0xffff}) | (sp & 0xffff) : old_stack_size == 4 ? static_cast<u32>(sp) : sp;
+  rsp = old_stack_size == 2   ? (rsp & ~u64{0xffff}) | (sp & 0xffff)
+        : old_stack_size == 4 ? static_cast<u32>(sp)
+                              : sp;
   return after_load(cpu, insn.reg[0]);
 }
 Step lds(Cpu& cpu, const Insn& insn) { return load_far_pointer(cpu, insn, kDs); }
@@ -111,16 +111,15 @@ Step verify(Cpu& cpu, const Insn& insn, F allowed) {
   u16 selector;
   Descriptor d;
   bool ok;
-  if (!Any<0>::read<u16>(cpu, insn, selector) || !visible_descriptor(cpu, selector, d, ok)) return Step::Fault;
+  if (!Any<0>::read<u16>(cpu, insn, selector) || !visible_descriptor(cpu, selector, d, ok))
+    return Step::Fault;
   set_zf(cpu, ok && d.is_code_or_data() && allowed(d));
   return Step::Next;
 }
 
 void set_sized(Cpu& cpu, const Insn& insn, u64 value) {
-  if (insn.size == 2)
-    set_reg<u16>(cpu, insn.reg[0], static_cast<u16>(value));
-  else
-    set_reg<u64>(cpu, insn.reg[0], value);
+  if (insn.size == 2) set_reg<u16>(cpu, insn.reg[0], static_cast<u16>(value));
+  else set_reg<u64>(cpu, insn.reg[0], value);
 }
 
 // System descriptor types that LAR (and fewer for LSL) accept (SDM, LAR and LSL).
@@ -148,7 +147,8 @@ Step lar(Cpu& cpu, const Insn& insn) {
   u16 selector;
   Descriptor d;
   bool ok;
-  if (!Any<1>::read<u16>(cpu, insn, selector) || !visible_descriptor(cpu, selector, d, ok)) return Step::Fault;
+  if (!Any<1>::read<u16>(cpu, insn, selector) || !visible_descriptor(cpu, selector, d, ok))
+    return Step::Fault;
   ok = ok && (d.is_code_or_data() || lar_type_ok(d, cpu.mode.long_mode));
   if (ok) set_sized(cpu, insn, (d.low >> 32) & 0x00ffff00);
   set_zf(cpu, ok);
@@ -159,7 +159,8 @@ Step lsl(Cpu& cpu, const Insn& insn) {
   u16 selector;
   Descriptor d;
   bool ok;
-  if (!Any<1>::read<u16>(cpu, insn, selector) || !visible_descriptor(cpu, selector, d, ok)) return Step::Fault;
+  if (!Any<1>::read<u16>(cpu, insn, selector) || !visible_descriptor(cpu, selector, d, ok))
+    return Step::Fault;
   ok = ok && (d.is_code_or_data() || lsl_type_ok(d, cpu.mode.long_mode));
   if (ok) set_sized(cpu, insn, d.segment(selector).limit);
   set_zf(cpu, ok);
@@ -186,7 +187,8 @@ Step load_table(Cpu& cpu, const Insn& insn, DescriptorTable& table) {
   const unsigned size = wide ? 10 : 6;
   u64 linear;
   u8 raw[10] = {};
-  if (!mmu::operand_address(cpu, insn, size, mmu::Access::Read, linear) || !mmu::read_bytes(cpu, linear, raw, size))
+  if (!mmu::operand_address(cpu, insn, size, mmu::Access::Read, linear) ||
+      !mmu::read_bytes(cpu, linear, raw, size))
     return Step::Fault;
   u64 base = load_le<u64>(raw + 2);
   if (!wide) base = insn.size == 2 ? base & 0xffffff : static_cast<u32>(base);
@@ -202,7 +204,8 @@ Step store_table(Cpu& cpu, const Insn& insn, const DescriptorTable& table) {
   store_le<u16>(raw, table.limit);
   store_le<u64>(raw + 2, table.base);
   u64 linear;
-  if (!mmu::operand_address(cpu, insn, size, mmu::Access::Write, linear) || !mmu::write_bytes(cpu, linear, raw, size))
+  if (!mmu::operand_address(cpu, insn, size, mmu::Access::Write, linear) ||
+      !mmu::write_bytes(cpu, linear, raw, size))
     return Step::Fault;
   return Step::Next;
 }
@@ -251,7 +254,8 @@ Step lldt(Cpu& cpu, const Insn& insn) {
     return Step::EndBlock;
   }
   DescriptorRef ref;
-  if (!fetch_system_segment(cpu, selector, [](u8 type, bool) { return type == kLdt; }, ref)) return Step::Fault;
+  if (!fetch_system_segment(cpu, selector, [](u8 type, bool) { return type == kLdt; }, ref))
+    return Step::Fault;
   cpu.state.ldtr = ref.descriptor.segment(selector);
   return Step::EndBlock;
 }
@@ -262,7 +266,9 @@ Step ltr(Cpu& cpu, const Insn& insn) {
   if (!Any<0>::read<u16>(cpu, insn, selector)) return Step::Fault;
   if (is_null(selector)) return gp0(cpu);
   DescriptorRef ref;
-  auto available = [](u8 type, bool wide) { return type == kTss32Available || (!wide && type == kTss16Available); };
+  auto available = [](u8 type, bool wide) {
+    return type == kTss32Available || (!wide && type == kTss16Available);
+  };
   if (!fetch_system_segment(cpu, selector, available, ref) || !set_tss_busy(cpu, ref.address, true))
     return Step::Fault;
   cpu.state.tr = ref.descriptor.segment(selector);

@@ -54,12 +54,14 @@ Step rcr(Cpu& cpu, const Insn& insn) {
 template <class T>
 Step shld(Cpu& cpu, const Insn& insn) {
   const T b = get_reg<T>(cpu, insn.reg[1]);
-  return shift<T, Any<0>, Any<2>>(cpu, insn, [b](auto& f, T a, unsigned n) { return alu::shld<T>(f, a, b, n); });
+  return shift<T, Any<0>, Any<2>>(cpu, insn,
+                                  [b](auto& f, T a, unsigned n) { return alu::shld<T>(f, a, b, n); });
 }
 template <class T>
 Step shrd(Cpu& cpu, const Insn& insn) {
   const T b = get_reg<T>(cpu, insn.reg[1]);
-  return shift<T, Any<0>, Any<2>>(cpu, insn, [b](auto& f, T a, unsigned n) { return alu::shrd<T>(f, a, b, n); });
+  return shift<T, Any<0>, Any<2>>(cpu, insn,
+                                  [b](auto& f, T a, unsigned n) { return alu::shrd<T>(f, a, b, n); });
 }
 
 // BMI2 shifts touch no flags: dst = f(src1, count).

@@ -17,11 +17,12 @@ constexpr u32 kRevision = 0x20064;
 constexpr unsigned kSegmentsAt = 0x00;  // ES CS SS DS FS GS, 16 bytes each
 constexpr unsigned kGdtrAt = 0x60, kLdtrAt = 0x70, kIdtrAt = 0x80, kTrAt = 0x90;
 constexpr unsigned kEferAt = 0xd0, kRevisionAt = 0xfc, kSmbaseAt = 0x100, kCr4At = 0x148, kCr3At = 0x150,
-                   kCr0At = 0x158, kDr7At = 0x160, kDr6At = 0x168, kRflagsAt = 0x170, kRipAt = 0x178, kR15At = 0x180,
-                   kRaxAt = 0x1f8, kHaltAt = 0xc9;
+                   kCr0At = 0x158, kDr7At = 0x160, kDr6At = 0x168, kRflagsAt = 0x170, kRipAt = 0x178,
+                   kR15At = 0x180, kRaxAt = 0x1f8, kHaltAt = 0xc9;
 
 u16 attributes(const Segment& s) {
-  return static_cast<u16>(s.type | s.s << 4 | s.dpl << 5 | s.present << 7 | s.avl << 8 | s.l << 9 | s.db << 10 | s.g << 11);
+  return static_cast<u16>(s.type | s.s << 4 | s.dpl << 5 | s.present << 7 | s.avl << 8 | s.l << 9 |
+                          s.db << 10 | s.g << 11);
 }
 
 void put_segment(u8* at, const Segment& s) {
@@ -33,9 +34,17 @@ void put_segment(u8* at, const Segment& s) {
 
 Segment get_segment(const u8* at) {
   const u16 a = load_le<u16>(at + 2);
-  return {.selector = load_le<u16>(at), .type = static_cast<u8>(a & 15), .s = bit(a, 4),
-          .dpl = static_cast<u8>(bits(a, 6, 5)), .present = bit(a, 7), .avl = bit(a, 8), .l = bit(a, 9),
-          .db = bit(a, 10), .g = bit(a, 11), .limit = load_le<u32>(at + 4), .base = load_le<u64>(at + 8)};
+  return {.selector = load_le<u16>(at),
+          .type = static_cast<u8>(a & 15),
+          .s = bit(a, 4),
+          .dpl = static_cast<u8>(bits(a, 6, 5)),
+          .present = bit(a, 7),
+          .avl = bit(a, 8),
+          .l = bit(a, 9),
+          .db = bit(a, 10),
+          .g = bit(a, 11),
+          .limit = load_le<u32>(at + 4),
+          .base = load_le<u64>(at + 8)};
 }
 
 void save_state(const Cpu& cpu, u8* area) {

@@ -39,7 +39,9 @@ Step int_n(Cpu& cpu, const Insn& insn) {
   if (cpu.mode.vm86 && bits(cpu.state.rflags, 13, 12) < 3) return raise(cpu, fault(kGeneralProtection, 0));
   return deliver(cpu, static_cast<u8>(insn.imm), EventKind::Software, insn);
 }
-Step int3(Cpu& cpu, const Insn& insn) { return deliver(cpu, kBreakpoint, EventKind::SoftwareException, insn); }
+Step int3(Cpu& cpu, const Insn& insn) {
+  return deliver(cpu, kBreakpoint, EventKind::SoftwareException, insn);
+}
 Step int1(Cpu& cpu, const Insn& insn) { return deliver(cpu, kDebug, EventKind::Icebp, insn); }
 Step into(Cpu& cpu, const Insn& insn) {
   if (cpu.flags.of()) return deliver(cpu, kOverflow, EventKind::SoftwareException, insn);
@@ -66,7 +68,8 @@ Step sysret(Cpu& cpu, const Insn& insn) {
   const bool to_long = insn.size == 8;
   if (to_long && !canonical(s.gpr[kRcx])) return raise(cpu, fault(kGeneralProtection, 0));
   const u16 base = static_cast<u16>(bits(s.msr.star, 63, 48));
-  set_flat(cpu, static_cast<u16>((to_long ? base + 16 : base) | 3), static_cast<u16>((base + 8) | 3), 3, to_long);
+  set_flat(cpu, static_cast<u16>((to_long ? base + 16 : base) | 3), static_cast<u16>((base + 8) | 3), 3,
+           to_long);
   s.rip = to_long ? s.gpr[kRcx] : static_cast<u32>(s.gpr[kRcx]);
   cpu.set_rflags(s.gpr[kR11] & 0x3c7fd7);
   update_mode(cpu);

@@ -83,11 +83,13 @@ Step pusha(Cpu& cpu, const Insn&) {
   const u64 sp = stack_pointer(cpu);
   // All eight must be writable before the first is.
   u64 linear;
-  if (!mmu::linearize(cpu, cpu::kSs, (sp - 8 * sizeof(T)) & stack_mask(cpu), 8 * sizeof(T), mmu::Access::Write, linear) ||
+  if (!mmu::linearize(cpu, cpu::kSs, (sp - 8 * sizeof(T)) & stack_mask(cpu), 8 * sizeof(T),
+                      mmu::Access::Write, linear) ||
       !mmu::probe_write(cpu, linear, 8 * sizeof(T)))
     return Step::Fault;
   for (unsigned i = 0; i < 8; ++i)
-    if (!stack_write<T>(cpu, sp - (i + 1) * sizeof(T), i == cpu::kRsp ? static_cast<T>(sp) : get_gpr<T>(cpu, i)))
+    if (!stack_write<T>(cpu, sp - (i + 1) * sizeof(T),
+                        i == cpu::kRsp ? static_cast<T>(sp) : get_gpr<T>(cpu, i)))
       return Step::Fault;
   set_stack_pointer(cpu, sp - 8 * sizeof(T));
   return Step::Next;

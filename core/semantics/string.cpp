@@ -12,7 +12,9 @@ namespace {
 
 u64 address_mask(const Insn& insn) { return low_mask(insn.address_size * 8); }
 
-u64 index_register(const Cpu& cpu, const Insn& insn, unsigned gpr) { return cpu.state.gpr[gpr] & address_mask(insn); }
+u64 index_register(const Cpu& cpu, const Insn& insn, unsigned gpr) {
+  return cpu.state.gpr[gpr] & address_mask(insn);
+}
 
 void set_index_register(Cpu& cpu, const Insn& insn, unsigned gpr, u64 value) {
   const u64 m = address_mask(insn);
@@ -61,8 +63,8 @@ void set_compare_flags(Cpu& cpu, unsigned size, u64 a, u64 b) {
 
 u64 bytes_to_page_end(u64 linear) { return kPageSize - (linear & kPageMask); }
 
-// How many elements, at most `count`, a forward run may do with host pointers: flat 64-bit addresses only, since
-// there segmentation can't end a run. 0: go by elements.
+// How many elements, at most `count`, a forward run may do with host pointers: flat 64-bit addresses only,
+// since there segmentation can't end a run. 0: go by elements.
 bool may_run(const Cpu& cpu, const Insn& insn) {
   return cpu.mode.code_size == 8 && insn.address_size == 8 && !(cpu.state.rflags & kDf);
 }
@@ -75,7 +77,8 @@ struct Movs {
   static bool element(Cpu& cpu, const Insn& insn) {
     u64 from, to, value;
     if (!source(cpu, insn, insn.size, from) || !read_element(cpu, from, insn.size, value)) return false;
-    if (!destination(cpu, insn, insn.size, mmu::Access::Write, to) || !write_element(cpu, to, insn.size, value))
+    if (!destination(cpu, insn, insn.size, mmu::Access::Write, to) ||
+        !write_element(cpu, to, insn.size, value))
       return false;
     advance(cpu, insn, kRsi, 1);
     advance(cpu, insn, kRdi, 1);
@@ -185,7 +188,8 @@ inline constexpr unsigned kElementsBetweenLooks = 4096;
 
 template <class Kind>
 Step string_op(Cpu& cpu, const Insn& insn) {
-  if (!(insn.prefixes & (isa::kRep | isa::kRepne))) return Kind::element(cpu, insn) ? Step::Next : Step::Fault;
+  if (!(insn.prefixes & (isa::kRep | isa::kRepne)))
+    return Kind::element(cpu, insn) ? Step::Next : Step::Fault;
   const bool runs = may_run(cpu, insn);
   u64 count = index_register(cpu, insn, kRcx);
   if (count == 0 && insn.address_size == 4) set_index_register(cpu, insn, kRcx, 0);

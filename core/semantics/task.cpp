@@ -103,7 +103,8 @@ bool load_new_stack(Cpu& cpu, u16 selector, u8 cpl) {
   DescriptorRef ref;
   if (!fetch_descriptor(cpu, selector, kInvalidTss, ref)) return false;
   const Descriptor& d = ref.descriptor;
-  if (!d.is_writable_data() || d.dpl() != cpl || rpl(selector) != cpl) return cpu.fault = fault(kInvalidTss, code), false;
+  if (!d.is_writable_data() || d.dpl() != cpl || rpl(selector) != cpl)
+    return cpu.fault = fault(kInvalidTss, code), false;
   if (!d.present()) return cpu.fault = fault(kStackFault, code), false;
   if (!set_accessed(cpu, ref)) return false;
   cpu.state.segments[kSs] = ref.descriptor.segment(selector);
@@ -166,7 +167,8 @@ bool switch_task(Cpu& cpu, u16 selector, TaskSwitch how, u64 next_rip, bool has_
   for (unsigned i = 0; i < 8; ++i) cpu.state.gpr[i] = t.gpr[i];
   cpu.state.rip = t.eip;
   cpu.state.dr[7] &= ~u64{0x155};  // local breakpoints
-  const bool entered = load_new_segments(cpu, t) && (!has_code || push_error(cpu, wide, code)) && branch_to(cpu, t.eip);
+  const bool entered =
+      load_new_segments(cpu, t) && (!has_code || push_error(cpu, wide, code)) && branch_to(cpu, t.eip);
   update_mode(cpu);
   ++cpu.mapping_generation;
   if (t.trap) cpu.state.events.debug_traps |= u64{1} << 15;

@@ -9,8 +9,8 @@
 
 namespace tandem::snapshot {
 
-// header: magic, format. section: u16 name length, name, u32 version, u64 length, payload, u32 CRC-32 of all of it.
-// A section with an empty name and no payload ends the archive.
+// header: magic, format. section: u16 name length, name, u32 version, u64 length, payload, u32 CRC-32 of all
+// of it. A section with an empty name and no payload ends the archive.
 namespace {
 
 constexpr char kMagic[8] = {'T', 'a', 'n', 'd', 'e', 'm', '\n', '\x1a'};

@@ -43,7 +43,10 @@ class StateWriter {
       raw_value(u8{v}, 1);
     } else if constexpr (Scalar<T>) {
       raw_value(static_cast<u64>(v), sizeof(T));
-    } else if constexpr (requires { v.size(); v.resize(0); }) {
+    } else if constexpr (requires {
+                           v.size();
+                           v.resize(0);
+                         }) {
       raw_value(v.size(), 4);
       for (const auto& e : v) put(static_cast<const typename T::value_type&>(e));
     } else if constexpr (requires { std::begin(v); }) {
@@ -95,7 +98,10 @@ class StateReader {
       v = x & 1;
     } else if constexpr (Scalar<T>) {
       v = static_cast<T>(raw_value(sizeof(T)));
-    } else if constexpr (requires { v.size(); v.resize(0); }) {
+    } else if constexpr (requires {
+                           v.size();
+                           v.resize(0);
+                         }) {
       const u64 n = raw_value(4);
       check(n <= kMaxElements && n <= left(), "a length");
       v.resize(error_.empty() ? n : 0);

@@ -15,9 +15,10 @@ void fields(auto& a, auto& s)
 void fields(auto& a, auto& m)
   requires requires { m.sysenter_cs; }
 {
-  a(m.apic_base, m.tsc_adjust, m.star, m.lstar, m.cstar, m.sfmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp,
-    m.sysenter_eip, m.tsc_aux, m.pat, m.misc_enable, m.debugctl, m.xss, m.spec_ctrl, m.feature_control, m.mcg_status,
-    m.mcg_ctl, m.mtrr_def_type, m.mtrr_fixed, m.mtrr_phys_base, m.mtrr_phys_mask, m.smbase);
+  a(m.apic_base, m.tsc_adjust, m.star, m.lstar, m.cstar, m.sfmask, m.kernel_gs_base, m.sysenter_cs,
+    m.sysenter_esp, m.sysenter_eip, m.tsc_aux, m.pat, m.misc_enable, m.debugctl, m.xss, m.spec_ctrl,
+    m.feature_control, m.mcg_status, m.mcg_ctl, m.mtrr_def_type, m.mtrr_fixed, m.mtrr_phys_base,
+    m.mtrr_phys_mask, m.smbase);
 }
 
 void fields(auto& a, auto& v)
@@ -31,9 +32,9 @@ void fields(auto& a, auto& v)
 void fields(auto& a, auto& l)
   requires requires { l.lvt_lint0; }
 {
-  a(l.id, l.tpr, l.ldr, l.dfr, l.svr, l.isr, l.tmr, l.irr, l.esr, l.esr_pending, l.icr, l.lvt_cmci, l.lvt_timer,
-    l.lvt_thermal, l.lvt_pmc, l.lvt_lint0, l.lvt_lint1, l.lvt_error, l.timer_initial, l.timer_divide, l.timer_started,
-    l.tsc_deadline);
+  a(l.id, l.tpr, l.ldr, l.dfr, l.svr, l.isr, l.tmr, l.irr, l.esr, l.esr_pending, l.icr, l.lvt_cmci,
+    l.lvt_timer, l.lvt_thermal, l.lvt_pmc, l.lvt_lint0, l.lvt_lint1, l.lvt_error, l.timer_initial,
+    l.timer_divide, l.timer_started, l.tsc_deadline);
 }
 
 void fields(auto& a, auto& s)

@@ -52,11 +52,13 @@ class Clock {
   std::condition_variable finished_;
 };
 
-// A callback at a point of guest time, with that point as argument. A callback may come once after cancel(), when it had begun already:
-// it takes its device's lock and looks at the device's state. The destructor waits for it to end.
+// A callback at a point of guest time, with that point as argument. A callback may come once after cancel(),
+// when it had begun already: it takes its device's lock and looks at the device's state. The destructor waits
+// for it to end.
 class Timer {
  public:
-  Timer(Clock& clock, std::function<void(GuestNs)> callback) : clock_(clock), callback_(std::move(callback)) {}
+  Timer(Clock& clock, std::function<void(GuestNs)> callback)
+      : clock_(clock), callback_(std::move(callback)) {}
   ~Timer() { clock_.forget(*this); }
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;

@@ -14,9 +14,9 @@ namespace tandem::devices {
 // The device's end. Called by the back end's own thread, with no back-end lock held.
 class CharReceiver {
  public:
-  virtual size_t room() = 0;                             // bytes that receive() takes now
-  virtual void receive(std::span<const u8> bytes) = 0;   // at most room()
-  virtual void writable() = 0;                           // can_write() has become true again
+  virtual size_t room() = 0;                            // bytes that receive() takes now
+  virtual void receive(std::span<const u8> bytes) = 0;  // at most room()
+  virtual void writable() = 0;                          // can_write() has become true again
 
  protected:
   ~CharReceiver() = default;
@@ -38,7 +38,8 @@ struct CharOptions {
   std::function<void()> on_escape;  // stdio on a terminal: Ctrl-] was typed
 };
 
-// spec: null, stdio, pty, file:PATH, unix:PATH (a listening socket). A terminal is in raw mode while it is open.
+// spec: null, stdio, pty, file:PATH, unix:PATH (a listening socket). A terminal is in raw mode while it is
+// open.
 Result<std::unique_ptr<CharBackend>> open_char_backend(std::string_view spec, CharOptions options = {});
 
 }  // namespace tandem::devices

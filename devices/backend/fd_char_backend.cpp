@@ -15,17 +15,19 @@ namespace tandem::devices {
 
 namespace {
 
-constexpr size_t kFull = 64 * KiB;         // can_write() is false from here
-constexpr size_t kLost = 1 * MiB;          // a guest that writes on loses its output from here
+constexpr size_t kFull = 64 * KiB;  // can_write() is false from here
+constexpr size_t kLost = 1 * MiB;   // a guest that writes on loses its output from here
 constexpr size_t kPiece = 4 * KiB;
 constexpr size_t kInputBuffer = 4 * KiB;
-constexpr u8 kEscape = 0x1d;               // Ctrl-]
+constexpr u8 kEscape = 0x1d;                            // Ctrl-]
 constexpr auto kGather = std::chrono::milliseconds(1);  // output of so long goes out in one call
 
 }  // namespace
 
 FdCharBackend::FdCharBackend(Config config)
-    : config_(std::move(config)), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { run(); }) {}
+    : config_(std::move(config)),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { run(); }) {}
 
 FdCharBackend::~FdCharBackend() {
   flush();
@@ -142,10 +144,8 @@ void FdCharBackend::fill() {
     return;
   }
   for (ssize_t i = 0; i < n; ++i) {
-    if (config_.on_escape && static_cast<u8>(buffer[i]) == kEscape)
-      config_.on_escape();
-    else
-      input_.push_back(buffer[i]);
+    if (config_.on_escape && static_cast<u8>(buffer[i]) == kEscape) config_.on_escape();
+    else input_.push_back(buffer[i]);
   }
 }
 
@@ -164,20 +164,16 @@ void FdCharBackend::close_connection() {
 
 void FdCharBackend::wait(bool want_input) {
   pollfd fds[3] = {{wake_fd_, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}};
-  if (config_.listener >= 0 && !connected())
-    fds[1].fd = config_.listener;
-  else if (want_input)
-    fds[1].fd = config_.input;
+  if (config_.listener >= 0 && !connected()) fds[1].fd = config_.listener;
+  else if (want_input) fds[1].fd = config_.input;
   if (output_blocked_) fds[2].fd = config_.output;
   poll(fds, 3, -1);
   asleep_ = false;
   u64 count;
   [[maybe_unused]] const ssize_t n = read(wake_fd_, &count, sizeof count);
   if (!fds[1].revents) return;
-  if (fds[1].fd == config_.listener)
-    accept_connection();
-  else
-    fill();
+  if (fds[1].fd == config_.listener) accept_connection();
+  else fill();
 }
 
 void FdCharBackend::run() {

@@ -20,7 +20,7 @@ class FdCharBackend final : public CharBackend {
     int input = -1, output = -1;  // owned
     int listener = -1;            // a socket whose one connection is input and output
     int keep_open = -1;
-    bool lossy = false;           // drop output that nobody takes, instead of holding the guest up
+    bool lossy = false;  // drop output that nobody takes, instead of holding the guest up
     std::string unlink_path;
     std::optional<termios> restore_terminal;
     std::function<void()> on_escape;
@@ -40,7 +40,7 @@ class FdCharBackend final : public CharBackend {
   void wait(bool want_input);
   void drain();
   size_t write_some(std::string_view bytes);  // bytes done with
-  bool deliver();  // true: there may be more input and room for it
+  bool deliver();                             // true: there may be more input and room for it
   void fill();
   void accept_connection();
   void close_connection();
@@ -50,13 +50,13 @@ class FdCharBackend final : public CharBackend {
   int wake_fd_;
   std::mutex mutex_;  // guards pending_ and stop_
   std::condition_variable drained_;
-  std::string pending_;     // output not yet with the host
+  std::string pending_;  // output not yet with the host
   bool writing_ = false;
   bool stop_ = false;
   std::atomic<bool> full_ = false;
   std::atomic<bool> asleep_ = false;
   bool output_blocked_ = false;
-  std::string input_;       // read, not yet delivered; the thread's own
+  std::string input_;  // read, not yet delivered; the thread's own
 
   std::mutex receiver_mutex_;  // held during calls into the receiver
   CharReceiver* receiver_ = nullptr;

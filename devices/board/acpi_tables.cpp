@@ -61,7 +61,8 @@ struct Table {
 
 // 5.2.9 "Fixed ACPI description table", revision 3.
 Bytes fadt(u64 facs, u64 dsdt, u16 pm) {
-  constexpr u32 kWbinvd = 1u << 0, kC1 = 1u << 2, kNoSleepButton = 1u << 5, kNoFixedRtc = 1u << 6, kResetReg = 1u << 10;
+  constexpr u32 kWbinvd = 1u << 0, kC1 = 1u << 2, kNoSleepButton = 1u << 5, kNoFixedRtc = 1u << 6,
+                kResetReg = 1u << 10;
   Table t("FACP", 3);
   t.bytes.resize(244);
   t.patch(36, facs, 4);
@@ -75,13 +76,13 @@ Bytes fadt(u64 facs, u64 dsdt, u16 pm) {
   t.patch(89, 2, 1);
   t.patch(91, 4, 1);
   t.patch(92, 4, 1);
-  t.patch(96, 0xfff, 2);      // no C2
-  t.patch(98, 0xfff, 2);      // no C3
-  t.patch(108, 0x32, 1);      // RTC century
-  t.patch(109, 3, 2);         // ISA devices, 8042
+  t.patch(96, 0xfff, 2);  // no C2
+  t.patch(98, 0xfff, 2);  // no C3
+  t.patch(108, 0x32, 1);  // RTC century
+  t.patch(109, 3, 2);     // ISA devices, 8042
   t.patch(112, kWbinvd | kC1 | kNoSleepButton | kNoFixedRtc | kResetReg, 4);
   t.patch_port(116, 8, kResetControlPort);
-  t.patch(128, 6, 1);         // RESET_VALUE
+  t.patch(128, 6, 1);  // RESET_VALUE
   t.patch(132, facs, 8);
   t.patch(140, dsdt, 8);
   t.patch_port(148, 32, pm);
@@ -172,7 +173,8 @@ std::vector<u8> build_acpi_tables(const AcpiConfig& config) {
   for (char c : build_dsdt_body()) dsdt.bytes.push_back(static_cast<u8>(c));
   const u64 dsdt_at = place(dsdt.finish());
   const u64 facs_at = place(facs());
-  const u64 entries[] = {place(fadt(facs_at, dsdt_at, config.pm_base)), place(madt(config.vcpus)), place(hpet())};
+  const u64 entries[] = {place(fadt(facs_at, dsdt_at, config.pm_base)), place(madt(config.vcpus)),
+                         place(hpet())};
   Table rsdt("RSDT", 1), xsdt("XSDT", 1);
   for (u64 e : entries) {
     rsdt.value(e, 4);

@@ -8,7 +8,7 @@
 namespace tandem::devices {
 
 struct AcpiConfig {
-  u64 base;   // where the tables will lie, a multiple of 64; the RSDP comes first
+  u64 base;  // where the tables will lie, a multiple of 64; the RSDP comes first
   u32 vcpus;
   u16 pm_base;
 };

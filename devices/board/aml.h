@@ -1,4 +1,5 @@
-// A small writer of ACPI machine language (ACPI specification 6.4, chapter 20). Terms are byte strings that nest.
+// A small writer of ACPI machine language (ACPI specification 6.4, chapter 20). Terms are byte strings that
+// nest.
 #pragma once
 
 #include <initializer_list>

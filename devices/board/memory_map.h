@@ -12,8 +12,8 @@ namespace tandem::devices {
 using machine::MemoryKind;
 using machine::MemoryRange;
 
-inline constexpr u64 kLowRamEnd = 0x9fc00;       // EBDA and above belong to the firmware
-inline constexpr u64 kAcpiTables = 0xe0000;      // RSDP first; up to 1 MiB
+inline constexpr u64 kLowRamEnd = 0x9fc00;   // EBDA and above belong to the firmware
+inline constexpr u64 kAcpiTables = 0xe0000;  // RSDP first; up to 1 MiB
 inline constexpr u64 kAcpiTablesEnd = 0x100000;
 inline constexpr u64 kPciHoleStart = 0xc0000000, kPciHoleEnd = 0xfec00000;
 inline constexpr u64 kIoapicBase = 0xfec00000;
@@ -21,7 +21,8 @@ inline constexpr u64 kHpetBase = 0xfed00000;
 inline constexpr u64 kLapicBase = 0xfee00000;
 
 inline constexpr u16 kPmBase = 0x600;
-inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505, kDebugconPorts[2] = {0xe9, 0x402};
+inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505,
+                     kDebugconPorts[2] = {0xe9, 0x402};
 inline constexpr u16 kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
 inline constexpr unsigned kKeyboardIrq = 1, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;

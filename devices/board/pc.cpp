@@ -38,7 +38,8 @@ void fill_cmos(Rtc& rtc, const mem::GuestMemory& memory, u32 vcpus) {
 
 }  // namespace
 
-Result<void> Pc::Parts::claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner, bool mmio) {
+Result<void> Pc::Parts::claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner,
+                              bool mmio) {
   bus::Bus& b = mmio ? machine->mmio() : machine->pio();
   TANDEM_TRY_ASSIGN(claim, b.claim({start, length}, handler, owner));
   claims.push_back(std::move(claim));
@@ -105,13 +106,15 @@ Result<void> Pc::Parts::add_isa() {
   Machine& m = *machine;
   const auto reset = [&m] { m.stop({Kind::Reset, 0, {}}); };
   for (unsigned i = 0; i < 4; ++i) {
-    auto& uart = add<Uart>("serial" + std::to_string(i), irq::LevelIrq(gsi[kSerialIrqs[i]]), config.serials[i].get());
+    auto& uart =
+        add<Uart>("serial" + std::to_string(i), irq::LevelIrq(gsi[kSerialIrqs[i]]), config.serials[i].get());
     TANDEM_TRY(claim(kSerialPorts[i], 8, uart, uart.name()));
   }
   i8042 = &add<I8042>(irq::LevelIrq(gsi[kKeyboardIrq]), irq::LevelIrq(gsi[kMouseIrq]), reset);
   TANDEM_TRY(claim(0x60, 1, i8042->data_port(), i8042->name()));
   TANDEM_TRY(claim(0x64, 1, i8042->command_port(), i8042->name()));
-  const auto port = [&](std::string_view name, u64 at, u64 length, u8 read_value, std::function<void(u32)> f) {
+  const auto port = [&](std::string_view name, u64 at, u64 length, u8 read_value,
+                        std::function<void(u32)> f) {
     auto& p = add<CallPort>(std::string(name), read_value, std::move(f));
     return claim(at, length, p, p.name());
   };
@@ -129,9 +132,11 @@ Result<void> Pc::Parts::add_isa() {
     if (v & 3) m.stop({Kind::Panic, v, {}});
   }));
   if (config.debug_exit_port)
-    TANDEM_TRY(port("debug-exit", *config.debug_exit_port, 4, 0, [&m](u32 v) { m.stop({Kind::DebugExit, v, {}}); }));
+    TANDEM_TRY(
+        port("debug-exit", *config.debug_exit_port, 4, 0, [&m](u32 v) { m.stop({Kind::DebugExit, v, {}}); }));
   if (config.exit_port)
-    TANDEM_TRY(port("exit-port", *config.exit_port, 1, 0, [&m](u32 v) { m.stop({Kind::ExitPort, v & 0xff, {}}); }));
+    TANDEM_TRY(
+        port("exit-port", *config.exit_port, 1, 0, [&m](u32 v) { m.stop({Kind::ExitPort, v & 0xff, {}}); }));
   return {};
 }
 
@@ -139,7 +144,8 @@ Result<void> Pc::Parts::add_isa() {
 Result<void> Pc::Parts::boot(machine::ResetKind kind) {
   for (machine::Device* d : devices) d->reset(kind);
   mem::GuestMemory& memory = machine->memory();
-  const std::vector<u8> tables = build_acpi_tables({.base = kAcpiTables, .vcpus = config.vcpus, .pm_base = kPmBase});
+  const std::vector<u8> tables =
+      build_acpi_tables({.base = kAcpiTables, .vcpus = config.vcpus, .pm_base = kPmBase});
   if (!memory.write(Gpa{kAcpiTables}, tables)) return user_error("memory: too small for a PC");
   cpu::CpuState state = cpu::reset_state(true, 0);
   if (config.boot) {

@@ -27,8 +27,8 @@ struct PcConfig {
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
   std::optional<u16> debug_exit_port, exit_port;
   BootLoader boot;
-  bool restart_on_reset = true;                         // else run() returns Reset
-  std::function<i64()> date;                            // seconds since 1970 at power-on; empty: host's date
+  bool restart_on_reset = true;  // else run() returns Reset
+  std::function<i64()> date;     // seconds since 1970 at power-on; empty: host's date
 };
 
 using machine::RunOutcome;
@@ -47,9 +47,9 @@ class Pc {
   Result<RunOutcome> run();
   Result<void> reboot();  // between calls of run(): all devices reset, then the boot loader
   void request_stop();    // [any-thread] run() returns Stopped
-  void power_button();  // [any-thread]
-  void request_reset();  // [any-thread]
-  void nmi();           // [any-thread]
+  void power_button();    // [any-thread]
+  void request_reset();   // [any-thread]
+  void nmi();             // [any-thread]
 
   // Between calls of run().
   Result<std::vector<u8>> save();

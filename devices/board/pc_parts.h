@@ -48,7 +48,8 @@ struct Pc::Parts {
     owned.push_back(std::move(made));
     return device;
   }
-  Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner, bool mmio = false);
+  Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner,
+                     bool mmio = false);
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

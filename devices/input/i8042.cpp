@@ -10,10 +10,25 @@ constexpr u8 kStatusFull = 0x01, kStatusSystem = 0x04, kStatusCommand = 0x08, kS
 constexpr u8 kModeKeyboardIrq = 0x01, kModeMouseIrq = 0x02, kModeSystem = 0x04, kModeKeyboardOff = 0x10,
              kModeMouseOff = 0x20, kModeTranslate = 0x40;
 enum Command : u8 {
-  kReadMode = 0x20, kWriteMode = 0x60, kDisableMouse = 0xa7, kEnableMouse = 0xa8, kTestMouse = 0xa9, kSelfTest = 0xaa,
-  kTestKeyboard = 0xab, kDisableKeyboard = 0xad, kEnableKeyboard = 0xae, kReadInputPort = 0xc0,
-  kReadOutputPort = 0xd0, kWriteOutputPort = 0xd1, kFakeKeyboard = 0xd2, kFakeMouse = 0xd3, kWriteMouse = 0xd4,
-  kDisableA20 = 0xdd, kEnableA20 = 0xdf, kPulse = 0xf0, kPulseReset = 0xfe,
+  kReadMode = 0x20,
+  kWriteMode = 0x60,
+  kDisableMouse = 0xa7,
+  kEnableMouse = 0xa8,
+  kTestMouse = 0xa9,
+  kSelfTest = 0xaa,
+  kTestKeyboard = 0xab,
+  kDisableKeyboard = 0xad,
+  kEnableKeyboard = 0xae,
+  kReadInputPort = 0xc0,
+  kReadOutputPort = 0xd0,
+  kWriteOutputPort = 0xd1,
+  kFakeKeyboard = 0xd2,
+  kFakeMouse = 0xd3,
+  kWriteMouse = 0xd4,
+  kDisableA20 = 0xdd,
+  kEnableA20 = 0xdf,
+  kPulse = 0xf0,
+  kPulseReset = 0xfe,
 };
 constexpr u8 kOutputNoReset = 0x01, kOutputA20 = 0x02;
 

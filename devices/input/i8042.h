@@ -11,9 +11,9 @@
 namespace tandem::devices {
 
 struct I8042State {
-  u8 mode = 0x45;        // command byte: keyboard interrupt, self-test passed, translation
-  u8 output_port = 0x03; // A20 on, no reset
-  u8 command = 0;        // waits for its data byte
+  u8 mode = 0x45;         // command byte: keyboard interrupt, self-test passed, translation
+  u8 output_port = 0x03;  // A20 on, no reset
+  u8 command = 0;         // waits for its data byte
   bool command_last = false;
   bool full = false, from_mouse = false;
   u8 output = 0;
@@ -22,8 +22,8 @@ struct I8042State {
   Ps2Keyboard keyboard;
   Ps2Mouse mouse;
   static void fields(auto& a, auto& s) {
-    a(s.mode, s.output_port, s.command, s.command_last, s.full, s.from_mouse, s.output, s.break_prefix, s.replies,
-      s.keyboard, s.mouse);
+    a(s.mode, s.output_port, s.command, s.command_last, s.full, s.from_mouse, s.output, s.break_prefix,
+      s.replies, s.keyboard, s.mouse);
   }
   bool valid() const { return replies.valid() && keyboard.valid() && mouse.valid(); }
 };

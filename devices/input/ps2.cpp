@@ -101,9 +101,10 @@ void Ps2Mouse::write(u8 value) {
     case kResolution:
     case kSetRate: command = value; break;
     case kStatus:
-      return reply({kAck,
-                    static_cast<u8>((remote ? 0x40 : 0) | (reporting ? 0x20 : 0) | (scaling ? 0x10 : 0) | buttons),
-                    resolution, rate});
+      return reply(
+          {kAck,
+           static_cast<u8>((remote ? 0x40 : 0) | (reporting ? 0x20 : 0) | (scaling ? 0x10 : 0) | buttons),
+           resolution, rate});
     case kStream: remote = false; break;
     case kEndWrap: wrap = false; break;
     case kReadData: reply({kAck}); return packet(0, 0, 0);
@@ -124,8 +125,8 @@ void Ps2Mouse::write(u8 value) {
 }
 
 void Ps2Mouse::packet(int dx, int dy, int dz) {
-  const u8 bytes[4] = {static_cast<u8>(buttons | 8 | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0)), static_cast<u8>(dx),
-                       static_cast<u8>(dy), static_cast<u8>(dz)};
+  const u8 bytes[4] = {static_cast<u8>(buttons | 8 | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0)),
+                       static_cast<u8>(dx), static_cast<u8>(dy), static_cast<u8>(dz)};
   queue.push({bytes, id == 3 ? 4u : 3u});
 }
 

@@ -49,11 +49,12 @@ struct Ps2Mouse {
   Ps2Queue queue;
   u8 command = 0;
   u8 rate = 100, resolution = 2, buttons = 0;
-  u8 knocks[3] = {};    // the last sample rates: 200, 100, 80 turns the wheel on
-  u8 id = 0;            // 3 with wheel
+  u8 knocks[3] = {};  // the last sample rates: 200, 100, 80 turns the wheel on
+  u8 id = 0;          // 3 with wheel
   bool reporting = false, remote = false, wrap = false, scaling = false;
   static void fields(auto& a, auto& s) {
-    a(s.queue, s.command, s.rate, s.resolution, s.buttons, s.knocks, s.id, s.reporting, s.remote, s.wrap, s.scaling);
+    a(s.queue, s.command, s.rate, s.resolution, s.buttons, s.knocks, s.id, s.reporting, s.remote, s.wrap,
+      s.scaling);
   }
   bool valid() const { return queue.valid(); }
   void write(u8 value);

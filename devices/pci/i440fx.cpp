@@ -44,17 +44,13 @@ void I440fx::config_io(bus::IoAccess& access) {
   {
     std::lock_guard lock(mutex_);
     if (access.size == 4 && access.offset == 0) {
-      if (read)
-        access.value = address_;
-      else
-        address_ = static_cast<u32>(access.value) & kAddressMask;
+      if (read) access.value = address_;
+      else address_ = static_cast<u32>(access.value) & kAddressMask;
       return;
     }
     if (access.offset == kResetControl && access.size == 1) {
-      if (read)
-        access.value = reset_control_;
-      else
-        wants_reset = write_reset_control(static_cast<u8>(access.value));
+      if (read) access.value = reset_control_;
+      else wants_reset = write_reset_control(static_cast<u8>(access.value));
     } else if (read) {
       access.value = low_mask(access.size * 8u);
     }
@@ -77,10 +73,8 @@ void I440fx::data_io(bus::IoAccess& access) {
     return;
   }
   const unsigned offset = static_cast<unsigned>(bits(address, 7, 0)) + low;
-  if (read)
-    access.value = device->read_config(offset, access.size);
-  else
-    device->write_config(offset, access.size, static_cast<u32>(access.value));
+  if (read) access.value = device->read_config(offset, access.size);
+  else device->write_config(offset, access.size, static_cast<u32>(access.value));
 }
 
 void I440fx::save(snapshot::StateWriter& writer) const {

@@ -1,5 +1,5 @@
-// i440FX host bridge at 00:00.0: configuration mechanism #1, and the reset control register of the PIIX3 which lies
-// among its ports (0xcf9).
+// i440FX host bridge at 00:00.0: configuration mechanism #1, and the reset control register of the PIIX3
+// which lies among its ports (0xcf9).
 #pragma once
 
 #include <functional>
@@ -14,7 +14,9 @@ class I440fx final : public PciDevice {
 
   bus::IoHandler& config_ports() { return config_ports_; }  // 8 ports
   // Before the machine runs.
-  void plug(unsigned slot, unsigned function, PciDevice& device) { functions_[slot * 8 + function] = &device; }
+  void plug(unsigned slot, unsigned function, PciDevice& device) {
+    functions_[slot * 8 + function] = &device;
+  }
 
   std::string_view name() const override { return "i440fx"; }
   void reset(machine::ResetKind kind) override;

@@ -34,7 +34,8 @@ void PciDevice::set_config(unsigned offset, unsigned size, u32 value) {
 u32 PciDevice::config(unsigned offset, unsigned size) const {
   std::lock_guard lock(config_mutex_);
   u32 value = 0;
-  for (unsigned i = 0; i < size; ++i) value |= static_cast<u32>(config_.bytes[(offset + i) & 0xff]) << (8 * i);
+  for (unsigned i = 0; i < size; ++i)
+    value |= static_cast<u32>(config_.bytes[(offset + i) & 0xff]) << (8 * i);
   return value;
 }
 
@@ -82,7 +83,8 @@ u64 PciDevice::bar_address(const Bar& bar) const {
   const u64 address = value & ~(io ? u64{3} : u64{15});
   // While a driver measures the size, the register holds ones.
   const u64 top = io ? 0x10000 : wide ? u64{1} << 52 : u64{1} << 32;
-  if (address == 0 || address >= top || address + bar.size > top || (!wide && !io && address + bar.size == top))
+  if (address == 0 || address >= top || address + bar.size > top ||
+      (!wide && !io && address + bar.size == top))
     return ~u64{0};
   return address;
 }
@@ -94,11 +96,10 @@ void PciDevice::map_bars() {
     b.claim.release();
     b.mapped = address;
     if (address == ~u64{0}) continue;
-    auto claim = (b.kind == BarKind::Io ? context_.pio : context_.mmio).claim({address, b.size}, *b.handler, name());
-    if (claim)
-      b.claim = claim.take();
-    else
-      context_.counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
+    auto claim =
+        (b.kind == BarKind::Io ? context_.pio : context_.mmio).claim({address, b.size}, *b.handler, name());
+    if (claim) b.claim = claim.take();
+    else context_.counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
   }
 }
 
@@ -112,7 +113,8 @@ void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
       const u8 mask = writable_[(offset + i) & 0xff];
       byte = static_cast<u8>((byte & ~mask) | (value >> (8 * i) & mask));
     }
-    const bool moves = offset < kCommand + 2 ? offset + size > kCommand : offset >= kBar0 && offset < kBar0 + 24;
+    const bool moves =
+        offset < kCommand + 2 ? offset + size > kCommand : offset >= kBar0 && offset < kBar0 + 24;
     if (moves) map_bars();
   }
   config_written(offset, size);
@@ -137,7 +139,8 @@ void PciDevice::load_config(const PciConfig& config) {
   for (unsigned i = 0; i < 256; ++i) {
     const bool status = i == kStatus || i == kStatus + 1;
     if (writable_[i] && !status)
-      config_.bytes[i] = static_cast<u8>((config_.bytes[i] & ~writable_[i]) | (config.bytes[i] & writable_[i]));
+      config_.bytes[i] =
+          static_cast<u8>((config_.bytes[i] & ~writable_[i]) | (config.bytes[i] & writable_[i]));
   }
   map_bars();
 }

@@ -37,7 +37,8 @@ struct PiixPmState {
   u8 apm_control = 0, apm_status = 0;
   u64 timer_epoch = 0;  // top bits of the timer when TMR_STS was last looked at
   static void fields(auto& a, auto& s) {
-    a(s.config, s.status, s.enable, s.control, s.gpe_status, s.gpe_enable, s.apm_control, s.apm_status, s.timer_epoch);
+    a(s.config, s.status, s.enable, s.control, s.gpe_status, s.gpe_enable, s.apm_control, s.apm_status,
+      s.timer_epoch);
   }
 };
 

@@ -48,7 +48,9 @@ void Piix3::reset(machine::ResetKind) {
   route();
 }
 
-void Piix3::save(snapshot::StateWriter& writer) const { snapshot::save_section(writer, name(), 1, config_state()); }
+void Piix3::save(snapshot::StateWriter& writer) const {
+  snapshot::save_section(writer, name(), 1, config_state());
+}
 
 // The levels come from the wires: their drivers set them again.
 Result<void> Piix3::load(snapshot::StateReader& reader) {

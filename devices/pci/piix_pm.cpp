@@ -9,7 +9,8 @@ namespace {
 
 // 82371AB data sheet, chapter 7; ACPI specification 6.4, 4.8.3.
 constexpr unsigned kPmBase = 0x40, kPmRegMisc = 0x80;
-constexpr u64 kStatus = 0x00, kEnable = 0x02, kControl = 0x04, kTimer = 0x08, kGpeStatus = 0x0c, kGpeEnable = 0x0e;
+constexpr u64 kStatus = 0x00, kEnable = 0x02, kControl = 0x04, kTimer = 0x08, kGpeStatus = 0x0c,
+              kGpeEnable = 0x0e;
 constexpr u64 kRegionSize = 0x40;
 constexpr u16 kTmr = 0x0001, kGbl = 0x0020, kPowerButton = 0x0100, kRtc = 0x0400;
 constexpr u16 kSciEnable = 0x0001, kSleepEnable = 0x2000;
@@ -20,7 +21,9 @@ constexpr u8 kAcpiEnable = 0xf1, kAcpiDisable = 0xf0;
 }  // namespace
 
 PiixPm::PiixPm(machine::DeviceContext ctx, u16 pm_base, irq::LevelIrq sci, Requests requests)
-    : PciDevice(ctx, {.vendor = 0x8086, .device = 0x7113, .class_code = 0x068000, .revision = 3, .interrupt_pin = 1}),
+    : PciDevice(
+          ctx,
+          {.vendor = 0x8086, .device = 0x7113, .class_code = 0x068000, .revision = 3, .interrupt_pin = 1}),
       clock_(ctx.clock),
       default_base_(pm_base),
       sci_(sci),
@@ -54,10 +57,8 @@ void PiixPm::map() {
   pm_claim_.release();
   mapped_base_ = base;
   if (base == 0) return;
-  if (auto claim = context().pio.claim({base, kRegionSize}, pm_ports_, name()))
-    pm_claim_ = claim.take();
-  else
-    context().counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
+  if (auto claim = context().pio.claim({base, kRegionSize}, pm_ports_, name())) pm_claim_ = claim.take();
+  else context().counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
 }
 
 void PiixPm::config_written(unsigned, unsigned) {

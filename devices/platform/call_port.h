@@ -1,4 +1,5 @@
-// CallPort: a port whose writes call a function: isa-debug-exit, exit port, pvpanic, debug console, fast reset.
+// CallPort: a port whose writes call a function: isa-debug-exit, exit port, pvpanic, debug console, fast
+// reset.
 #pragma once
 
 #include <functional>
@@ -14,10 +15,8 @@ class CallPort final : public machine::Device, public bus::IoHandler {
       : name_(std::move(name)), read_value_(read_value), on_write_(std::move(on_write)) {}
 
   void io(bus::IoAccess& access) override {
-    if (access.dir == bus::IoDir::Read)
-      access.value = read_value_;
-    else
-      on_write_(static_cast<u32>(access.value));
+    if (access.dir == bus::IoDir::Read) access.value = read_value_;
+    else on_write_(static_cast<u32>(access.value));
   }
 
   std::string_view name() const override { return name_; }

@@ -12,8 +12,8 @@ namespace {
 constexpr u64 kCapabilities = 0x000, kConfig = 0x010, kStatus = 0x020, kCounter = 0x0f0, kTimer0 = 0x100;
 constexpr u64 kTimerConfig = 0x00, kTimerComparator = 0x08, kTimerFsb = 0x10;
 constexpr i64 kTickNs = 10;
-constexpr u64 kCapabilityValue = u64{10'000'000} << 32 | 0x8086u << 16 | 1u << 15 | 1u << 13 |
-                                 (HpetState::kTimers - 1) << 8 | 1;
+constexpr u64 kCapabilityValue =
+    u64{10'000'000} << 32 | 0x8086u << 16 | 1u << 15 | 1u << 13 | (HpetState::kTimers - 1) << 8 | 1;
 constexpr u64 kEnable = 1, kLegacy = 2;
 constexpr u64 kLevel = 1u << 1, kIntEnable = 1u << 2, kPeriodic = 1u << 3, kPeriodicCapable = 1u << 4,
               k64Capable = 1u << 5, kValueSet = 1u << 6, k32Bit = 1u << 8, kFsbEnable = 1u << 14,
@@ -24,7 +24,8 @@ constexpr i64 kShortest = 2 * time::kMicrosecond;
 
 }  // namespace
 
-Hpet::Hpet(machine::DeviceContext context, Wiring wiring) : clock_(context.clock), wiring_(std::move(wiring)) {
+Hpet::Hpet(machine::DeviceContext context, Wiring wiring)
+    : clock_(context.clock), wiring_(std::move(wiring)) {
   for (irq::IrqWire* w : wiring_.routes) levels_.emplace_back(*w);
   for (unsigned n = 0; n < HpetState::kTimers; ++n)
     timers_[n] = std::make_unique<time::Timer>(clock_, [this, n](GuestNs) { fired(n); });
@@ -134,10 +135,8 @@ u64 Hpet::read_reg(u64 offset) const {
 void Hpet::write_config(u64 value) {
   const u64 changed = state_.config ^ value;
   if (changed & kEnable) {
-    if (value & kEnable)
-      state_.started = raw(clock_.now());
-    else
-      state_.counter = counter();
+    if (value & kEnable) state_.started = raw(clock_.now());
+    else state_.counter = counter();
   }
   state_.config = value & (kEnable | kLegacy);
   if (changed & kLegacy) wiring_.set_legacy(value & kLegacy);
@@ -166,16 +165,15 @@ void Hpet::write_timer(unsigned n, u64 reg, u64 value) {
 void Hpet::write_reg(u64 offset, u64 value) {
   switch (offset) {
     case kConfig: return write_config(value);
-    case kStatus:
-      state_.status &= ~value;
-      return update_levels();
+    case kStatus: state_.status &= ~value; return update_levels();
     case kCounter:
       if (!(state_.config & kEnable)) state_.counter = value;
       return;
     default: break;
   }
   const u64 n = (offset - kTimer0) / 0x20;
-  if (offset >= kTimer0 && n < HpetState::kTimers) write_timer(static_cast<unsigned>(n), offset & 0x1f, value);
+  if (offset >= kTimer0 && n < HpetState::kTimers)
+    write_timer(static_cast<unsigned>(n), offset & 0x1f, value);
 }
 
 void Hpet::io(bus::IoAccess& access) {

@@ -18,8 +18,8 @@ struct HpetTimerState {
 struct HpetState {
   static constexpr unsigned kTimers = 3;
   u64 config = 0, status = 0;
-  u64 counter = 0;      // while stopped; at `started` while running
-  i64 started = 0;      // GuestNs
+  u64 counter = 0;  // while stopped; at `started` while running
+  i64 started = 0;  // GuestNs
   HpetTimerState timers[kTimers];
   static void fields(auto& a, auto& s) { a(s.config, s.status, s.counter, s.started, s.timers); }
 };
@@ -27,9 +27,10 @@ struct HpetState {
 class Hpet final : public machine::Device, public bus::IoHandler {
  public:
   struct Wiring {
-    std::vector<irq::IrqWire*> routes;      // by I/O APIC pin
-    irq::IrqWire* legacy[2];                // those of the PIT and of the RTC
-    std::function<void(bool)> set_legacy;   // legacy replacement was turned on or off; called with the lock held
+    std::vector<irq::IrqWire*> routes;  // by I/O APIC pin
+    irq::IrqWire* legacy[2];            // those of the PIT and of the RTC
+    std::function<void(bool)>
+        set_legacy;  // legacy replacement was turned on or off; called with the lock held
     irq::MsiTarget* msi;
   };
   Hpet(machine::DeviceContext context, Wiring wiring);

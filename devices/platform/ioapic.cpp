@@ -79,7 +79,8 @@ void Ioapic::write_reg(u32 value) {
   const unsigned n = state_.index - kRedirectionTable;
   if (state_.index < kRedirectionTable || n >= 2 * IoapicState::kPins) return;
   u64& r = state_.redirection[n / 2];
-  const u64 written = n & 1 ? (r & 0xffffffff) | static_cast<u64>(value) << 32 : (r & ~u64{0xffffffff}) | value;
+  const u64 written =
+      n & 1 ? (r & 0xffffffff) | static_cast<u64>(value) << 32 : (r & ~u64{0xffffffff}) | value;
   r = (written & kWritable) | (r & kRemoteIrr);
   if (!(r & kLevel)) r &= ~kRemoteIrr;
   if (r & kLevel) service(n / 2);
@@ -87,7 +88,8 @@ void Ioapic::write_reg(u32 value) {
 
 void Ioapic::io(bus::IoAccess& access) {
   const u32 value = static_cast<u32>(access.value);
-  if (access.dir == bus::IoDir::Write && access.offset == kEoi) return end_of_interrupt(static_cast<u8>(value));
+  if (access.dir == bus::IoDir::Write && access.offset == kEoi)
+    return end_of_interrupt(static_cast<u8>(value));
   std::lock_guard lock(mutex_);
   if (access.dir == bus::IoDir::Read) {
     if (access.offset == kRegSelect) access.value = state_.index;

@@ -18,7 +18,10 @@ struct IoapicState {
   static void fields(auto& a, auto& s) { a(s.index, s.id, s.lines, s.redirection); }
 };
 
-class Ioapic final : public machine::Device, public bus::IoHandler, public irq::IrqInput, public irq::EoiListener {
+class Ioapic final : public machine::Device,
+                     public bus::IoHandler,
+                     public irq::IrqInput,
+                     public irq::EoiListener {
  public:
   explicit Ioapic(irq::ApicBus& apic_bus);
 

@@ -9,8 +9,8 @@ namespace {
 // 8259A data sheet, "Initialization command words" and "Operation command words".
 constexpr u8 kIcw1 = 0x10, kIcw1Ic4 = 0x01, kIcw1Single = 0x02;
 constexpr u8 kIcw4AutoEoi = 0x02, kIcw4SpecialFullyNested = 0x10;
-constexpr u8 kOcw3 = 0x08, kOcw3Poll = 0x04, kOcw3ReadCommand = 0x02, kOcw3ReadIsr = 0x01, kOcw3MaskCommand = 0x40,
-             kOcw3SpecialMask = 0x20;
+constexpr u8 kOcw3 = 0x08, kOcw3Poll = 0x04, kOcw3ReadCommand = 0x02, kOcw3ReadIsr = 0x01,
+             kOcw3MaskCommand = 0x40, kOcw3SpecialMask = 0x20;
 constexpr unsigned kCascade = 2, kSpurious = 7;
 // PIIX3: IRQ0, 1, 2, 8 and 13 are always edge-triggered.
 constexpr u8 kElcrWritable[2] = {0xf8, 0xde};
@@ -35,10 +35,8 @@ void Pic::set_input(Chip& chip, unsigned pin, bool level) {
   const u8 mask = static_cast<u8>(1u << pin);
   const bool was = chip.lines & mask;
   chip.lines = static_cast<u8>(set_bit(chip.lines, pin, level));
-  if (chip.elcr & mask)
-    chip.irr = static_cast<u8>(set_bit(chip.irr, pin, level));
-  else if (level && !was)
-    chip.irr |= mask;
+  if (chip.elcr & mask) chip.irr = static_cast<u8>(set_bit(chip.irr, pin, level));
+  else if (level && !was) chip.irr |= mask;
 }
 
 int Pic::request(const Chip& chip, bool master) {
@@ -54,10 +52,8 @@ int Pic::request(const Chip& chip, bool master) {
 
 void Pic::take(Chip& chip, unsigned pin) {
   const u8 mask = static_cast<u8>(1u << pin);
-  if (!chip.auto_eoi)
-    chip.isr |= mask;
-  else if (chip.rotate_on_auto_eoi)
-    chip.lowest_priority = static_cast<u8>(pin);
+  if (!chip.auto_eoi) chip.isr |= mask;
+  else if (chip.rotate_on_auto_eoi) chip.lowest_priority = static_cast<u8>(pin);
   if (!(chip.elcr & mask)) chip.irr &= static_cast<u8>(~mask);
 }
 
@@ -105,12 +101,9 @@ u8 Pic::acknowledge_locked() {
 
 void Pic::io(Chip& chip, bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
-  if (access.dir == bus::IoDir::Read)
-    access.value = read(chip, access.offset);
-  else if (access.offset == 0)
-    write_command(chip, static_cast<u8>(access.value));
-  else
-    write_data(chip, static_cast<u8>(access.value));
+  if (access.dir == bus::IoDir::Read) access.value = read(chip, access.offset);
+  else if (access.offset == 0) write_command(chip, static_cast<u8>(access.value));
+  else write_data(chip, static_cast<u8>(access.value));
 }
 
 u8 Pic::read(Chip& chip, u64 offset) {
@@ -186,10 +179,8 @@ void Pic::write_data(Chip& chip, u8 value) {
 void Pic::elcr_io(bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
   Chip& chip = state_.chips[access.offset & 1];
-  if (access.dir == bus::IoDir::Read)
-    access.value = chip.elcr;
-  else
-    chip.elcr = static_cast<u8>(access.value) & kElcrWritable[access.offset & 1];
+  if (access.dir == bus::IoDir::Read) access.value = chip.elcr;
+  else chip.elcr = static_cast<u8>(access.value) & kElcrWritable[access.offset & 1];
 }
 
 void Pic::reset(machine::ResetKind) {

@@ -20,8 +20,8 @@ struct PicChipState {
   bool read_isr = false, poll = false, special_mask = false, auto_eoi = false, rotate_on_auto_eoi = false,
        special_fully_nested = false;
   static void fields(auto& a, auto& s) {
-    a(s.lines, s.irr, s.imr, s.isr, s.elcr, s.vector_base, s.lowest_priority, s.init_step, s.init_needs_icw4, s.single,
-      s.read_isr, s.poll, s.special_mask, s.auto_eoi, s.rotate_on_auto_eoi, s.special_fully_nested);
+    a(s.lines, s.irr, s.imr, s.isr, s.elcr, s.vector_base, s.lowest_priority, s.init_step, s.init_needs_icw4,
+      s.single, s.read_isr, s.poll, s.special_mask, s.auto_eoi, s.rotate_on_auto_eoi, s.special_fully_nested);
   }
 };
 struct PicState {

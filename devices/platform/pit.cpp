@@ -61,12 +61,9 @@ bool Pit::out(const Channel& c) const {
 u16 Pit::counter(const Channel& c) const {
   const u64 t = elapsed(c);
   u64 value = 0;
-  if (c.mode == 2)
-    value = c.count - t % c.count;
-  else if (c.mode == 3)
-    value = c.count - 2 * t % c.count;
-  else
-    value = (c.count - t) % (c.bcd ? 10000 : 0x10000);
+  if (c.mode == 2) value = c.count - t % c.count;
+  else if (c.mode == 3) value = c.count - 2 * t % c.count;
+  else value = (c.count - t) % (c.bcd ? 10000 : 0x10000);
   return c.bcd ? to_bcd(static_cast<u32>(value % 10000)) : static_cast<u16>(value);
 }
 
@@ -78,8 +75,8 @@ void Pit::latch_count(Channel& c) {
 
 void Pit::latch_status(Channel& c) {
   if (c.status_latched) return;
-  c.status = static_cast<u8>((out(c) ? kStatusOut : 0) | (c.waiting ? kStatusNull : 0) | c.access << 4 | c.mode << 1 |
-                             (c.bcd ? 1 : 0));
+  c.status = static_cast<u8>((out(c) ? kStatusOut : 0) | (c.waiting ? kStatusNull : 0) | c.access << 4 |
+                             c.mode << 1 | (c.bcd ? 1 : 0));
   c.status_latched = true;
 }
 
@@ -113,10 +110,8 @@ void Pit::write_counter(unsigned index, u8 value) {
   Channel& c = state_.channels[index];
   if (c.access == 1) return load_count(index, value);
   if (c.access == 2) return load_count(index, static_cast<u32>(value) << 8);
-  if (!c.high_write_next)
-    c.low_byte = value;
-  else
-    load_count(index, c.low_byte | static_cast<u32>(value) << 8);
+  if (!c.high_write_next) c.low_byte = value;
+  else load_count(index, c.low_byte | static_cast<u32>(value) << 8);
   c.high_write_next = !c.high_write_next;
 }
 
@@ -164,10 +159,8 @@ void Pit::arm() {
   if (c.waiting || !state_.irq_enabled || c.mode == 1 || c.mode == 5) return timer_.cancel();
   const u64 t = elapsed(c);
   u64 edge = c.mode == 4 ? u64{c.count} + 1 : c.count;
-  if (c.mode == 2 || c.mode == 3)
-    edge = (t / c.count + 1) * c.count;
-  else if (t >= edge)
-    return timer_.cancel();
+  if (c.mode == 2 || c.mode == 3) edge = (t / c.count + 1) * c.count;
+  else if (t >= edge) return timer_.cancel();
   next_edge_ = c.loaded + to_ns(edge);
   timer_.arm(GuestNs{next_edge_});
 }
@@ -188,12 +181,9 @@ void Pit::set_irq_enabled(bool on) {
 void Pit::io(bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
   const unsigned index = access.offset & 3;
-  if (access.dir == bus::IoDir::Read)
-    access.value = index == 3 ? 0xff : read_counter(state_.channels[index]);
-  else if (index == 3)
-    write_control(static_cast<u8>(access.value));
-  else
-    write_counter(index, static_cast<u8>(access.value));
+  if (access.dir == bus::IoDir::Read) access.value = index == 3 ? 0xff : read_counter(state_.channels[index]);
+  else if (index == 3) write_control(static_cast<u8>(access.value));
+  else write_counter(index, static_cast<u8>(access.value));
 }
 
 void Pit::system_io(bus::IoAccess& access) {

@@ -18,7 +18,7 @@ struct PitChannelState {
   bool high_write_next = false, high_read_next = false;
   u8 low_byte = 0;
   u16 latch = 0;
-  u8 latched_bytes = 0;     // bytes of latch still to be read
+  u8 latched_bytes = 0;  // bytes of latch still to be read
   bool status_latched = false;
   u8 status = 0;
   static void fields(auto& a, auto& s) {
@@ -42,8 +42,8 @@ class Pit final : public machine::Device {
  public:
   Pit(machine::DeviceContext context, irq::EdgeIrq irq);
 
-  bus::IoHandler& ports() { return ports_; }           // 4 ports
-  bus::IoHandler& system_port() { return system_; }    // 1 port: 0x61
+  bus::IoHandler& ports() { return ports_; }         // 4 ports
+  bus::IoHandler& system_port() { return system_; }  // 1 port: 0x61
   // False while the HPET has taken over its interrupt.
   void set_irq_enabled(bool on);
 

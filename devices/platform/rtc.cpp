@@ -10,8 +10,21 @@ namespace {
 
 // MC146818A data sheet, "Address map" and "Registers".
 enum : u8 {
-  kSeconds = 0, kSecondsAlarm = 1, kMinutes = 2, kMinutesAlarm = 3, kHours = 4, kHoursAlarm = 5, kWeekday = 6,
-  kDay = 7, kMonth = 8, kYear = 9, kA = 10, kB = 11, kC = 12, kD = 13, kCentury = 0x32,
+  kSeconds = 0,
+  kSecondsAlarm = 1,
+  kMinutes = 2,
+  kMinutesAlarm = 3,
+  kHours = 4,
+  kHoursAlarm = 5,
+  kWeekday = 6,
+  kDay = 7,
+  kMonth = 8,
+  kYear = 9,
+  kA = 10,
+  kB = 11,
+  kC = 12,
+  kD = 13,
+  kCentury = 0x32,
 };
 constexpr u8 kUpdateInProgress = 0x80;
 constexpr u8 kBSet = 0x80, kBPeriodic = 0x40, kBBinary = 0x04, kB24Hour = 0x02;
@@ -87,10 +100,8 @@ void Rtc::date_to_cmos() {
   auto& c = state_.cmos;
   c[kSeconds] = encode(second_of_day % 60);
   c[kMinutes] = encode(second_of_day / 60 % 60);
-  if (c[kB] & kB24Hour)
-    c[kHours] = encode(hour);
-  else
-    c[kHours] = static_cast<u8>(encode(hour % 12 ? hour % 12 : 12) | (hour >= 12 ? kPm : 0));
+  if (c[kB] & kB24Hour) c[kHours] = encode(hour);
+  else c[kHours] = static_cast<u8>(encode(hour % 12 ? hour % 12 : 12) | (hour >= 12 ? kPm : 0));
   c[kWeekday] = encode(weekday{day}.c_encoding() + 1);
   c[kDay] = encode(static_cast<unsigned>(ymd.day()));
   c[kMonth] = encode(static_cast<unsigned>(ymd.month()));
@@ -146,8 +157,7 @@ void Rtc::arm() {
   second_timer_.arm(GuestNs{next_second_});
   if (const i64 p = period(); p && (state_.cmos[kB] & kBPeriodic))
     periodic_timer_.arm(GuestNs{(now / p + 1) * p});
-  else
-    periodic_timer_.cancel();
+  else periodic_timer_.cancel();
 }
 
 void Rtc::second() {
@@ -229,16 +239,12 @@ void Rtc::write(u8 value) {
 void Rtc::io(bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
   if (access.offset == 0) {
-    if (access.dir == bus::IoDir::Read)
-      access.value = 0xff;
-    else
-      state_.index = access.value & 0x7f;
+    if (access.dir == bus::IoDir::Read) access.value = 0xff;
+    else state_.index = access.value & 0x7f;
     return;
   }
-  if (access.dir == bus::IoDir::Read)
-    access.value = read();
-  else
-    write(static_cast<u8>(access.value));
+  if (access.dir == bus::IoDir::Read) access.value = read();
+  else write(static_cast<u8>(access.value));
 }
 
 void Rtc::save(snapshot::StateWriter& writer) const {

@@ -17,13 +17,15 @@ struct RtcState {
   u8 index = 0;
   bool irq_enabled = true;
   std::array<u8, 128> cmos{};
-  i64 base_seconds = 0;   // the date at base_ns
+  i64 base_seconds = 0;  // the date at base_ns
   i64 base_ns = 0;
   i64 last_periodic = 0;  // GuestNs of the last periodic boundary that was looked at
   static void fields(auto& a, auto& s) {
     a(s.index, s.irq_enabled, s.cmos, s.base_seconds, s.base_ns, s.last_periodic);
   }
-  bool valid() const { return index < 128 && base_ns >= 0 && base_seconds < (i64{1} << 40) && base_seconds > -(i64{1} << 40); }
+  bool valid() const {
+    return index < 128 && base_ns >= 0 && base_seconds < (i64{1} << 40) && base_seconds > -(i64{1} << 40);
+  }
 };
 
 class Rtc final : public machine::Device, public bus::IoHandler {
@@ -47,13 +49,13 @@ class Rtc final : public machine::Device, public bus::IoHandler {
   void write(u8 value);
   void write_control_a(u8 value);
   void write_control_b(u8 value);
-  i64 date() const;      // seconds since 1970 now
+  i64 date() const;  // seconds since 1970 now
   void date_to_cmos();
   void date_from_cmos();
   u8 encode(unsigned value) const;
   unsigned decode(u8 value) const;
   bool alarm_matches() const;
-  i64 period() const;    // ns, 0 = off
+  i64 period() const;  // ns, 0 = off
   void update_periodic();
   void update_irq();
   void arm();

@@ -9,8 +9,8 @@ inline constexpr u64 kData = 0, kIer = 1, kIirFcr = 2, kLcr = 3, kMcr = 4, kLsr 
 // 8.7 Interrupt enable
 inline constexpr u8 kIerReceive = 0x01, kIerTransmit = 0x02, kIerLine = 0x04, kIerModem = 0x08;
 // 8.6 Interrupt identification, in the order of priority
-inline constexpr u8 kIirNone = 0x01, kIirLine = 0x06, kIirReceive = 0x04, kIirTimeout = 0x0c, kIirTransmit = 0x02,
-                    kIirModem = 0x00, kIirFifos = 0xc0;
+inline constexpr u8 kIirNone = 0x01, kIirLine = 0x06, kIirReceive = 0x04, kIirTimeout = 0x0c,
+                    kIirTransmit = 0x02, kIirModem = 0x00, kIirFifos = 0xc0;
 // 8.5 FIFO control
 inline constexpr u8 kFcrEnable = 0x01, kFcrClearReceive = 0x02, kFcrClearTransmit = 0x04;
 inline constexpr u8 kLcrDlab = 0x80, kLcrBreak = 0x40;

@@ -38,8 +38,8 @@ Result<void> Uart::quiesce() {
   return {};
 }
 
-// Input waits in the back end until the guest is there to take it: drivers clear the FIFO when they start, and
-// what a script had typed by then would be lost.
+// Input waits in the back end until the guest is there to take it: drivers clear the FIFO when they start,
+// and what a script had typed by then would be lost.
 size_t Uart::room_locked() const {
   if (state_.mcr & kMcrLoop) return 0;
   if (!(state_.ier & kIerReceive) && state_.idle_polls < kPollsBeforeInput) return 0;
@@ -96,8 +96,8 @@ void Uart::update_modem_status() {
   u8 now = 0;
   const u8 m = state_.mcr;
   if (m & kMcrLoop) {
-    now = static_cast<u8>((m & kMcrRts ? kMsrCts : 0) | (m & kMcrDtr ? kMsrDsr : 0) | (m & kMcrOut1 ? kMsrRi : 0) |
-                          (m & kMcrOut2 ? kMsrDcd : 0));
+    now = static_cast<u8>((m & kMcrRts ? kMsrCts : 0) | (m & kMcrDtr ? kMsrDsr : 0) |
+                          (m & kMcrOut1 ? kMsrRi : 0) | (m & kMcrOut2 ? kMsrDcd : 0));
   } else if (backend_) {
     now = kMsrCts | kMsrDsr | kMsrDcd;
   }
@@ -143,10 +143,8 @@ u8 Uart::read_reg(u64 offset) {
 
 void Uart::transmit(u8 value) {
   if (state_.mcr & kMcrLoop) {
-    if (state_.received.size() < (fifos() ? kFifoSize : 1))
-      state_.received.push_back(value);
-    else
-      state_.lsr_errors |= kLsrOverrun;
+    if (state_.received.size() < (fifos() ? kFifoSize : 1)) state_.received.push_back(value);
+    else state_.lsr_errors |= kLsrOverrun;
   } else if (backend_) {
     backend_->write({&value, 1});
   }
@@ -169,10 +167,8 @@ void Uart::write_modem_control(u8 value) {
 void Uart::write_reg(u64 offset, u8 value) {
   switch (offset) {
     case kData:
-      if (state_.lcr & kLcrDlab)
-        state_.divisor = static_cast<u16>((state_.divisor & 0xff00) | value);
-      else
-        transmit(value);
+      if (state_.lcr & kLcrDlab) state_.divisor = static_cast<u16>((state_.divisor & 0xff00) | value);
+      else transmit(value);
       break;
     case kIer:
       if (state_.lcr & kLcrDlab) {
@@ -198,10 +194,8 @@ void Uart::io(bus::IoAccess& access) {
   {
     std::lock_guard lock(mutex_);
     const size_t room_before = room_locked();
-    if (access.dir == bus::IoDir::Read)
-      access.value = read_reg(access.offset & 7);
-    else
-      write_reg(access.offset & 7, static_cast<u8>(access.value));
+    if (access.dir == bus::IoDir::Read) access.value = read_reg(access.offset & 7);
+    else write_reg(access.offset & 7, static_cast<u8>(access.value));
     update_irq();
     input_wanted = room_before == 0 && room_locked() != 0;
   }

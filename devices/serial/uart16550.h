@@ -15,8 +15,8 @@ struct UartState {
   u8 ier = 0, fcr = 0, lcr = 0, mcr = 0, msr = 0, scratch = 0;
   u8 lsr_errors = 0;
   u16 divisor = 12;
-  bool transmit_pending = false;   // the holding register became empty and nobody was told
-  u32 idle_polls = 0;              // reads of LSR without any output between: the guest waits for input
+  bool transmit_pending = false;  // the holding register became empty and nobody was told
+  u32 idle_polls = 0;             // reads of LSR without any output between: the guest waits for input
   std::vector<u8> received;
   static void fields(auto& a, auto& s) {
     a(s.ier, s.fcr, s.lcr, s.mcr, s.msr, s.scratch, s.lsr_errors, s.divisor, s.transmit_pending, s.idle_polls,
