@@ -280,6 +280,8 @@ void InterpVcpu::run_single() {
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
   }
+  // RF holds for one instruction; IRET and task switches may set it anew (SDM vol. 3, 17.3.1.1).
+  c_.state.rflags &= ~kRf;
   c_.jump_tag = ~u64{0};  // no chaining into a next block
   c_.block = &single_;
   --c_.remaining;
@@ -292,7 +294,7 @@ void InterpVcpu::run_single() {
   if (trap && completed && c_.state.activity == Activity::Running) e.debug_traps |= u64{1} << 14;
   after_leave();
   c_.link_from = {};
-  if (resume && completed && c_.left != Step::Branch) c_.state.rflags &= ~kRf;
+  if (resume && c_.left == Step::Again) c_.state.rflags |= kRf;
 }
 
 bool InterpVcpu::instruction_breakpoint() {
