@@ -21,6 +21,13 @@ u32 crc32(std::span<const u8> bytes);
 template <class T>
 concept Scalar = std::integral<T> || std::is_enum_v<T>;
 
+// Saved as a length and the elements.
+template <class T>
+concept Resizable = requires(T& v) {
+  v.size();
+  v.resize(0);
+};
+
 // A state struct lists its members once, for both directions:
 //   static void fields(auto& archive, auto& s) { archive(s.a, s.b); }
 class StateWriter {
@@ -43,10 +50,7 @@ class StateWriter {
       raw_value(u8{v}, 1);
     } else if constexpr (Scalar<T>) {
       raw_value(static_cast<u64>(v), sizeof(T));
-    } else if constexpr (requires {
-                           v.size();
-                           v.resize(0);
-                         }) {
+    } else if constexpr (Resizable<T>) {
       raw_value(v.size(), 4);
       for (const auto& e : v) put(static_cast<const typename T::value_type&>(e));
     } else if constexpr (requires { std::begin(v); }) {
@@ -98,10 +102,7 @@ class StateReader {
       v = x & 1;
     } else if constexpr (Scalar<T>) {
       v = static_cast<T>(raw_value(sizeof(T)));
-    } else if constexpr (requires {
-                           v.size();
-                           v.resize(0);
-                         }) {
+    } else if constexpr (Resizable<T>) {
       const u64 n = raw_value(4);
       check(n <= kMaxElements && n <= left(), "a length");
       v.resize(error_.empty() ? n : 0);

@@ -4,14 +4,11 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <ostream>
 #include <thread>
 
-#include "core/cpu/cpuid_models.h"
-#include "devices/board/pc.h"
-#include "tests/support/capture_backend.h"
 #include "tests/support/engines.h"
+#include "tests/support/rom_guest.h"
 
 namespace tandem::tests {
 namespace {
@@ -19,29 +16,11 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = machine::RunOutcome::Kind;
 
-constexpr u64 kRomAddress = 0xf0000;
-constexpr u16 kExitPort = 0x501;
 constexpr auto kLimit = std::chrono::seconds(60);
 
-std::vector<u8> read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::string read_text(const fs::path& path) {
-  const std::vector<u8> bytes = read_file(path);
+  const std::vector<u8> bytes = read_bytes(path);
   return {bytes.begin(), bytes.end()};
-}
-
-// The ROM as the CPU finds it after reset, without firmware.
-devices::BootLoader rom_loader(std::vector<u8> rom) {
-  return [rom = std::move(rom)](mem::GuestMemory& memory, const devices::BootInfo&) -> Result<cpu::CpuState> {
-    memory.write(Gpa{kRomAddress}, rom);
-    cpu::CpuState state = cpu::reset_state(true, 0);
-    state.segments[cpu::kCs].base = kRomAddress;
-    return state;
-  };
 }
 
 struct Row {
@@ -65,31 +44,24 @@ class Guest : public testing::TestWithParam<Row> {};
 
 TEST_P(Guest, PrintsItsTranscript) {
   const Row& row = GetParam();
-  cpu::CpuModel model = cpu::default_cpu_model();
-  const auto transcript = std::make_shared<Transcript>();
-  devices::PcConfig config;
-  config.memory_bytes = 32 * MiB;
-  config.model = &model;
-  config.debugcon = std::make_unique<CaptureBackend>(transcript);
-  config.debug_exit_port = kExitPort;
-  config.restart_on_reset = false;
-  config.boot = rom_loader(read_file(fs::path(GUEST_ROMS) / (row.guest + ".rom")));
-  const auto engine = row.engine.make();
-  auto pc = devices::Pc::create(std::move(config), *engine);
-  ASSERT_TRUE(pc) << pc.error().message;
+  const std::vector<u8> rom = read_bytes(fs::path(GUEST_ROMS) / (row.guest + ".rom"));
+  ASSERT_FALSE(rom.empty()) << row.guest;
+  const auto guest = make_rom_guest(row.engine.make(), rom);
+  devices::Pc& pc = *guest->pc;
 
   std::jthread watchdog([&](std::stop_token stop) {
     const auto end = std::chrono::steady_clock::now() + kLimit;
     while (!stop.stop_requested() && std::chrono::steady_clock::now() < end)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    if (!stop.stop_requested()) pc.value()->request_stop();
+    if (!stop.stop_requested()) pc.request_stop();
   });
-  const auto outcome = pc.value()->run();
+  const auto outcome = pc.run();
   watchdog.request_stop();
   ASSERT_TRUE(outcome) << outcome.error().message;
   // Kept for a reader to compare.
-  std::ofstream(fs::path(GUEST_ROMS) / (row.guest + "." + row.engine.name + ".actual")) << transcript->text();
-  EXPECT_EQ(transcript->text(), read_text(fs::path(GUEST_SOURCES) / (row.guest + ".expected")));
+  std::ofstream(fs::path(GUEST_ROMS) / (row.guest + "." + row.engine.name + ".actual"))
+      << guest->transcript->text();
+  EXPECT_EQ(guest->transcript->text(), read_text(fs::path(GUEST_SOURCES) / (row.guest + ".expected")));
   EXPECT_EQ(outcome.value().kind, Kind::DebugExit) << "the guest did not reach its end";
 }
 

@@ -57,6 +57,9 @@ bool mnemonic_is_local(ZydisMnemonic m) {
     case ZYDIS_MNEMONIC_LFS:
     case ZYDIS_MNEMONIC_LGS:
     case ZYDIS_MNEMONIC_LSS:
+    // AMD hosts take MXCSR.MM, which guests are not offered.
+    case ZYDIS_MNEMONIC_LDMXCSR:
+    case ZYDIS_MNEMONIC_VLDMXCSR:
     // Stack frames by the program's own pointers.
     case ZYDIS_MNEMONIC_ENTER:
     case ZYDIS_MNEMONIC_LEAVE:

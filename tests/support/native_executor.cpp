@@ -46,7 +46,8 @@ void on_signal(int signal, siginfo_t*, void* where) {
   c.fault_rip = rip;
   for (unsigned i = 0; i < 16; ++i) c.gpr[i] = static_cast<u64>(machine.gregs[kGregs[i]]);
   c.rflags = static_cast<u64>(machine.gregs[REG_EFL]);
-  // SAFETY: the frame holds an XSAVE area, and says its size in the bytes left to software (Linux, asm/sigcontext.h).
+  // SAFETY: the frame holds an XSAVE area, and says its size in the bytes left to software (Linux,
+  // asm/sigcontext.h).
   constexpr unsigned kSizeOffset = 464 + 16;
   const auto* area = reinterpret_cast<const u8*>(machine.fpregs);
   std::memcpy(c.xsave, area, std::min<u32>(load_le<u32>(area + kSizeOffset), kXsaveArea));

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""The tandem program against wrong usage and bad files: one line on standard error, the right status, nothing written.
+
+  cli_test.py TANDEM GUEST_FOLDER
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+TANDEM = pathlib.Path(sys.argv[1]).resolve()
+GUEST = pathlib.Path(sys.argv[2]).resolve()
+
+
+class Failure(Exception):
+    pass
+
+
+def run(arguments, folder, stdin=None):
+    return subprocess.run([TANDEM, *map(str, arguments)], cwd=folder, stdin=stdin or subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120)
+
+
+def expect_refusal(folder, arguments, status, words):
+    before = sorted(p.name for p in folder.iterdir())
+    done = run(arguments, folder)
+    lines = done.stderr.splitlines()
+    if done.returncode != status or len(lines) != 1 or done.stdout:
+        raise Failure(f"{arguments}: status {done.returncode} (wanted {status}), {done.stdout!r}, {done.stderr!r}")
+    for word in words:
+        if word not in lines[0]:
+            raise Failure(f"{arguments}: {lines[0]!r} does not say {word!r}")
+    if sorted(p.name for p in folder.iterdir()) != before:
+        raise Failure(f"{arguments}: wrote files")
+
+
+def refusals(folder):
+    kernel = GUEST / "vmlinuz"
+    truncated = folder / "truncated"
+    truncated.write_bytes(kernel.read_bytes()[:100000])
+    foreign = folder / "foreign"
+    foreign.write_text("#!/bin/sh\n")
+    empty = folder / "empty"
+    empty.write_bytes(b"")
+    bad_cfg = folder / "bad.cfg"
+    bad_cfg.write_text("memory = 5\nname 'x'\n")
+    direct = ["run", "--kernel", kernel]
+    return [
+        (["rum"], 2, ["rum", "run"]),
+        (["run"], 2, ["kernel"]),
+        (["run", "--kernl", "x"], 2, ["--kernl", "--kernel"]),
+        (["run", "--memory"], 2, ["--memory", "missing"]),
+        (["run", "missing.cfg"], 2, ["missing.cfg", "No such file"]),
+        (["run", bad_cfg], 2, ["bad.cfg:2", "="]),
+        (["run", "--kernel", "missing"], 2, ["missing", "No such file"]),
+        (["run", "--kernel", folder], 2, [folder.name, "folder"]),
+        (["run", "--kernel", truncated], 2, ["truncated"]),
+        (["run", "--kernel", foreign], 2, ["foreign", "not a kernel"]),
+        (["run", "--kernel", empty], 2, ["empty", "not a kernel"]),
+        (direct + ["--ramdisk", "missing"], 2, ["missing", "No such file"]),
+        (direct + ["--memory", "0"], 2, ["memory"]),
+        (direct + ["--memory", "lots"], 2, ["memory", "size"]),
+        (direct + ["--memory", "9000G"], 3, ["memory", "host"]),
+        (direct + ["--vcpus", "0"], 2, ["vcpus", "1"]),
+        (direct + ["--vcpus", "1000"], 2, ["vcpus", "254"]),
+        (direct + ["--cpu", "z80"], 2, ["z80"]),
+        (direct + ["--cpu", "x86-64-v2,+nonsense"], 2, ["nonsense"]),
+        (direct + ["--engine", "steam"], 2, ["steam", "interp"]),
+        (direct + ["--engine", "kvm!"], 3, ["kvm"]),
+        (direct + ["--serial", "carrier-pigeon"], 2, ["carrier-pigeon"]),
+        (direct + ["--serial", "file:/nowhere/x"], 2, ["/nowhere/x"]),
+        (direct + ["--expect", "("], 2, ["expect", "("]),
+        (direct + ["--on-reboot", "x"], 2, ["--on-reboot", "--on_reboot"]),
+        (direct + ["--on_reboot", "x"], 2, ["on_reboot", "destroy"]),
+        (direct + ["--exit_port", "70000"], 2, ["exit_port"]),
+        (direct + ["--disk", "x.img"], 2, ["disk"]),
+        (direct + ["--gdb", "1234"], 2, ["gdb"]),
+        (["dis"], 2, ["file"]),
+        (["dis", "missing"], 2, ["missing", "No such file"]),
+        (["dis", foreign, "--bits", "17"], 2, ["--bits"]),
+        (["probe", "x"], 2, ["probe"]),
+    ]
+
+
+def check_print_config(folder):
+    first = run(["run", GUEST / "default.cfg", "--memory", "96", "--expect", 'a "b" \\c', "--print-config"], folder)
+    (folder / "again.cfg").write_text(first.stdout)
+    second = run(["run", "again.cfg", "--print-config"], folder)
+    (folder / "again.cfg").unlink()
+    if first.returncode or second.stdout != first.stdout or "memory = 96" not in first.stdout:
+        raise Failure(f"--print-config: {first.stdout!r}, then {second.stdout!r} {second.stderr!r}")
+
+
+def check_unknown_key_is_a_warning(folder):
+    (folder / "warn.cfg").write_text("memroy = 5\n")
+    done = run(["run", "warn.cfg", "--print-config"], folder)
+    (folder / "warn.cfg").unlink()
+    if done.returncode or "warn.cfg:1: unknown key memroy (is memory meant?)" not in done.stderr:
+        raise Failure(f"unknown key: {done.returncode} {done.stderr!r}")
+
+
+def check_timeout(folder):
+    done = run(["run", GUEST / "default.cfg", "--timeout", "1", "--serial", "null"], folder)
+    if done.returncode != 124 or "time limit" not in done.stderr:
+        raise Failure(f"--timeout: {done.returncode} {done.stderr!r}")
+
+
+def check_panic_and_missing_expect(folder):
+    # A kernel without a root file system panics and, with panic=-1, resets at once.
+    base = ["run", "--kernel", GUEST / "vmlinuz", "--memory", "256", "--timeout", "100"]
+    done = run(base + ["--cmdline", "quiet panic=-1", "--on_reboot", "destroy"], folder)
+    if done.returncode != 32:
+        raise Failure(f"reset: {done.returncode} {done.stderr!r}")
+    done = run(base + ["--ramdisk", GUEST / "initrd.gz", "--cmdline", 'quiet run="true"', "--expect", "never"], folder)
+    if done.returncode != 35 or "never" not in done.stderr:
+        raise Failure(f"missing expect: {done.returncode} {done.stderr!r}")
+
+
+def check_disassembly(folder):
+    (folder / "code").write_bytes(bytes([0x48, 0x89, 0xD8, 0xC3]))
+    done = run(["dis", "code", "--base", "0x1000"], folder)
+    (folder / "code").unlink()
+    if done.returncode or "0000000000001000" not in done.stdout or "mov rax, rbx" not in done.stdout:
+        raise Failure(f"dis: {done.returncode} {done.stdout!r}")
+
+
+def main():
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        rows = [(lambda row=row: expect_refusal(folder, *row)) for row in refusals(folder)]
+        rows += [lambda check=check: check(folder) for check in (
+            check_print_config, check_unknown_key_is_a_warning, check_timeout, check_panic_and_missing_expect,
+            check_disassembly)]
+        for row in rows:
+            try:
+                row()
+            except Failure as failure:
+                print("FAILED:", failure)
+                failed += 1
+    print(f"{len(rows)} rows, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
