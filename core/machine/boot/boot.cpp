@@ -31,7 +31,7 @@ Result<BootLoader> recognise(Bytes bytes, Payload payload) {
   if (is_elf(*bytes)) {
     TANDEM_TRY_ASSIGN(elf, parse_elf(std::move(bytes)));
     if (elf.pvh_entry) return open_pvh(std::move(elf), std::move(payload));
-    if (elf.is64) return open_vmlinux(std::move(elf), std::move(payload));
+    if (is_vmlinux(elf)) return open_vmlinux(std::move(elf), std::move(payload));
   }
   return user_error("not a kernel that can be booted directly (no bzImage, PVH or multiboot header)");
 }
