@@ -3,6 +3,7 @@
 #include <Zydis/Zydis.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "core/cpu/isa_allowed.h"
 #include "core/isa/op.h"
@@ -234,6 +235,44 @@ void fill(Insn& out, const Decoded& d, u8 code_size) {
   if (out.op == Op::MOV_TO_SEGMENT && out.reg[0] == kSs) out.src_size = 2;
 }
 
+bool is_legacy_prefix(u8 byte) {
+  switch (byte) {
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3: return true;
+    default: return false;
+  }
+}
+
+// F3 REX.B 90 is XCHG R8, RAX with a prefix that means nothing there; Zydis 4.0 takes it for PAUSE. Returns
+// the bytes without F3, or nothing where it is something else.
+std::vector<u8> prefixed_exchange(std::span<const u8> bytes, u8 code_size) {
+  std::vector<u8> rest;
+  if (code_size != 8) return rest;
+  bool repeated = false;
+  for (std::size_t at = 0; at + 1 < std::min<std::size_t>(bytes.size(), kMaxLength); ++at) {
+    if (is_legacy_prefix(bytes[at])) {
+      if (bytes[at] == 0xf3) repeated = true;
+      else rest.push_back(bytes[at]);
+      continue;
+    }
+    if ((bytes[at] & 0xf0) != 0x40) break;
+    if (bytes[at + 1] != 0x90) continue;  // a REX that is not the last has no effect
+    if (!repeated || !(bytes[at] & 1)) break;
+    rest.insert(rest.end(), {bytes[at], bytes[at + 1]});
+    return rest;
+  }
+  return {};
+}
+
 }  // namespace
 
 DecodeStatus decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16 offset, Insn& out) {
@@ -250,6 +289,13 @@ DecodeStatus decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16
                  : Op::UNDEFINED;
     out.length = 1;
     return DecodeStatus::Ok;
+  }
+  if (d.insn.mnemonic == ZYDIS_MNEMONIC_PAUSE) {
+    if (const std::vector<u8> exchange = prefixed_exchange(bytes, code_size); !exchange.empty()) {
+      decode(cpu, exchange, code_size, offset, out);
+      out.length = d.insn.length;
+      return DecodeStatus::Ok;
+    }
   }
   out.op = exists(cpu, d) ? classify(d) : Op::UNDEFINED;
   fill(out, d, code_size);

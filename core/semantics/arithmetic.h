@@ -106,7 +106,15 @@ Step cmpxchg(Cpu& cpu, const Insn& insn) {
   const T wanted = get_gpr<T>(cpu, cpu::kRax);
   const T replacement = get_reg<T>(cpu, insn.reg[1]);
   T old{};
-  // The destination is written in any case (SDM, CMPXCHG): with its own value on a mismatch.
+  // Memory is written in any case (SDM, CMPXCHG), with its own value on a mismatch; a register is not: it keeps its
+  // upper half then.
+  if (insn.kind[0] == OperandKind::Gpr) {
+    old = get_reg<T>(cpu, insn.reg[0]);
+    if (old == wanted) set_reg<T>(cpu, insn.reg[0], replacement);
+    alu::sub<T>(cpu.flags, wanted, old);
+    if (old != wanted) set_gpr<T>(cpu, cpu::kRax, old);
+    return Step::Next;
+  }
   const bool ok = Any<0>::update<T>(cpu, insn, [&](T a) {
     old = a;
     return a == wanted ? replacement : a;

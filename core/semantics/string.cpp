@@ -162,9 +162,10 @@ struct Cmps {
   static constexpr bool kCompares = true;
   static bool element(Cpu& cpu, const Insn& insn) {
     u64 from, at, a, b;
-    if (!source(cpu, insn, insn.size, from) || !read_element(cpu, from, insn.size, a)) return false;
+    // Where both fault, CPUs report that of the second operand.
     if (!destination(cpu, insn, insn.size, mmu::Access::Read, at) || !read_element(cpu, at, insn.size, b))
       return false;
+    if (!source(cpu, insn, insn.size, from) || !read_element(cpu, from, insn.size, a)) return false;
     set_compare_flags(cpu, insn.size, a, b);
     advance(cpu, insn, kRsi, 1);
     advance(cpu, insn, kRdi, 1);
@@ -192,7 +193,6 @@ Step string_op(Cpu& cpu, const Insn& insn) {
     return Kind::element(cpu, insn) ? Step::Next : Step::Fault;
   const bool runs = may_run(cpu, insn);
   u64 count = index_register(cpu, insn, kRcx);
-  if (count == 0 && insn.address_size == 4) set_index_register(cpu, insn, kRcx, 0);
   for (u64 since_look = 0; count != 0;) {
     u64 n = runs ? Kind::run(cpu, insn, count) : 0;
     if (n == 0) {

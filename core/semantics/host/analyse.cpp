@@ -36,6 +36,17 @@ bool uses_mmx(const Insn& insn, const Operand* operands) {
                      [](const Operand& o) { return is_class(o, ZYDIS_REGCLASS_MMX); });
 }
 
+bool is_sse(ZydisISAExt extension) {
+  switch (extension) {
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4: return true;
+    default: return false;
+  }
+}
+
 std::optional<Unit> unit_of(const Insn& insn, const Operand* operands) {
   if (insn.meta.isa_ext == ZYDIS_ISA_EXT_X87) return Unit::X87;
   switch (insn.encoding) {
@@ -49,11 +60,14 @@ std::optional<Unit> unit_of(const Insn& insn, const Operand* operands) {
                                [](const Operand& o) { return is_class(o, ZYDIS_REGCLASS_XMM); });
   if (xmm) return Unit::Sse;
   if (uses_mmx(insn, operands)) return Unit::Mmx;
-  return std::nullopt;
+  return is_sse(insn.meta.isa_ext) ? std::optional(Unit::Sse) : std::nullopt;
 }
 
 bool waits(const Insn& insn) {
   switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_FENI8087_NOP:
+    case ZYDIS_MNEMONIC_FDISI8087_NOP:
+    case ZYDIS_MNEMONIC_FSETPM287_NOP:
     case ZYDIS_MNEMONIC_FNINIT:
     case ZYDIS_MNEMONIC_FNCLEX:
     case ZYDIS_MNEMONIC_FNSTSW:
@@ -64,6 +78,9 @@ bool waits(const Insn& insn) {
 
 bool is_x87_control(const Insn& insn) {
   switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_FENI8087_NOP:
+    case ZYDIS_MNEMONIC_FDISI8087_NOP:
+    case ZYDIS_MNEMONIC_FSETPM287_NOP:
     case ZYDIS_MNEMONIC_FNINIT:
     case ZYDIS_MNEMONIC_FNCLEX:
     case ZYDIS_MNEMONIC_FLDCW:
@@ -80,6 +97,13 @@ bool has_opmask(const Insn& insn) {
 
 // Classes without fault suppression access the whole operand (SDM vol. 2, 2.8.8).
 bool suppresses_faults(const Insn& insn) {
+  // Their elements in memory are not those that the mask names.
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_VDBPSADBW:
+    case ZYDIS_MNEMONIC_VGF2P8AFFINEQB:
+    case ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB: return false;
+    default: break;
+  }
   switch (insn.meta.exception_class) {
     case ZYDIS_EXCEPTION_CLASS_E1NF:
     case ZYDIS_EXCEPTION_CLASS_E2NF:
@@ -112,6 +136,33 @@ bool is_packed(ZydisMnemonic m) {
   }
 }
 
+// Bytes that the memory operand's address must be a multiple of (SDM vol. 2, tables 2-18 to 2-24).
+u8 alignment_of(const Insn& insn, unsigned memory_size) {
+  if (insn.meta.isa_ext == ZYDIS_ISA_EXT_SHA) return 1;  // differs between vendors: the host decides
+  switch (insn.meta.exception_class) {
+    case ZYDIS_EXCEPTION_CLASS_AVX1:
+    case ZYDIS_EXCEPTION_CLASS_E1:
+    case ZYDIS_EXCEPTION_CLASS_E1NF: return static_cast<u8>(memory_size);
+    case ZYDIS_EXCEPTION_CLASS_NONE:  // CVTPD2PI
+    case ZYDIS_EXCEPTION_CLASS_SSE1:
+    case ZYDIS_EXCEPTION_CLASS_SSE2:
+    case ZYDIS_EXCEPTION_CLASS_SSE4: break;
+    default: return 1;
+  }
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_MOVUPS:
+    case ZYDIS_MNEMONIC_MOVUPD:
+    case ZYDIS_MNEMONIC_MOVDQU:
+    case ZYDIS_MNEMONIC_LDDQU:
+    case ZYDIS_MNEMONIC_MASKMOVDQU:
+    case ZYDIS_MNEMONIC_PCMPESTRI:
+    case ZYDIS_MNEMONIC_PCMPESTRM:
+    case ZYDIS_MNEMONIC_PCMPISTRI:
+    case ZYDIS_MNEMONIC_PCMPISTRM: return 1;
+    default: return memory_size == 16 ? 16 : 1;
+  }
+}
+
 MemoryMask opmask_of(const Insn& insn, const Operand* operands, const Operand& memory) {
   MemoryMask m;
   m.source = MaskSource::Opmask;
@@ -121,9 +172,16 @@ MemoryMask opmask_of(const Insn& insn, const Operand* operands, const Operand& m
   m.lanes = m.elements;
   m.packed = is_packed(insn.mnemonic);
   const Operand& destination = operands[0];
-  if (insn.avx.broadcast.mode == ZYDIS_BROADCAST_MODE_INVALID) return m;
-  const u16 width = is_class(destination, ZYDIS_REGCLASS_MASK) ? insn.avx.vector_length : destination.size;
-  m.lanes = static_cast<u8>(width / memory.element_size);
+  const bool to_mask = is_class(destination, ZYDIS_REGCLASS_MASK);
+  if (insn.avx.broadcast.is_static) {
+    m.lanes = static_cast<u8>(destination.size / memory.element_size);
+  } else if (insn.avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID) {
+    m.lanes = static_cast<u8>(1u << insn.avx.broadcast.mode);  // 1 to 2, 4, 8, ...
+  } else if (!to_mask && destination.element_count < memory.element_count) {
+    // Lanes of the operation are groups of elements (VPDPBUSD).
+    m.elements = m.lanes = static_cast<u8>(destination.element_count);
+    m.element = static_cast<u8>(memory.size / 8 / m.elements);
+  }
   return m;
 }
 
@@ -136,12 +194,15 @@ bool is_vector_masked(ZydisMnemonic m) {
          m == ZYDIS_MNEMONIC_VPMASKMOVQ;
 }
 
+bool is_written(const Operand& o) { return o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE; }
+
 MemoryMask mask_of(const Insn& insn, const Operand* operands, const Operand& memory) {
   MemoryMask m;
   if (is_vector_mask_store(insn.mnemonic)) {
     m.source = insn.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ? MaskSource::MmxSign : MaskSource::VectorSign;
     m.reg = number_of(operands[1]);
     m.elements = static_cast<u8>(memory.size / 8);
+    m.checks_all = true;  // left to the CPU by the manual; AMD's do
   } else if (is_vector_masked(insn.mnemonic)) {
     m.source = MaskSource::VectorSign;
     m.reg = number_of(operands[1]);
@@ -149,8 +210,9 @@ MemoryMask mask_of(const Insn& insn, const Operand* operands, const Operand& mem
         insn.mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD || insn.mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ;
     m.element = wide ? 8 : 4;
     m.elements = static_cast<u8>(memory.size / 8 / m.element);
-  } else if (has_opmask(insn) && suppresses_faults(insn)) {
+  } else if (has_opmask(insn) && (is_written(memory) || suppresses_faults(insn))) {
     m = opmask_of(insn, operands, memory);
+    m.checks_all = !suppresses_faults(insn);
   }
   return m;
 }
@@ -200,7 +262,7 @@ std::optional<Vsib> vsib_of(const Insn& insn, const Operand* operands, const Ope
 HostInsn::Run choose_run(const HostInsn& h, const Operand* memory) {
   if (h.vsib.count) return h.vsib.scatter ? run_scatter : run_gather;
   if (!memory) return run_registers;
-  const bool store = memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+  const bool store = is_written(*memory);
   if (h.mask.source == MaskSource::None) return store ? run_store : run_load;
   return store ? run_masked_store : run_masked_load;
 }
@@ -224,6 +286,7 @@ std::optional<HostInsn> analyse(const Insn& insn, const Operand* operands) {
   if (memory) {
     h.memory_size = static_cast<u16>(memory->size / 8);
     if (h.memory_size == 0 || h.memory_size > 64) return std::nullopt;
+    h.alignment = alignment_of(insn, h.memory_size);
     if (is_vsib(*memory)) {
       const auto vsib = vsib_of(insn, operands, *memory);
       if (!vsib) return std::nullopt;

@@ -27,11 +27,12 @@ enum class MaskSource : u8 {
 // The elements of a memory operand that an instruction really touches.
 struct MemoryMask {
   MaskSource source = MaskSource::None;
-  u8 reg = 0;           // number of the k or vector register
-  u8 element = 1;       // bytes
-  u8 elements = 1;      // in memory
-  u8 lanes = 1;         // bits of an opmask that count; lane i uses element i % elements
-  bool packed = false;  // compress, expand: one element for each bit that is set, in sequence
+  u8 reg = 0;               // number of the k or vector register
+  u8 element = 1;           // bytes
+  u8 elements = 1;          // in memory
+  u8 lanes = 1;             // bits of an opmask that count; lane i uses element i % elements
+  bool checks_all = false;  // faults as if all were accessed
+  bool packed = false;      // compress, expand: one element for each bit that is set, in sequence
 };
 
 // Gathers and scatters: each element has an address of its own (SDM vol. 2, VSIB).
@@ -58,6 +59,7 @@ struct HostInsn {
   bool x87_control = false;  // leaves FIP, FDP and FOP alone
   bool flags = false;        // reads or writes RFLAGS
   u16 memory_size = 0;       // bytes
+  u8 alignment = 1;          // of the memory operand, bytes
   u16 x87_opcode = 0;        // FOP: 11 bits
   MemoryMask mask;
   Vsib vsib;

@@ -4,6 +4,7 @@
 #include <ucontext.h>
 
 #include <array>
+#include <cstring>
 #include <mutex>
 
 namespace tandem::semantics {
@@ -44,6 +45,9 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   if (!running.arena || !running.arena->contains(rip)) return pass_on(signal, info, context);
   running.frame->signal = static_cast<u32>(signal);
   running.frame->fault_mxcsr = machine.fpregs->mxcsr;
+  // SAFETY: the frame begins as FXSAVE does (Linux, asm/sigcontext.h); registers that the thunk loaded are in
+  // it.
+  std::memcpy(&running.frame->xsave.x87, machine.fpregs, sizeof running.frame->xsave.x87);
   machine.gregs[REG_RIP] = static_cast<greg_t>(running.frame->fault_exit);
 }
 

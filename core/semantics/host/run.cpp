@@ -41,6 +41,14 @@ void take_x87(Cpu& cpu, const Insn& insn, const HostInsn& host, u64 linear) {
   guest.fop = static_cast<u16>(!pending ? 0 : keep ? fop : host.x87_opcode);
 }
 
+bool locate(Cpu& cpu, const Insn& insn, const HostInsn& host, mmu::Access access, u64& linear) {
+  if (!enter(cpu, host) || !mmu::operand_address(cpu, insn, host.memory_size, access, linear)) return false;
+  if (!(linear & (host.alignment - 1u))) [[likely]]
+    return true;
+  cpu.fault = fault(kGeneralProtection, 0);
+  return false;
+}
+
 // A store that raises an unmasked exception stores nothing, but for the inexact one (SDM vol. 1, 8.5).
 bool store_was_refused(const Cpu& cpu, const HostInsn& host) {
   constexpr u16 kBeforeTheStore = 0x1f;
@@ -64,8 +72,10 @@ Step execute(Cpu& cpu, const Insn& insn, const HostInsn& host, u8* memory, u64 l
     frame.xsave.xstate_bv = kXfeatureX87;
   }
   if (host.flags) frame.flags = cpu.flags.rflags() | kIf | 2;
-  if (const u32 signal = cpu.host_code->call(host.thunk, memory, cpu.state)) [[unlikely]]
+  if (const u32 signal = cpu.host_code->call(host.thunk, memory, cpu.state)) [[unlikely]] {
+    if (host.x87_state) take_x87(cpu, insn, host, linear);  // MMX registers come into use all the same
     return signal_fault(cpu, signal, frame.fault_mxcsr);
+  }
   if (host.x87_state) take_x87(cpu, insn, host, linear);
   if (host.flags) cpu.flags.set_rflags(frame.flags);
   return Step::Next;
@@ -79,7 +89,7 @@ Step run_registers(Cpu& cpu, const Insn& insn, const HostInsn& host) {
 Step run_load(Cpu& cpu, const Insn& insn, const HostInsn& host) {
   u64 linear;
   const u8* direct;
-  if (!enter(cpu, host) || !mmu::operand_address(cpu, insn, host.memory_size, mmu::Access::Read, linear) ||
+  if (!locate(cpu, insn, host, mmu::Access::Read, linear) ||
       !mmu::host_for_read(cpu, linear, host.memory_size, direct))
     return Step::Fault;
   u8* memory = const_cast<u8*>(direct);  // the instruction only reads it
@@ -93,7 +103,7 @@ Step run_load(Cpu& cpu, const Insn& insn, const HostInsn& host) {
 Step run_store(Cpu& cpu, const Insn& insn, const HostInsn& host) {
   u64 linear;
   u8* memory;
-  if (!enter(cpu, host) || !mmu::operand_address(cpu, insn, host.memory_size, mmu::Access::Write, linear) ||
+  if (!locate(cpu, insn, host, mmu::Access::Write, linear) ||
       !mmu::host_for_write(cpu, linear, host.memory_size, memory))
     return Step::Fault;
   if (memory) return execute(cpu, insn, host, memory, linear);

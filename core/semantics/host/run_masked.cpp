@@ -49,12 +49,23 @@ bool whole_operand(Cpu& cpu, const HostInsn& host, u64 set, u64 linear) {
          cpu.mode.code_size == 8;
 }
 
+// Alignment of the whole operand counts as soon as one element is accessed.
+bool aligned(Cpu& cpu, const Insn& insn, const HostInsn& host, u64 set, u64 offset, mmu::Access access) {
+  if (host.alignment == 1 || set == 0) return true;
+  u64 linear;
+  if (!mmu::linearize(cpu, insn.segment, offset, 1, access, linear)) return false;
+  if (!(linear & (host.alignment - 1u))) return true;
+  cpu.fault = fault(kGeneralProtection, 0);
+  return false;
+}
+
 }  // namespace
 
 Step run_masked_load(Cpu& cpu, const Insn& insn, const HostInsn& host) {
   if (!enter(cpu, host)) return Step::Fault;
   const u64 offset = mmu::effective_address(cpu, insn);
   const u64 set = selected(cpu, host.mask);
+  if (!aligned(cpu, insn, host, set, offset, mmu::Access::Read)) return Step::Fault;
   if (whole_operand(cpu, host, set, offset)) return run_load(cpu, insn, host);
   u8* memory = scratch_for(cpu, offset);
   std::memset(memory, 0, host.memory_size);
@@ -70,12 +81,14 @@ Step run_masked_store(Cpu& cpu, const Insn& insn, const HostInsn& host) {
   if (!enter(cpu, host)) return Step::Fault;
   const u64 offset = mmu::effective_address(cpu, insn);
   const u64 set = selected(cpu, host.mask);
+  if (!aligned(cpu, insn, host, set, offset, mmu::Access::Write)) return Step::Fault;
   if (whole_operand(cpu, host, set, offset)) return run_store(cpu, insn, host);
   auto linear_of = [&](unsigned at, u64& linear) {
     return mmu::linearize(cpu, insn.segment, offset + at, host.mask.element, mmu::Access::Write, linear);
   };
   u64 linear;
-  const bool allowed = for_each(set, host.mask, [&](unsigned at) {
+  const u64 checked = host.mask.checks_all ? low_mask(host.mask.elements) : set;
+  const bool allowed = for_each(checked, host.mask, [&](unsigned at) {
     return linear_of(at, linear) && mmu::probe_write(cpu, linear, host.mask.element);
   });
   if (!allowed) return Step::Fault;
