@@ -54,6 +54,15 @@ TEST_F(BootFilesTest, KernelAndModulesAreReadOnceAndNamedByTheirFiles) {
   EXPECT_EQ(ram.text(ram.qword(list + 16)), "initrd.gz x=1");
 }
 
+TEST_F(BootFilesTest, BiosDataAreaTellsTheEndOfLowMemory) {
+  const auto loader = machine::open_boot_loader({kernel(), {}, ""});
+  ASSERT_TRUE(loader) << loader.error().message;
+  GuestRam ram(32 * MiB);
+  ASSERT_TRUE(loader.value()(ram.memory(), ram.info()));
+  EXPECT_EQ(ram.word(0x40e), devices::kLowRamEnd >> 4) << "segment of the EBDA";
+  EXPECT_EQ(ram.word(0x413), devices::kLowRamEnd / KiB) << "KiB of base memory";
+}
+
 TEST_F(BootFilesTest, MissingKernelIsNamed) {
   const std::string path = folder_ / "none";
   expect_user_error(machine::open_boot_loader({path, {}, ""}), path + ": No such file or directory");
