@@ -65,6 +65,17 @@ CpuidResult host_cpuid(u32 leaf, u32 subleaf) {
   return r;
 }
 
+// Leaf 0Dh of the host, read once: CPUID is slow on a host that is a guest itself, and XSAVE asks often.
+const CpuidResult& host_xsave_leaf(u32 subleaf) {
+  static const std::array<CpuidResult, 32> leaves = [] {
+    std::array<CpuidResult, 32> all;
+    for (u32 i = 0; i < all.size(); ++i) all[i] = host_cpuid(0xd, i);
+    return all;
+  }();
+  static constexpr CpuidResult kNothing{};
+  return subleaf < leaves.size() ? leaves[subleaf] : kNothing;
+}
+
 // Features that code on the host CPU stands for: the host must have them.
 bool needs_host(const FeatureRow& row) {
   static constexpr std::string_view kHost[] = {"sse3",         "pclmulqdq",
@@ -256,7 +267,7 @@ u32 xsave_size(u64 features, bool compacted) {
   u32 size = 576;
   for (unsigned i = 2; i < 63; ++i) {
     if (!bit(features, i)) continue;
-    const CpuidResult h = host_cpuid(0xd, i);
+    const CpuidResult& h = host_xsave_leaf(i);
     if (compacted) size = static_cast<u32>(bit(h.ecx, 1) ? align_up(size, 64) : size) + h.eax;
     else size = std::max(size, h.ebx + h.eax);
   }
@@ -274,7 +285,7 @@ CpuidResult leaf_xsave(const CpuModel& m, u32 subleaf, const CpuidContext& c) {
     return r;
   }
   if (subleaf < 2 || subleaf > 62 || !bit(mask, subleaf)) return {};
-  const CpuidResult h = host_cpuid(0xd, subleaf);
+  const CpuidResult& h = host_xsave_leaf(subleaf);
   return {h.eax, h.ebx, h.ecx & 2, 0};
 }
 

@@ -12,7 +12,6 @@ using namespace cpu;
 
 namespace {
 constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = 15;
-constexpr std::size_t kMaxStoredInsns = 600'000;  // about 40 MiB
 
 isa::Insn make_tail(u32 bytes) {
   isa::Insn tail;
@@ -123,7 +122,6 @@ Block* InterpVcpu::find_block() {
   Block* found = cache_.find(key);
   if (found && !found->crosses()) return found;
   if (!c_.memory->host(physical)) return decode_one(linear, single_) ? &single_ : nullptr;
-  if (cache_.stored_insns() > kMaxStoredInsns) drop_everything();
   if (!found) {
     mark_code(raw(physical));
     if (Block* b = decode_block(linear, physical, kMaxInsns)) return b;

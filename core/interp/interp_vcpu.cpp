@@ -12,6 +12,10 @@ namespace tandem::interp {
 
 using namespace cpu;
 
+namespace {
+constexpr std::size_t kMaxStoredInsns = 600'000;  // about 40 MiB
+}
+
 InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& model,
                        std::unique_ptr<semantics::HostCode> host_code)
     : host_code_(std::move(host_code)) {
@@ -78,6 +82,7 @@ void InterpVcpu::flush_translations() { drop_everything(); }
 
 void InterpVcpu::drop_everything() {
   cache_.clear();
+  if (host_code_->nearly_full()) host_code_->clear();
   c_.jumps.fill({});
   c_.link_from = {};
   c_.block = nullptr;
@@ -241,6 +246,7 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
     stop = true;
     return;
   }
+  if (cache_.stored_insns() > kMaxStoredInsns || host_code_->nearly_full()) drop_everything();
   if (needs_single_step()) return run_single();
   Block* block = find_block();
   if (!block) {
@@ -274,6 +280,8 @@ void InterpVcpu::run_single() {
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
   }
+  // RF holds for one instruction; IRET and task switches may set it anew (SDM vol. 3, 17.3.1.1).
+  c_.state.rflags &= ~kRf;
   c_.jump_tag = ~u64{0};  // no chaining into a next block
   c_.block = &single_;
   --c_.remaining;
@@ -286,7 +294,7 @@ void InterpVcpu::run_single() {
   if (trap && completed && c_.state.activity == Activity::Running) e.debug_traps |= u64{1} << 14;
   after_leave();
   c_.link_from = {};
-  if (resume && completed && c_.left != Step::Branch) c_.state.rflags &= ~kRf;
+  if (resume && c_.left == Step::Again) c_.state.rflags |= kRf;
 }
 
 bool InterpVcpu::instruction_breakpoint() {

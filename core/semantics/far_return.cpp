@@ -150,11 +150,11 @@ Step iret_to_v86(Cpu& cpu, u64 eip, u16 cs, u64 flags) {
   return Step::Branch;
 }
 
-Step iret_nested(Cpu& cpu) {
+Step iret_nested(Cpu& cpu, const Insn& insn) {
   u16 link;
   if (cpu.mode.long_mode) return refuse(cpu, kGeneralProtection, 0);
   if (!mmu::read_system(cpu, cpu.state.tr.base, &link, 2)) return Step::Fault;
-  return switch_task(cpu, link, TaskSwitch::Iret, cpu.state.rip) ? Step::Branch : Step::Fault;
+  return switch_task(cpu, link, TaskSwitch::Iret, next_rip(cpu, insn)) ? Step::Branch : Step::Fault;
 }
 
 Step iret_protected(Cpu& cpu, const Insn& insn) {
@@ -191,7 +191,7 @@ Step iret(Cpu& cpu, const Insn& insn) {
   if (cpu.mode.vm86 && bits(cpu.state.rflags, 13, 12) < 3) return refuse(cpu, kGeneralProtection, 0);
   Step s;
   if (!cpu.mode.protected_mode) s = iret_real(cpu, insn);
-  else if (cpu.state.rflags & kNt) s = iret_nested(cpu);
+  else if (cpu.state.rflags & kNt) s = iret_nested(cpu, insn);
   else s = iret_protected(cpu, insn);
   if (s == Step::Branch) cpu.state.events.nmi_blocked = false;
   return s;

@@ -66,8 +66,11 @@ u64 bytes_to_page_end(u64 linear) { return kPageSize - (linear & kPageMask); }
 // How many elements, at most `count`, a forward run may do with host pointers: flat 64-bit addresses only,
 // since there segmentation can't end a run. 0: go by elements.
 bool may_run(const Cpu& cpu, const Insn& insn) {
-  return cpu.mode.code_size == 8 && insn.address_size == 8 && !(cpu.state.rflags & kDf);
+  return cpu.mode.code_size == 8 && insn.address_size == 8 && !(cpu.state.rflags & (kDf | kTf));
 }
+
+// Single steps and data breakpoints are reported after each element (SDM vol. 3, 17.3.1.4).
+bool steps(const Cpu& cpu) { return (cpu.state.rflags & kTf) || cpu.state.events.debug_traps; }
 
 }  // namespace
 
@@ -203,9 +206,11 @@ Step string_op(Cpu& cpu, const Insn& insn) {
     set_index_register(cpu, insn, kRcx, count);
     if (ends<Kind>(cpu, insn)) return Step::Next;
     since_look += n;
-    if (count != 0 && (since_look >= kElementsBetweenLooks || cpu.state.events.debug_traps)) {
+    if (count == 0) break;
+    if (steps(cpu)) return Step::Again;
+    if (since_look >= kElementsBetweenLooks) {
       since_look = 0;
-      if (cpu.requests.load(std::memory_order_relaxed) || cpu.state.events.debug_traps) return Step::Again;
+      if (cpu.requests.load(std::memory_order_relaxed)) return Step::Again;
     }
   }
   return Step::Next;
@@ -226,7 +231,7 @@ Step repeat_io(Cpu& cpu, const Insn& insn, F element) {
   for (u64 count = index_register(cpu, insn, kRcx); count != 0;) {
     if (!element()) return Step::Fault;
     set_index_register(cpu, insn, kRcx, --count);
-    if (count != 0 && cpu.requests.load(std::memory_order_relaxed)) return Step::Again;
+    if (count != 0 && (steps(cpu) || cpu.requests.load(std::memory_order_relaxed))) return Step::Again;
   }
   return Step::EndBlock;
 }

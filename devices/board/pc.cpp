@@ -95,7 +95,8 @@ Result<void> Pc::Parts::add_pci() {
   auto& piix3 = add<Piix3>(m.context(), isa);
   for (unsigned i = 0; i < 4; ++i) gsi[kPirqGsi + i].connect(piix3, i);
   pm = &add<PiixPm>(m.context(), kPmBase, irq::LevelIrq(gsi[kSciIrq]),
-                    PiixPm::Requests{[&m] { m.stop({Kind::PowerOff, 0, {}}); }});
+                    PiixPm::Requests{[&m] { m.stop({Kind::PowerOff, 0, {}}); },
+                                     [&m] { m.signal_vcpu(VcpuId{0}, cpu::Signal::Smi, 0); }});
   host_bridge->plug(1, 0, piix3);
   host_bridge->plug(1, 3, *pm);
   TANDEM_TRY(claim(0xcf8, 8, host_bridge->config_ports(), host_bridge->name()));

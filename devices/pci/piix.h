@@ -46,6 +46,7 @@ class PiixPm final : public PciDevice {
  public:
   struct Requests {
     std::function<void()> power_off;
+    std::function<void()> smi;
   };
   PiixPm(machine::DeviceContext context, u16 pm_base, irq::LevelIrq sci, Requests requests);
 

@@ -8,7 +8,9 @@ namespace tandem::devices {
 namespace {
 
 // 82371AB data sheet, chapter 7; ACPI specification 6.4, 4.8.3.
-constexpr unsigned kPmBase = 0x40, kPmRegMisc = 0x80;
+constexpr unsigned kPmBase = 0x40, kDevActB = 0x58, kPmRegMisc = 0x80;
+constexpr u32 kApmcEnable =
+    1u << 25;  // a write to the APM control port raises an SMI (PIIX4 datasheet, 7.1.14)
 constexpr u64 kStatus = 0x00, kEnable = 0x02, kControl = 0x04, kTimer = 0x08, kGpeStatus = 0x0c,
               kGpeEnable = 0x0e;
 constexpr u64 kRegionSize = 0x40;
@@ -37,6 +39,7 @@ PiixPm::PiixPm(machine::DeviceContext ctx, u16 pm_base, irq::LevelIrq sci, Reque
   set_config(kPmBase, 4, default_base_ | 1u);
   set_config(kPmRegMisc, 1, 1);  // the ports are on, as firmware leaves them
   set_writable(kPmBase, {0xc0, 0xff});
+  set_writable(kDevActB, {0xff, 0xff, 0xff, 0xff});
   set_writable(kPmRegMisc, {0x01});
   map();
 }
@@ -153,16 +156,20 @@ void PiixPm::pm_io(bus::IoAccess& access) {
 }
 
 void PiixPm::apm_io(bus::IoAccess& access) {
-  std::lock_guard lock(mutex_);
-  u8& reg = access.offset == 0 ? state_.apm_control : state_.apm_status;
-  if (access.dir == bus::IoDir::Read) {
-    access.value = reg;
-    return;
+  const bool command = access.offset == 0 && access.dir == bus::IoDir::Write;
+  {
+    std::lock_guard lock(mutex_);
+    u8& reg = access.offset == 0 ? state_.apm_control : state_.apm_status;
+    if (access.dir == bus::IoDir::Read) {
+      access.value = reg;
+      return;
+    }
+    reg = static_cast<u8>(access.value);
+    if (command && reg == kAcpiEnable) state_.control |= kSciEnable;
+    if (command && reg == kAcpiDisable) state_.control &= static_cast<u16>(~kSciEnable);
+    update_sci();
   }
-  reg = static_cast<u8>(access.value);
-  if (access.offset == 0 && reg == kAcpiEnable) state_.control |= kSciEnable;
-  if (access.offset == 0 && reg == kAcpiDisable) state_.control &= static_cast<u16>(~kSciEnable);
-  update_sci();
+  if (command && (config(kDevActB, 4) & kApmcEnable)) requests_.smi();
 }
 
 void PiixPm::save(snapshot::StateWriter& writer) const {

@@ -90,6 +90,7 @@ bool operand_is_local(const ZydisDecodedOperand& o) {
 
 bool runs_anywhere(const Decoded& d) {
   if (!category_is_local(d.insn.meta.category) || !mnemonic_is_local(d.insn.mnemonic)) return false;
+  if (d.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW) return false;  // not offered; old hosts have it
   // Branches only by a displacement, which the generator sets.
   if (is_branch(d) && d.operands[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE) return false;
   // With an operand size of 16 bits a branch cuts RIP on AMD CPUs and not on Intel's.

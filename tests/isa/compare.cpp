@@ -66,7 +66,8 @@ Result<Case> from_line(const std::string& line) {
   c.start = default_state();
   TANDEM_TRY(tests::apply(parts[1], c.start));
   c.end = c.start;
-  c.end.rip = kCodeAddress + c.code.size();
+  const bool faults = parts[2].find("fault=") != std::string::npos;
+  c.end.rip = kCodeAddress + (faults ? 0 : c.code.size());
   TANDEM_TRY(tests::apply(parts[2], c.end));
   if (parts.size() == 4)
     c.undefined_flags = static_cast<u32>(std::stoul(trim(parts[3]).substr(10), nullptr, 16));

@@ -46,8 +46,10 @@ void on_signal(int signal, siginfo_t*, void* where) {
   c.fault_rip = rip;
   for (unsigned i = 0; i < 16; ++i) c.gpr[i] = static_cast<u64>(machine.gregs[kGregs[i]]);
   c.rflags = static_cast<u64>(machine.gregs[REG_EFL]);
-  // SAFETY: the frame holds a whole XSAVE area (Linux, asm/sigcontext.h).
-  std::memcpy(c.xsave, machine.fpregs, kXsaveArea);
+  // SAFETY: the frame holds an XSAVE area, and says its size in the bytes left to software (Linux, asm/sigcontext.h).
+  constexpr unsigned kSizeOffset = 464 + 16;
+  const auto* area = reinterpret_cast<const u8*>(machine.fpregs);
+  std::memcpy(c.xsave, area, std::min<u32>(load_le<u32>(area + kSizeOffset), kXsaveArea));
   machine.gregs[REG_RIP] = static_cast<greg_t>(reinterpret_cast<u64>(tandem_native_recover));
 }
 

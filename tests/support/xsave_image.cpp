@@ -2,6 +2,7 @@
 
 #include <cpuid.h>
 
+#include <array>
 #include <cstring>
 
 #include "core/base/bits.h"
@@ -14,10 +15,17 @@ constexpr unsigned kAvx = 2, kOpmask = 5, kZmmHi256 = 6, kHi16Zmm = 7;
 constexpr unsigned kMxcsr = 24, kXmm = 160, kXstateBv = 512;
 constexpr u64 kSupported = cpu::kXfeatureX87 | cpu::kXfeatureSse | cpu::kXfeatureAvx | cpu::kXfeatureAvx512;
 
+// CPUID is slow where the host is itself a guest.
 unsigned offset_of(unsigned component) {
-  u32 a, b, c, d;
-  __cpuid_count(0xd, component, a, b, c, d);
-  return b;
+  static const std::array<u32, 8> offsets = [] {
+    std::array<u32, 8> all{};
+    for (u32 i = kAvx; i < all.size(); ++i) {
+      u32 a, c, d;
+      __cpuid_count(0xd, i, a, all[i], c, d);
+    }
+    return all;
+  }();
+  return offsets[component];
 }
 
 bool has(unsigned component) { return host_components() >> component & 1; }

@@ -19,6 +19,10 @@ class CodeArena {
 
   // Address at which the copied code executes (16-byte aligned), or null where the arena is full.
   const u8* append(std::span<const u8> code);
+  u64 used() const { return used_; }
+  u64 room() const { return size_ - used_; }
+  // Forgets what was appended since used() was `mark`. None of it may run any more.
+  void rewind(u64 mark) { used_ = mark; }
   bool contains(u64 address) const { return address - reinterpret_cast<u64>(execute_) < size_; }
 
  private:

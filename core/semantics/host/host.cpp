@@ -9,10 +9,12 @@ namespace tandem::semantics {
 
 namespace {
 constexpr u64 kArenaBytes = 16 * MiB;  // about 150,000 different instructions
+constexpr u64 kReserve = 64 * KiB;     // more than one block's thunks
 }
 
 HostCode::HostCode(std::unique_ptr<CodeArena> arena) : arena_(std::move(arena)) {
   frame_->fault_exit = reinterpret_cast<u64>(arena_->append(make_fault_exit()));
+  first_thunk_ = arena_->used();
 }
 
 Result<std::unique_ptr<HostCode>> HostCode::create() {
@@ -21,6 +23,14 @@ Result<std::unique_ptr<HostCode>> HostCode::create() {
   TANDEM_TRY_ASSIGN(arena, CodeArena::create(kArenaBytes));
   install_signal_handlers();
   return std::unique_ptr<HostCode>(new HostCode(std::move(arena)));
+}
+
+bool HostCode::nearly_full() const { return arena_->room() < kReserve; }
+
+void HostCode::clear() {
+  by_code_.clear();
+  insns_.clear();
+  arena_->rewind(first_thunk_);
 }
 
 const HostInsn* HostCode::remember(std::string key, HostInsn insn) {

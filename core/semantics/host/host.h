@@ -23,9 +23,14 @@ class HostCode {
  public:
   static Result<std::unique_ptr<HostCode>> create();
 
-  // Prepares one instruction; immutable, lives as long as this object. Null: the host does not execute it.
+  // Prepares one instruction; immutable, lives until clear(). Null: the host does not execute it.
   const HostInsn* prepare(std::span<const u8> bytes, const ZydisDecodedInstruction& insn,
                           const ZydisDecodedOperand* operands, u8 code_size);
+
+  // Too little room is left for another block: clear() is due.
+  bool nearly_full() const;
+  // Forgets all instructions; nobody may hold one any more.
+  void clear();
 
   HostFrame& frame() { return *frame_; }
   // Runs a thunk; a signal that it raises ends it. Returns that signal's number, or 0.
@@ -36,6 +41,7 @@ class HostCode {
   const HostInsn* remember(std::string key, HostInsn insn);
 
   std::unique_ptr<CodeArena> arena_;
+  u64 first_thunk_ = 0;  // in the arena, behind what all thunks share
   std::unique_ptr<HostFrame> frame_ = std::make_unique<HostFrame>();
   std::deque<HostInsn> insns_;
   std::unordered_map<std::string, const HostInsn*> by_code_;

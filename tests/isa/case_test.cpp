@@ -1,0 +1,136 @@
+// Runs every line of the .case files on the bare host CPU and on every engine.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "core/cpu/isa_allowed.h"
+#include "tests/isa/case_rules.h"
+#include "tests/isa/compare.h"
+#include "tests/isa/elsewhere.h"
+#include "tests/isa/state_text.h"
+#include "tests/support/engines.h"
+
+namespace tandem::tests {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Line {
+  std::string file, text;
+  int number = 0;
+};
+
+std::vector<Line> lines() {
+  std::vector<Line> all;
+  for (const auto& entry : fs::directory_iterator(CASE_FOLDER)) {
+    if (entry.path().extension() != ".case") continue;
+    std::ifstream in(entry.path());
+    int number = 0;
+    for (std::string text; std::getline(in, text);) {
+      ++number;
+      if (!text.empty() && text[0] != '#') all.push_back({entry.path().filename(), text, number});
+    }
+  }
+  return all;
+}
+
+RunState end_of(const RunState& state, u32 undefined) {
+  RunState s = state;
+  normalise(s, undefined);
+  return s;
+}
+
+// Everything that a line is run on, made once.
+struct Executors {
+  Executors() : model(cpu::make_cpu_model("max").take()), native(NativeExecutor::create().take()) {
+    for (const EngineRow& row : engine_rows()) {
+      names.push_back(row.name);
+      made.push_back(row.make());
+      engines.push_back(EngineExecutor::create(*made.back(), model).take());
+    }
+  }
+  cpu::CpuModel model;
+  std::unique_ptr<NativeExecutor> native;
+  std::vector<std::string> names;
+  std::vector<std::unique_ptr<cpu::Engine>> made;
+  std::vector<std::unique_ptr<EngineExecutor>> engines;
+};
+
+class Cases : public testing::Test {
+ protected:
+  static Executors& executors() {
+    static Executors all;
+    return all;
+  }
+
+  static void run(const Line& line) {
+    SCOPED_TRACE(line.file + ":" + std::to_string(line.number) + ": " + line.text);
+    auto parsed = from_line(line.text);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    const Case& c = parsed.value();
+    Executors& e = executors();
+    Decoded d;
+    ASSERT_TRUE(decode64(c.code, d));
+    if (!cpu::isa_allowed(e.model, d.insn.meta.isa_set))
+      return absent_.insert(ZydisISASetGetString(d.insn.meta.isa_set)), void();
+    RunState host = c.start;
+    e.native->run(c.code, host);
+    host = end_of(host, c.undefined_flags);
+    if (!is_approximate(d.insn.mnemonic)) {
+      EXPECT_EQ(difference(end_of(c.end, c.undefined_flags), host), "")
+          << "the host CPU against the recorded end";
+    }
+    for (std::size_t i = 0; i < e.engines.size(); ++i) {
+      RunState guest = c.start;
+      const auto ran = e.engines[i]->run(c.code, guest);
+      ASSERT_TRUE(ran) << ran.error().message;
+      EXPECT_EQ(difference(host, end_of(guest, c.undefined_flags)), "")
+          << e.names[i] << " against the host CPU";
+    }
+  }
+
+  static inline std::set<std::string> absent_;
+};
+
+TEST_F(Cases, AllLinesOfAllFiles) {
+  const std::vector<Line> all = lines();
+  ASSERT_FALSE(all.empty()) << CASE_FOLDER;
+  for (const Line& line : all) {
+    run(line);
+    if (HasFatalFailure()) return;
+  }
+  RecordProperty("lines", static_cast<int>(all.size()));
+  for (const std::string& set : absent_) std::cout << "not on this host: " << set << "\n";
+}
+
+// Each row of the instruction table has a line, or says where else it is tested.
+TEST_F(Cases, EveryRowOfTheTableIsCovered) {
+  std::set<std::string> covered;
+  for (const Line& line : lines()) {
+    auto parsed = from_line(line.text);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    Decoded d;
+    ASSERT_TRUE(decode64(parsed.value().code, d)) << line.text;
+    std::string name = ZydisMnemonicGetString(d.insn.mnemonic);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char ch) { return static_cast<char>(std::toupper(ch)); });
+    covered.insert(name);
+  }
+  const std::string rows[] = {
+#define SIZED(mnemonic, function, flow) #mnemonic,
+#define PLAIN(mnemonic, function, flow) #mnemonic,
+#define FORM(name, function, flow) #name,
+#include "core/isa/isa.def"
+#undef SIZED
+#undef PLAIN
+#undef FORM
+  };
+  for (const std::string& row : rows)
+    EXPECT_TRUE(covered.contains(row) || tested_elsewhere(row)) << row << " has no case";
+}
+
+}  // namespace
+}  // namespace tandem::tests
