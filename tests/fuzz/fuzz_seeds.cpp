@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/boot/compress.h"
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/compress.h"
+#include "tests/loaders/kernel_images.h"
 
 namespace tandem::tests {
 namespace {

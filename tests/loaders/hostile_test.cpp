@@ -2,9 +2,9 @@
 // is an error of one line; nothing else happens.
 #include <fmt/format.h>
 
-#include "tests/boot/compress.h"
-#include "tests/boot/guest_fixture.h"
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/compress.h"
+#include "tests/loaders/guest_fixture.h"
+#include "tests/loaders/kernel_images.h"
 
 namespace tandem::tests {
 namespace {

@@ -1,7 +1,7 @@
 // Linux kernels: bzImage and vmlinux (Documentation/arch/x86/boot.rst, zero-page.rst).
-#include "tests/boot/compress.h"
-#include "tests/boot/guest_fixture.h"
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/compress.h"
+#include "tests/loaders/guest_fixture.h"
+#include "tests/loaders/kernel_images.h"
 
 namespace tandem::tests {
 namespace {

@@ -1,6 +1,6 @@
 // Multiboot Specification 0.6.96: ELF and flat kernels.
-#include "tests/boot/guest_fixture.h"
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/guest_fixture.h"
+#include "tests/loaders/kernel_images.h"
 
 namespace tandem::tests {
 namespace {

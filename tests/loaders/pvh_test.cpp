@@ -1,6 +1,6 @@
 // PVH kernels (xen/include/public/arch-x86/hvm/start_info.h).
-#include "tests/boot/guest_fixture.h"
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/guest_fixture.h"
+#include "tests/loaders/kernel_images.h"
 
 namespace tandem::tests {
 namespace {

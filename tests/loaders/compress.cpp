@@ -1,4 +1,4 @@
-#include "tests/boot/compress.h"
+#include "tests/loaders/compress.h"
 
 #include <bzlib.h>
 #include <lz4.h>

@@ -1,7 +1,7 @@
 // Where boot data goes.
 #include "core/machine/boot/layout.h"
 
-#include "tests/boot/guest_fixture.h"
+#include "tests/loaders/guest_fixture.h"
 
 namespace tandem::tests {
 namespace {

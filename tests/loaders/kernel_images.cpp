@@ -1,4 +1,4 @@
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/kernel_images.h"
 
 #include <elf.h>
 

@@ -5,9 +5,9 @@
 
 #include <random>
 
-#include "tests/boot/compress.h"
-#include "tests/boot/guest_fixture.h"
-#include "tests/boot/kernel_images.h"
+#include "tests/loaders/compress.h"
+#include "tests/loaders/guest_fixture.h"
+#include "tests/loaders/kernel_images.h"
 
 namespace tandem::tests {
 namespace {
