@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Runs tools/check and all meson tests of a build folder, and counts their cases.
+"""Runs tools/check and the meson tests of build folders, and counts their cases.
+
+    run_tests.py BUILD [options of meson test] [--then BUILD [options]]...
 
 A GoogleTest program counts by its cases, anything else counts one. Output of what fails is shown.
 """
@@ -50,7 +52,7 @@ def reports_of(folder):
     return sorted(folder.glob("*.xml"))
 
 
-def run(build, suites, count):
+def run(build, options, count):
     reports = build / "test-reports"
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir()
@@ -58,7 +60,7 @@ def run(build, suites, count):
     environment = {**os.environ, "GTEST_OUTPUT": f"xml:{reports}/", "GTEST_COLOR": "no"}
     log = build / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
-    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *suites], env=environment)
+    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *options], env=environment)
     counted = set()
     for line in log.read_text().splitlines():
         count_one(json.loads(line), reports, counted, count)
@@ -81,11 +83,21 @@ def count_one(result, reports, counted, count):
         count.add_program(ok)
 
 
+def runs(arguments):
+    group = []
+    for argument in [*arguments, "--then"]:
+        if argument != "--then":
+            group.append(argument)
+            continue
+        yield pathlib.Path(group[0]), group[1:]
+        group = []
+
+
 def main():
-    build, suites = pathlib.Path(sys.argv[1]), sys.argv[2:]
     count = Count()
     check(count)
-    run(build, suites, count)
+    for build, options in runs(sys.argv[1:]):
+        run(build, options, count)
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed else 0
 

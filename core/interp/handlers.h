@@ -6,7 +6,8 @@
 
 namespace tandem::interp {
 
-#define TANDEM_HANDLER __attribute__((preserve_none))
+// AddressSanitizer's frames don't go with preserve_none; what handlers call is instrumented all the same.
+#define TANDEM_HANDLER __attribute__((preserve_none, no_sanitize("address")))
 
 // Starts a block that is known to be the right one for state.rip: its first instruction, or null to leave.
 inline const Insn* start_block(Context& c, Block* block) {

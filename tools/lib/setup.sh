@@ -38,11 +38,12 @@ configure() {
     { rm -f "$dir/build.ninja"; die "meson setup failed: $(grep -m1 -i 'error' "$dir/setup.log" || tail -n 1 "$dir/setup.log") (see $dir/setup.log)"; }
 }
 
-# build DIR: quiet but for errors
+# build DIR [targets]: quiet but for errors
 build() {
   local dir=$1 log=$1/build.log
-  if ! ninja -C "$dir" -n 2>/dev/null | grep -q 'no work to do'; then say "building $dir"; fi
-  ninja -C "$dir" >"$log" 2>&1 || { grep -E -A5 'error|FAILED' "$log" | head -40 >&2; die "the build failed (see $log)"; }
+  shift
+  if ! ninja -C "$dir" -n "$@" 2>/dev/null | grep -q 'no work to do'; then say "building $dir"; fi
+  ninja -C "$dir" "$@" >"$log" 2>&1 || { grep -E -A5 'error|FAILED' "$log" | head -40 >&2; die "the build failed (see $log)"; }
 }
 
 prepare() {

@@ -10,12 +10,23 @@ namespace {
 
 std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
-// Says which file an error of its loader is about.
-BootLoader naming(std::string path, BootLoader loader) {
+// The words of the BIOS data area by which kernels (Xen's trampoline, Linux) find the end of low memory.
+void put_bios_data(mem::GuestMemory& memory, const BootInfo& info) {
+  constexpr Gpa kEbdaSegment{0x40e}, kBaseMemoryKib{0x413};
+  for (const MemoryRange& r : info.memory_map)
+    if (r.kind == MemoryKind::Ram && raw(r.start) == 0 && r.length <= MiB) {
+      memory.write_value<u16>(kEbdaSegment, static_cast<u16>(r.length >> 4));
+      memory.write_value<u16>(kBaseMemoryKib, static_cast<u16>(r.length / KiB));
+    }
+}
+
+// What is common to all protocols: the BIOS data area, and which file an error is about.
+BootLoader complete(std::string path, BootLoader loader) {
   return [path = std::move(path), loader = std::move(loader)](mem::GuestMemory& memory,
                                                               const BootInfo& info) -> Result<cpu::CpuState> {
     auto state = loader(memory, info);
     if (!state) return std::move(state.error()).in(path);
+    put_bios_data(memory, info);
     return state;
   };
 }
@@ -31,7 +42,7 @@ Result<BootLoader> recognise(Bytes bytes, Payload payload) {
   if (is_elf(*bytes)) {
     TANDEM_TRY_ASSIGN(elf, parse_elf(std::move(bytes)));
     if (elf.pvh_entry) return open_pvh(std::move(elf), std::move(payload));
-    if (elf.is64) return open_vmlinux(std::move(elf), std::move(payload));
+    if (is_vmlinux(elf)) return open_vmlinux(std::move(elf), std::move(payload));
   }
   return user_error("not a kernel that can be booted directly (no bzImage, PVH or multiboot header)");
 }
@@ -45,7 +56,7 @@ Result<BootLoader> open_boot_loader(const BootFiles& files) {
   }
   auto loader = recognise(std::move(kernel), std::move(payload));
   if (!loader) return std::move(loader.error()).in(files.kernel);
-  return naming(files.kernel, loader.take());
+  return complete(files.kernel, loader.take());
 }
 
 }  // namespace tandem::machine

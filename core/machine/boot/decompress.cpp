@@ -18,7 +18,8 @@ namespace {
 
 using Output = std::vector<u8>;
 constexpr std::size_t kStep = 4 * MiB;
-constexpr std::size_t kMaxOutput = 1 * GiB;
+constexpr std::size_t kMaxOutput = 512 * MiB;
+constexpr u64 kMaxDecoderMemory = 256 * MiB;  // kernels are packed with dictionaries of at most 128 MiB
 
 Error damaged(const char* format) {
   return user_error(std::string("damaged ") + format + " data in the kernel");
@@ -53,7 +54,7 @@ Result<Output> gunzip(std::span<const u8> in) {
 
 Result<Output> unlzma(std::span<const u8> in) {
   lzma_stream z = LZMA_STREAM_INIT;
-  if (lzma_auto_decoder(&z, UINT64_MAX, 0) != LZMA_OK) return host_error("liblzma: out of memory");
+  if (lzma_auto_decoder(&z, kMaxDecoderMemory, 0) != LZMA_OK) return host_error("liblzma: out of memory");
   const std::unique_ptr<lzma_stream, void (*)(lzma_stream*)> end(&z, lzma_end);
   z.next_in = in.data();
   z.avail_in = in.size();
@@ -94,28 +95,28 @@ Result<Output> bunzip2(std::span<const u8> in) {
   return out;
 }
 
-// LZ4's legacy frame: magic, then blocks of at most 8 MiB, each with its compressed size in front.
+// LZ4's legacy frame: magic, then blocks of at most 8 MiB plain, each with its compressed size in front.
+// Behind the last one the kernel's build puts the plain size, which is no block's: nothing follows it.
 Result<Output> unlz4(std::span<const u8> in) {
-  constexpr std::size_t kBlock = 8 * MiB;
+  constexpr std::size_t kBlock = 8 * MiB, kMagic = 4, kSize = 4;
   Output out;
-  std::size_t at = 4;
-  while (in.size() - at >= 4) {
+  std::size_t used = 0, at = kMagic;
+  while (in.size() - at >= kSize) {
     const u32 size = load_le<u32>(in.data() + at);
-    at += 4;
-    if (size == 0 || size > in.size() - at) {
-      if (out.empty()) return damaged("lz4");
-      break;  // behind the last block the kernel's build puts the plain size
-    }
-    const std::size_t used = out.size();
-    if (used + kBlock > kMaxOutput) return damaged("lz4");
-    out.resize(used + kBlock);
+    at += kSize;
+    if (at == in.size()) break;
+    if (size == 0 || size > in.size() - at || used + kBlock > kMaxOutput) return damaged("lz4");
+    if (out.size() < used + kBlock) out.resize(used + kBlock);
+    // SAFETY: bytes as chars, both lengths are within their buffers.
     const int n = LZ4_decompress_safe(reinterpret_cast<const char*>(in.data() + at),
                                       reinterpret_cast<char*>(out.data() + used), static_cast<int>(size),
                                       static_cast<int>(kBlock));
-    if (n < 0) return damaged("lz4");
-    out.resize(used + static_cast<std::size_t>(n));
+    if (n <= 0) return damaged("lz4");
+    used += static_cast<std::size_t>(n);
     at += size;
   }
+  if (at != in.size() || used == 0) return damaged("lz4");
+  out.resize(used);
   return out;
 }
 

@@ -14,7 +14,12 @@ constexpr u64 kMaxFile = 4 * GiB;
 
 Result<Bytes> read_file(const std::string& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return user_error(path + ": is a folder");
+  const auto kind = std::filesystem::status(path, error).type();
+  if (kind == std::filesystem::file_type::directory) return user_error(path + ": is a folder");
+  // Opening a pipe would wait, and a device has no end.
+  if (kind != std::filesystem::file_type::regular && kind != std::filesystem::file_type::not_found &&
+      kind != std::filesystem::file_type::none)
+    return user_error(path + ": is no regular file");
   std::ifstream in(path, std::ios::binary | std::ios::ate);
   if (!in) return user_error(path + ": " + std::strerror(errno));
   const auto size = in.tellg();

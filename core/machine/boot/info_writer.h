@@ -6,7 +6,7 @@
 
 namespace tandem::machine {
 
-inline constexpr u64 kInfoEnd = 0xc0000000;  // 32-bit kernels reach everything below
+inline constexpr u64 kModulesEnd = 0xc0000000;  // 32-bit kernels reach everything below
 
 struct PlacedModule {
   u64 start, size;
@@ -19,9 +19,16 @@ inline std::string named_cmdline(const std::string& name, const std::string& arg
   return arguments.empty() ? name : name + " " + arguments;
 }
 
+// Below 640 KiB where there is room: kernels that map little of memory at first look at it there.
+inline Result<u64> put_info(Layout& layout, std::span<const u8> bytes) {
+  constexpr u64 kLowEnd = 0x9f000, kAlign = 8;
+  if (auto low = layout.put(bytes, kAlign, kLowEnd)) return low;
+  return layout.put(bytes, kAlign, kModulesEnd);
+}
+
 inline Result<u64> put_text(Layout& layout, const std::string& text) {
   // SAFETY: text as bytes, with its terminating zero.
-  return layout.put({reinterpret_cast<const u8*>(text.c_str()), text.size() + 1}, 4, kInfoEnd);
+  return put_info(layout, {reinterpret_cast<const u8*>(text.c_str()), text.size() + 1});
 }
 
 // Modules go above the kernel, page by page; the kernel may expect nothing of them below its end.
@@ -29,7 +36,7 @@ inline Result<std::vector<PlacedModule>> place_modules(const Payload& payload, u
                                                        Layout& layout) {
   std::vector<PlacedModule> placed;
   for (const Payload::Module& m : payload.modules) {
-    auto at = layout.allocate_above(kernel_end, m.bytes->size(), kPageSize);
+    auto at = layout.allocate_above(kernel_end, m.bytes->size(), kPageSize, kModulesEnd);
     if (!at) return std::move(at.error()).in("module " + m.name);
     layout.memory().write(Gpa{at.value()}, *m.bytes);
     const std::string text = named_cmdline(m.name, m.cmdline);

@@ -11,6 +11,11 @@ namespace tandem::machine {
 namespace {
 // The interrupt vector table, the BIOS data area and what a kernel's trampolines use.
 constexpr u64 kFirstUsable = 0x1000;
+
+Error no_room(u64 length) {
+  return user_error(fmt::format("does not fit into the guest's memory (needs {} KiB more in one piece)",
+                                length / KiB + (length % KiB != 0)));
+}
 }  // namespace
 
 Layout::Layout(mem::GuestMemory& memory, std::span<const MemoryRange> map)
@@ -28,16 +33,15 @@ bool Layout::is_free(u64 start, u64 length) const {
                              [&](const Piece& p) { return start < p.end && p.start < end; });
 }
 
-Error Layout::full(u64 length) const {
-  return user_error(
-      fmt::format("does not fit into the guest's memory: {} KiB more are needed", length / KiB + 1));
-}
-
 Result<void> Layout::reserve(u64 start, u64 length) {
   if (length == 0) return {};
-  if (!is_free(start, length))
-    return user_error(fmt::format("does not fit into the guest's memory: {:#x}..{:#x} is not free RAM", start,
-                                  start + length));
+  if (!is_free(start, length)) {
+    const u64 last = start + (length - 1);
+    const bool beyond = last >= start && last >= memory_.size() && memory_.high_size() == 0;
+    return user_error("does not fit into the guest's memory " +
+                      (beyond ? fmt::format("(needs {} MiB)", last / MiB + 1)
+                              : fmt::format("({:#x}..{:#x} is not free RAM)", start, last)));
+  }
   taken_.push_back({start, start + length});
   return {};
 }
@@ -56,10 +60,10 @@ Result<u64> Layout::allocate(u64 length, u64 align, u64 end) {
     taken_.push_back({start, start + length});
     return start;
   }
-  return full(length);
+  return no_room(length);
 }
 
-Result<u64> Layout::allocate_above(u64 start, u64 length, u64 align) {
+Result<u64> Layout::allocate_above(u64 start, u64 length, u64 align, u64 end) {
   length = std::max<u64>(length, 1);
   std::vector<u64> starts = {start};
   for (const MemoryRange& r : map_) starts.push_back(raw(r.start));
@@ -67,11 +71,11 @@ Result<u64> Layout::allocate_above(u64 start, u64 length, u64 align) {
   std::sort(starts.begin(), starts.end());
   for (u64 s : starts) {
     const u64 at = (s + align - 1) & ~(align - 1);
-    if (s < start || at < s || !is_free(at, length)) continue;
+    if (s < start || at < s || at > end || length > end - at || !is_free(at, length)) continue;
     taken_.push_back({at, at + length});
     return at;
   }
-  return full(length);
+  return no_room(length);
 }
 
 Result<u64> Layout::put(std::span<const u8> bytes, u64 align, u64 end) {

@@ -18,8 +18,8 @@ class Layout {
   Result<void> reserve(u64 start, u64 length);
   // The highest free place that ends at or below `end`; taken then. align: a power of two.
   Result<u64> allocate(u64 length, u64 align, u64 end);
-  // The lowest free place at or above `start`.
-  Result<u64> allocate_above(u64 start, u64 length, u64 align);
+  // The lowest free place at or above `start` that ends at or below `end`.
+  Result<u64> allocate_above(u64 start, u64 length, u64 align, u64 end);
   // allocate() and copy.
   Result<u64> put(std::span<const u8> bytes, u64 align, u64 end);
 
@@ -28,7 +28,6 @@ class Layout {
 
  private:
   bool is_free(u64 start, u64 length) const;
-  Error full(u64 length) const;
 
   struct Piece {
     u64 start, end;

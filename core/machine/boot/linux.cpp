@@ -42,16 +42,18 @@ struct LinuxKernel {
   u64 initrd_max = kDefaultInitrdMax;
 };
 
-// Identity mapping of the first 4 GiB by 2 MiB pages.
-Result<u64> put_page_tables(Layout& layout) {
-  constexpr u64 kTables = 6, kPresentWritable = 3, kLarge = 0x80;
-  std::vector<u8> tables(kTables * kPageSize);
+// Identity mapping by 2 MiB pages, of the first 4 GiB and of the kernel if it lies higher.
+Result<u64> put_page_tables(Layout& layout, u64 kernel_end) {
+  constexpr u64 kPresentWritable = 3, kLarge = 0x80, kMaxGigabytes = 64;
+  const u64 gigabytes = std::max<u64>(4, (kernel_end + GiB - 1) / GiB);
+  if (gigabytes > kMaxGigabytes) return user_error("the kernel lies too high to be mapped");
+  std::vector<u8> tables((2 + gigabytes) * kPageSize);
   TANDEM_TRY_ASSIGN(at, layout.allocate(tables.size(), kPageSize, kLowEnd));
   auto entry = [&](u64 table, u64 index, u64 value) {
     store_le<u64>(&tables[table * kPageSize + index * 8], value);
   };
   entry(0, 0, (at + kPageSize) | kPresentWritable);
-  for (u64 g = 0; g < 4; ++g) {
+  for (u64 g = 0; g < gigabytes; ++g) {
     entry(1, g, (at + (2 + g) * kPageSize) | kPresentWritable);
     for (u64 i = 0; i < 512; ++i) entry(2 + g, i, (g << 30 | i << 21) | kPresentWritable | kLarge);
   }
@@ -111,7 +113,7 @@ Result<CpuState> start_linux(const LinuxKernel& kernel, const Payload& payload, 
   TANDEM_TRY_ASSIGN(gdt, put_gdt(layout, kernel.is64));
   CpuState state = protected_mode_state(kernel.image.entry);
   if (kernel.is64) {
-    TANDEM_TRY_ASSIGN(cr3, put_page_tables(layout));
+    TANDEM_TRY_ASSIGN(cr3, put_page_tables(layout, kernel.image.end()));
     state = long_mode_state(kernel.image.entry, cr3);
   }
   state.gdtr = {gdt, 31};
@@ -201,6 +203,11 @@ Result<BootLoader> open_bzimage(Bytes bytes, Payload payload) {
     TANDEM_TRY(use_compressed(kernel, header, std::move(bytes)));
   }
   return loader_of(std::move(kernel), std::move(payload));
+}
+
+bool is_vmlinux(const Elf& elf) {
+  const auto upper_half = [](const Segment& s) { return bit(s.linked_address, 63); };
+  return elf.is64 && std::any_of(elf.image.segments.begin(), elf.image.segments.end(), upper_half);
 }
 
 Result<BootLoader> open_vmlinux(Elf elf, Payload payload) {

@@ -26,7 +26,7 @@ Result<u64> put_modules(const std::vector<PlacedModule>& modules, Layout& layout
     list.u32_(m.text);
     list.u32_(0);
   }
-  return layout.put(list.view(), 4, kInfoEnd);
+  return put_info(layout, list.view());
 }
 
 Blob memory_map(const Layout& layout) {
@@ -48,7 +48,7 @@ Result<cpu::CpuState> start(const Image& image, const Payload& payload, mem::Gue
   TANDEM_TRY_ASSIGN(modules, place_modules(payload, image.end(), layout));
   TANDEM_TRY_ASSIGN(module_list, put_modules(modules, layout));
   const Blob map = memory_map(layout);
-  TANDEM_TRY_ASSIGN(map_at, layout.put(map.view(), 4, kInfoEnd));
+  TANDEM_TRY_ASSIGN(map_at, put_info(layout, map.view()));
   TANDEM_TRY_ASSIGN(cmdline, put_text(layout, named_cmdline(payload.kernel_name, payload.cmdline)));
   TANDEM_TRY_ASSIGN(name, put_text(layout, "Tandem"));
   std::vector<u8> info(kInfoSize);
@@ -62,7 +62,7 @@ Result<cpu::CpuState> start(const Image& image, const Payload& payload, mem::Gue
   field(44, map.size());
   field(48, map_at);
   field(64, name);
-  TANDEM_TRY_ASSIGN(info_at, layout.put(info, 4, kInfoEnd));
+  TANDEM_TRY_ASSIGN(info_at, put_info(layout, info));
   cpu::CpuState state = protected_mode_state(image.entry);
   state.gpr[cpu::kRax] = kBootMagic;
   state.gpr[cpu::kRbx] = info_at;

@@ -35,6 +35,7 @@ enum InfoTag : u32 {
   kMemoryMap = 6,
   kAcpiOld = 14,
   kAcpiNew = 15,
+  kLastInfoTag = 21,  // of the specification: what is not available may be left out
 };
 
 struct Header {
@@ -42,27 +43,14 @@ struct Header {
   std::optional<u32> entry;
 };
 
-bool can_inform(u32 type) {
-  switch (type) {
-    case kCmdline:
-    case kLoaderName:
-    case kModule:
-    case kBasicMemory:
-    case kMemoryMap:
-    case kAcpiOld:
-    case kAcpiNew: return true;
-    default: return false;
-  }
-}
-
 Result<void> read_tag(u16 type, bool optional, std::span<const u8> content, Header& out) {
   auto field = [&](u64 i) { return load_le<u32>(content.data() + 4 * i); };
   switch (type) {
     case kInformationRequest:
       for (u64 i = 0; i < content.size() / 4; ++i)
-        if (!optional && !can_inform(field(i)))
+        if (!optional && field(i) > kLastInfoTag)
           return user_error(
-              fmt::format("a multiboot2 kernel that requires information {}, which is not there", field(i)));
+              fmt::format("a multiboot2 kernel that requires information {}, which is not known", field(i)));
       return {};
     case kAddress:
       if (content.size() < 16) return user_error("truncated multiboot2 address tag");
@@ -161,7 +149,7 @@ Result<cpu::CpuState> start(const Image& image, const Payload& payload, mem::Gue
   TANDEM_TRY(place(image, layout));
   TANDEM_TRY_ASSIGN(modules, place_modules(payload, image.end(), layout));
   InfoBuilder info;
-  info.tag(kCmdline, [&](Blob& b) { b.text(payload.cmdline); });
+  info.tag(kCmdline, [&](Blob& b) { b.text(named_cmdline(payload.kernel_name, payload.cmdline)); });
   info.tag(kLoaderName, [&](Blob& b) { b.text("Tandem"); });
   for (const PlacedModule& m : modules)
     info.tag(kModule, [&](Blob& b) {
@@ -171,7 +159,7 @@ Result<cpu::CpuState> start(const Image& image, const Payload& payload, mem::Gue
     });
   add_memory(info, layout, memory);
   add_rsdp(info, memory, boot_info.rsdp);
-  TANDEM_TRY_ASSIGN(info_at, layout.put(info.finish(), 8, kInfoEnd));
+  TANDEM_TRY_ASSIGN(info_at, put_info(layout, info.finish()));
   cpu::CpuState state = protected_mode_state(image.entry);
   state.gpr[cpu::kRax] = kBootMagic;
   state.gpr[cpu::kRbx] = info_at;

@@ -20,7 +20,9 @@ struct Payload {
 
 bool is_bzimage(std::span<const u8> bytes);
 Result<BootLoader> open_bzimage(Bytes bytes, Payload payload);
-// An uncompressed x86-64 kernel without another protocol.
+// An uncompressed x86-64 kernel without another protocol: an executable linked to the upper half of the
+// address space, which no user program is.
+bool is_vmlinux(const Elf& elf);
 Result<BootLoader> open_vmlinux(Elf elf, Payload payload);
 
 Result<BootLoader> open_pvh(Elf elf, Payload payload);

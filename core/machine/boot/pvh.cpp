@@ -16,7 +16,7 @@ Result<u64> put_module_list(const std::vector<PlacedModule>& modules, Layout& la
     list.u64_(m.text);
     list.u64_(0);
   }
-  return layout.put(list.view(), 8, kInfoEnd);
+  return put_info(layout, list.view());
 }
 
 Result<u64> put_memory_map(Layout& layout) {
@@ -27,7 +27,7 @@ Result<u64> put_memory_map(Layout& layout) {
     map.u32_(static_cast<u32>(r.kind));
     map.u32_(0);
   }
-  return layout.put(map.view(), 8, kInfoEnd);
+  return put_info(layout, map.view());
 }
 
 Result<cpu::CpuState> start_pvh(const Elf& elf, const Payload& payload, mem::GuestMemory& memory,
@@ -49,7 +49,7 @@ Result<cpu::CpuState> start_pvh(const Elf& elf, const Payload& payload, mem::Gue
   start.u64_(memory_map);
   start.u32_(info.memory_map.size());
   start.u32_(0);
-  TANDEM_TRY_ASSIGN(start_at, layout.put(start.view(), 8, kInfoEnd));
+  TANDEM_TRY_ASSIGN(start_at, put_info(layout, start.view()));
   cpu::CpuState state = protected_mode_state(*elf.pvh_entry);
   state.gpr[cpu::kRbx] = start_at;
   return state;

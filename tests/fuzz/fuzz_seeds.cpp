@@ -1,0 +1,84 @@
+// Writes the inputs that fuzzing starts from: a kernel of each kind, some instructions of each mode.
+//   fuzz_seeds FOLDER
+#include <filesystem>
+#include <fstream>
+
+#include "tests/loaders/compress.h"
+#include "tests/loaders/kernel_images.h"
+
+namespace tandem::tests {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write(const fs::path& path, const std::vector<u8>& bytes) {
+  fs::create_directories(path.parent_path());
+  std::ofstream out(path, std::ios::binary);
+  // SAFETY: bytes as chars.
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+ElfSpec small_kernel(bool is64) {
+  ElfSpec spec = vmlinux_spec();
+  spec.is64 = is64;
+  spec.segments[0].content.resize(64);
+  return spec;
+}
+
+std::vector<u8> elf_around(std::vector<u8> header) {
+  ElfSpec spec = small_kernel(false);
+  spec.segments[0].content = std::move(header);
+  return make_elf(spec);
+}
+
+void write_kernels(const fs::path& folder) {
+  for (const bool is64 : {false, true}) {
+    ElfSpec spec = small_kernel(is64);
+    write(folder / (is64 ? "vmlinux64" : "vmlinux32"), make_elf(spec));
+    spec.notes = pvh_note(0x1000000);
+    write(folder / (is64 ? "pvh64" : "pvh32"), make_elf(spec));
+  }
+  BzImageSpec spec;
+  for (const Compressor& c : compressors()) {
+    spec.payload = pack_payload(c, make_elf(small_kernel(true)));
+    write(folder / ("bzimage_" + c.name), make_bzimage(spec));
+  }
+  spec.payload = {0x89, 'L', 'Z', 'O'};
+  write(folder / "bzimage_lzo", make_bzimage(spec));
+  const std::vector<u32> addresses = {0x300000, 0x300000, 0, 0x301000, 0x300004};
+  write(folder / "multiboot1", elf_around(multiboot1_header(3)));
+  write(folder / "multiboot1_flat", multiboot1_header(1u << 16, addresses));
+  const std::vector<std::vector<u8>> tags = {multiboot2_tag(1, 0, {1, 6}),
+                                             multiboot2_tag(2, 0, {0x300000, 0x300000, 0, 0x301000}),
+                                             multiboot2_tag(3, 0, {0x300004}), multiboot2_tag(6, 1, {})};
+  write(folder / "multiboot2", elf_around(multiboot2_header()));
+  write(folder / "multiboot2_flat", multiboot2_header(tags));
+}
+
+void write_instructions(const fs::path& folder) {
+  const std::vector<std::vector<u8>> runs = {
+      {0x01, 0xd8, 0x66, 0x0f, 0xc8, 0xf0, 0x0f, 0xb1, 0x0b, 0xe8, 1, 2, 3, 4, 0x9a, 1, 2, 3, 4, 5, 6},
+      {0x48, 0x8b, 0x84, 0xcb, 1,    2,    3, 4,    0xf3, 0xa5,
+       0x0f, 0x05, 0x67, 0x89, 0x44, 0x24, 8, 0x0f, 0x22, 0xd8},
+      {0xd9, 0x5d, 8, 0x66, 0x0f, 0x38, 0x00, 0xc1, 0xc5, 0xf5, 0x58, 0x00, 0xc4, 0xe2, 0x71, 0x90, 0x04,
+       0x10},
+      {0x62, 0xf1, 0x7c, 0x48, 0x58, 0x40, 1,    0xf3, 0x41, 0x90,
+       0x0f, 0xc7, 0x0f, 0x0f, 0xae, 0x20, 0xc8, 8,    0,    1},
+  };
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    for (u8 mode = 0; mode < 3; ++mode) {
+      std::vector<u8> input = {mode};
+      input.insert(input.end(), runs[i].begin(), runs[i].end());
+      write(folder / (std::to_string(i) + "_" + std::to_string(mode)), input);
+    }
+}
+
+}  // namespace
+}  // namespace tandem::tests
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  tandem::tests::write_kernels(std::filesystem::path(argv[1]) / "fuzz_boot");
+  tandem::tests::write_instructions(std::filesystem::path(argv[1]) / "fuzz_decode");
+  return 0;
+}
