@@ -106,8 +106,8 @@ Step cmpxchg(Cpu& cpu, const Insn& insn) {
   const T wanted = get_gpr<T>(cpu, cpu::kRax);
   const T replacement = get_reg<T>(cpu, insn.reg[1]);
   T old{};
-  // Memory is written in any case (SDM, CMPXCHG), with its own value on a mismatch; a register is not: it keeps its
-  // upper half then.
+  // Memory is written in any case (SDM, CMPXCHG), with its own value on a mismatch; a register is not: it
+  // keeps its upper half then.
   if (insn.kind[0] == OperandKind::Gpr) {
     old = get_reg<T>(cpu, insn.reg[0]);
     if (old == wanted) set_reg<T>(cpu, insn.reg[0], replacement);

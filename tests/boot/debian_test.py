@@ -18,7 +18,7 @@ def run(tandem, folder, engine, stats):
                "dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum; echo all-done")
     arguments = [tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--timeout", str(LIMIT),
                  "--cmdline", f'console=ttyS0 run="{command}"', "--stats", stats,
-                 "--expect", "Linux version", "--expect", "Leave the shell to power off", "--expect", "^1$",
+                 "--expect", "Linux version", "--expect", "To end: poweroff", "--expect", "^1$",
                  "--expect", "^42$", "--expect", "96995b58d4cbf6aaa9041b4f00c7f6ae", "--expect", "^all-done",
                  "--expect", "Power down"]
     return subprocess.run(["/usr/bin/env", "python3", "-c", RESIDENT, *map(str, arguments)], stdin=subprocess.DEVNULL,

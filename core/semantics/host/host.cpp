@@ -10,7 +10,7 @@ namespace tandem::semantics {
 namespace {
 constexpr u64 kArenaBytes = 16 * MiB;  // about 150,000 different instructions
 constexpr u64 kReserve = 64 * KiB;     // more than one block's thunks
-}
+}  // namespace
 
 HostCode::HostCode(std::unique_ptr<CodeArena> arena) : arena_(std::move(arena)) {
   frame_->fault_exit = reinterpret_cast<u64>(arena_->append(make_fault_exit()));
