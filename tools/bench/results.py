@@ -54,8 +54,9 @@ class Results:
             elif "begin" in marks and "end" not in marks:
                 seen |= self.add_line(machine, text)
         if missing := [name for name in wanted if name not in seen]:
-            self.fail(machine, f"no result of {', '.join(missing)}; its last lines:\n{session.tail()}")
-        self.check_end(machine, session)
+            self.fail(machine, f"no result of {', '.join(missing)}, {session.ending()}")
+        elif session.status != 0:
+            self.fail(machine, session.ending())
         if len(marks) == 2:
             self.check_clock(machine, *marks["begin"], *marks["end"])
 
@@ -69,12 +70,6 @@ class Results:
             return {found[1]}
         return set()
 
-    def check_end(self, machine, session):
-        if session.status is None:
-            self.fail(machine, f"time limit reached; its last lines:\n{session.tail()}")
-        elif session.status != 0:
-            self.fail(machine, f"status {session.status}; its last lines:\n{session.tail()}")
-
     def check_clock(self, machine, begin, guest_begin, end, guest_end):
         """A guest whose clock is wrong measures nothing."""
         error = (guest_end - guest_begin) / (end - begin) - 1
@@ -85,9 +80,10 @@ class Results:
 
     def add_boot(self, machine, session):
         arrivals = [arrival for arrival, text in session.lines if text == machines.SHELL_MARK]
-        self.check_end(machine, session)
         if not arrivals:
-            return self.fail(machine, f"no shell; its last lines:\n{session.tail()}")
+            return self.fail(machine, f"no shell, {session.ending()}")
+        if session.status != 0:
+            self.fail(machine, session.ending())
         for name, seconds in (("to-shell", arrivals[0]), ("to-power-off", session.seconds)):
             self.rows.setdefault(machine, {}).setdefault(name, Row()).times.append(seconds * 1e9)
 

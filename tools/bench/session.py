@@ -12,8 +12,11 @@ class Session:
     errors: str
     seconds: float
 
-    def tail(self, count=5):
-        return "\n".join(["    " + text for _, text in self.lines[-count:]] + [self.errors.strip()])
+    def ending(self, count=5):
+        """How it ended, for a message."""
+        how = "time limit reached" if self.status is None else f"status {self.status}"
+        return "\n".join([f"{how}; its last lines:", *(f"    {text}" for _, text in self.lines[-count:]),
+                          self.errors.strip()])
 
 
 def run(command, limit, setup=None):
