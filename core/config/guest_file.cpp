@@ -82,7 +82,7 @@ class Parser {
       items.push_back(n ? std::to_string(*n) : std::get<std::string>(item));
       skip_blank_lines();
       if (peek() == ',') ++at_;
-      else if (peek() != ']') return wrong("items of a list need a comma between them");
+      else if (at_ < text_.size() && peek() != ']') return wrong("items of a list need a comma between them");
     }
     ++at_;
     return Value(std::move(items));

@@ -35,7 +35,7 @@ sys.exit(status)
 
 
 def main():
-    tandem, folder, engine = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+    tandem, folder, engine = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]), sys.argv[3]
     if not (folder / "default.cfg").exists():
         print(f"{folder}: no guest; make it by tools/guest/make")
         return 1
