@@ -7,6 +7,7 @@ namespace tandem::interp {
 Block* BlockCache::add(std::unique_ptr<Block> block) {
   Block* b = block.get();
   stored_insns_ += b->insns.size();
+  if (tier_) b->runs_left = tier_->first_runs();
   storage_.push_back(std::move(block));
   blocks_[b->key] = b;
   index(b->key.physical >> kPageShift, b);
@@ -16,6 +17,8 @@ Block* BlockCache::add(std::unique_ptr<Block> block) {
 
 void BlockCache::forget(Block* block, const void* stale) {
   for (isa::Insn& insn : block->insns) insn.handler = stale;
+  block->valid = false;
+  if (tier_) tier_->forget(*block);
   const auto it = blocks_.find(block->key);
   if (it != blocks_.end() && it->second == block) blocks_.erase(it);
 }
@@ -43,6 +46,7 @@ bool BlockCache::invalidate(u64 start, u64 length, const void* stale) {
 }
 
 void BlockCache::clear() {
+  if (tier_) tier_->clear();
   blocks_.clear();
   pages_.clear();
   storage_.clear();

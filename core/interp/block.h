@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/cpu/cpu.h"
+#include "core/interp/upper_tier.h"
 #include "core/isa/insn.h"
 
 namespace tandem::interp {
@@ -29,6 +30,9 @@ struct Block {
   u64 second_page = ~u64{0};  // physical page of the last byte where that is another one
   u32 bytes = 0;
   u32 count = 0;                 // instructions
+  u32 runs_left = ~u32{0};       // before the tier above is asked for it
+  bool valid = true;             // its code was not written to
+  void* upper = nullptr;         // what that tier knows of it
   Block* links[2] = {};          // next block: fallen through or not taken, taken. Only within one page.
   std::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
 
@@ -48,6 +52,8 @@ struct BlockKeyHash {
 
 class BlockCache {
  public:
+  // tier: told of blocks that are dropped; may be null.
+  void set_tier(UpperTier* tier) { tier_ = tier; }
   Block* find(const BlockKey& key) const {
     const auto it = blocks_.find(key);
     return it == blocks_.end() ? nullptr : it->second;
@@ -69,6 +75,7 @@ class BlockCache {
   std::unordered_map<u64, std::vector<Block*>> pages_;  // by physical page number
   std::vector<std::unique_ptr<Block>> storage_;
   std::size_t stored_insns_ = 0;
+  UpperTier* tier_ = nullptr;
 };
 
 }  // namespace tandem::interp

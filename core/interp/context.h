@@ -5,6 +5,7 @@
 
 #include "core/cpu/cpu.h"
 #include "core/interp/block.h"
+#include "core/interp/upper_tier.h"
 
 namespace tandem::interp {
 
@@ -31,6 +32,8 @@ struct Context : cpu::Cpu {
   Step left = Step::Next;         // how the handler chain was left, at `current`
   PendingLink link_from;          // to be linked with the block at its rip, if that comes next
   u64 jump_tag = 0;               // what a JumpEntry must carry to be good now
+  TierFrame tier;
+  UpperTier* upper = nullptr;  // for its code's way back
   std::array<JumpEntry, kJumpEntries> jumps;
 
   static unsigned jump_index(u64 rip) {

@@ -12,11 +12,12 @@ namespace tandem::interp {
 // Starts a block that is known to be the right one for state.rip: its first instruction, or null to leave.
 inline const Insn* start_block(Context& c, Block* block) {
   c.remaining -= block->count;
-  if (c.remaining < 0 || c.requests.load(std::memory_order_relaxed)) [[unlikely]] {
+  if (c.remaining < 0 || c.requests.load(std::memory_order_relaxed) || block->runs_left == 0) [[unlikely]] {
     c.remaining += block->count;
     c.left = Step::Branch;
     return nullptr;
   }
+  --block->runs_left;
   c.block = block;
   return block->insns.data();
 }

@@ -17,8 +17,9 @@ constexpr std::size_t kMaxStoredInsns = 600'000;  // about 40 MiB
 }
 
 InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& model,
-                       std::unique_ptr<semantics::HostCode> host_code)
-    : host_code_(std::move(host_code)) {
+                       std::unique_ptr<semantics::HostCode> host_code, std::unique_ptr<UpperTier> tier)
+    : tier_(std::move(tier)), host_code_(std::move(host_code)) {
+  cache_.set_tier(tier_.get());
   c_.id = id;
   c_.memory = &memory;
   c_.model = &model;
@@ -240,6 +241,21 @@ bool InterpVcpu::needs_single_step() const {
          e.interrupt_shadow_movss;
 }
 
+// The block at rip, by the jump table or by the page walk. Null: fault in cpu.fault.
+Block* InterpVcpu::next_block() {
+  c_.jump_tag = u64{mode_bits(c_.mode)} << 32 | static_cast<u32>(c_.mapping_generation);
+  const JumpEntry& e = c_.jumps[Context::jump_index(c_.state.rip)];
+  if (e.rip == c_.state.rip && e.mode_and_generation == c_.jump_tag && e.block->valid) return e.block;
+  return find_block();
+}
+
+void InterpVcpu::remember(Block* block) {
+  if (block == &single_) return;
+  c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.jump_tag, block};
+  const PendingLink& from = c_.link_from;
+  if (from.block && from.rip == c_.state.rip) link(from.block, from.slot, block);
+}
+
 void InterpVcpu::run_block(StopReason& why, bool& stop) {
   if (c_.remaining <= 0) {
     why = StopReason::BudgetSpent;
@@ -248,21 +264,20 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
   }
   if (cache_.stored_insns() > kMaxStoredInsns || host_code_->nearly_full()) drop_everything();
   if (needs_single_step()) return run_single();
-  Block* block = find_block();
+  Block* block = next_block();
   if (!block) {
     c_.link_from = {};
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
   }
   if (block->count > static_cast<u64>(c_.remaining)) return run_single();
-  c_.jump_tag = u64{mode_bits(c_.mode)} << 32 | static_cast<u32>(c_.mapping_generation);
-  if (block != &single_) {
-    c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.jump_tag, block};
-    const PendingLink& from = c_.link_from;
-    if (from.block && from.rip == c_.state.rip) link(from.block, from.slot, block);
-  }
+  remember(block);
   c_.link_from = {};
   c_.block = nullptr;
+  if (block->runs_left == 0) {
+    if (tier_ && tier_->run(c_, *block)) return after_leave();
+    block->runs_left = ~u32{0};
+  }
   const Insn* first = start_block(c_, block);
   if (!first) return;
   handler_of(first)(c_, first);

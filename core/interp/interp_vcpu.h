@@ -14,7 +14,7 @@ namespace tandem::interp {
 class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
  public:
   InterpVcpu(VcpuId id, mem::GuestMemory& memory, const cpu::CpuModel& model,
-             std::unique_ptr<semantics::HostCode> host_code);
+             std::unique_ptr<semantics::HostCode> host_code, std::unique_ptr<UpperTier> tier = nullptr);
   ~InterpVcpu() override;
 
   cpu::Stop run(const cpu::RunBudget& budget, cpu::ExitSink& sink) override;
@@ -41,6 +41,8 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
 
   void run_block(cpu::StopReason& why, bool& stop);
   void run_single();
+  Block* next_block();
+  void remember(Block* block);
   bool needs_single_step() const;
   bool instruction_breakpoint();
   void after_leave();
@@ -58,6 +60,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   u64 executed_in_block() const;
 
   Context c_;
+  std::unique_ptr<UpperTier> tier_;
   BlockCache cache_;
   Block single_;
   std::unique_ptr<semantics::HostCode> host_code_;

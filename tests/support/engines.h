@@ -8,6 +8,7 @@
 
 #include "core/cpu/engine.h"
 #include "core/interp/interp_engine.h"
+#include "jit/jit_engine.h"
 
 namespace tandem::tests {
 
@@ -16,6 +17,14 @@ struct EngineRow {
   std::function<std::unique_ptr<cpu::Engine>()> make;
 };
 
-inline std::vector<EngineRow> engine_rows() { return {{"interp", interp::make_interp_engine}}; }
+inline std::vector<EngineRow> engine_rows() {
+  return {
+      {"interp", interp::make_interp_engine},
+      {"jit", [] { return jit::make_jit_engine(); }},
+      // Translated before the first run; and with flags kept that nobody reads.
+      {"jit_forced", [] { return jit::make_jit_engine({.threshold = 0}); }},
+      {"jit_exact", [] { return jit::make_jit_engine({.threshold = 0, .exact_flags = true}); }},
+  };
+}
 
 }  // namespace tandem::tests

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/interp/interp_engine.h"
+#include "jit/jit_engine.h"
 
 namespace tandem::tools {
 
@@ -16,6 +17,8 @@ namespace {
 EngineChoice interpreter(std::string reason) {
   return {"interp", std::move(reason), interp::make_interp_engine()};
 }
+
+EngineChoice translator(std::string reason) { return {"jit", std::move(reason), jit::make_jit_engine()}; }
 
 }  // namespace
 
@@ -30,12 +33,12 @@ Result<EngineChoice> choose_engine(const std::string& wanted) {
   const bool insist = wanted.ends_with('!');
   const std::string name = insist ? wanted.substr(0, wanted.size() - 1) : wanted;
   if (name == "interp") return interpreter("asked for");
-  if (name == "auto") return interpreter("the only engine in this build");
-  if (name != "jit" && name != "kvm")
-    return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));
+  if (name == "jit") return translator("asked for");
+  if (name == "auto") return translator("the fastest engine in this build");
+  if (name != "kvm") return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));
   const std::string absent = fmt::format("engine {} is not in this build", name);
   if (insist) return host_error(absent);
-  return interpreter(absent);
+  return translator(absent);
 }
 
 }  // namespace tandem::tools

@@ -19,6 +19,10 @@ class CodeArena {
 
   // Address at which the copied code executes (16-byte aligned), or null where the arena is full.
   const u8* append(std::span<const u8> code);
+  // Address that append() gives next.
+  const u8* next() const { return execute_ + used_; }
+  // Where code that was appended can be patched; nobody may run the bytes meanwhile but as one aligned store.
+  u8* writable(const u8* code) { return write_ + (code - execute_); }
   u64 used() const { return used_; }
   u64 room() const { return size_ - used_; }
   // Forgets what was appended since used() was `mark`. None of it may run any more.

@@ -23,6 +23,7 @@ struct HostFrame {
   u32 host_mxcsr = 0x1f80;  // what C++ code runs with (System V ABI)
   u32 signal = 0;           // that ended the thunk
   u32 fault_mxcsr = 0;      // guest's MXCSR at that moment
+  u64 fault_pc = 0;         // where the signal came from
   u64 fault_exit = 0;       // address of the code that leaves a thunk after a signal
   XsaveX87 xsave;
   alignas(64) u8 scratch[128] = {};

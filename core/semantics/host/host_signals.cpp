@@ -14,11 +14,7 @@ namespace {
 constexpr std::array kSignals = {SIGFPE, SIGSEGV, SIGILL};
 
 // A signal handler has nothing but its thread to find its data by.
-struct Running {
-  const CodeArena* arena = nullptr;
-  HostFrame* frame = nullptr;
-};
-thread_local Running running;
+thread_local SignalScope::Running running;
 
 struct sigaction& previous(int signal) {
   static std::array<struct sigaction, kSignals.size()> actions;
@@ -44,6 +40,7 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   const auto rip = static_cast<u64>(machine.gregs[REG_RIP]);
   if (!running.arena || !running.arena->contains(rip)) return pass_on(signal, info, context);
   running.frame->signal = static_cast<u32>(signal);
+  running.frame->fault_pc = rip;
   running.frame->fault_mxcsr = machine.fpregs->mxcsr;
   // SAFETY: the frame begins as FXSAVE does (Linux, asm/sigcontext.h); registers that the thunk loaded are in
   // it.
@@ -63,7 +60,9 @@ void install_signal_handlers() {
   });
 }
 
-SignalScope::SignalScope(const CodeArena& arena, HostFrame& frame) { running = {&arena, &frame}; }
-SignalScope::~SignalScope() { running = {}; }
+SignalScope::SignalScope(const CodeArena& arena, HostFrame& frame) : outer_(running) {
+  running = {&arena, &frame};
+}
+SignalScope::~SignalScope() { running = outer_; }
 
 }  // namespace tandem::semantics

@@ -1,0 +1,40 @@
+// The seam to a faster tier above the interpreter, which stays underneath as the one that runs everything.
+#pragma once
+
+#include "core/base/types.h"
+
+namespace tandem::interp {
+
+struct Block;
+struct Context;
+
+// What translated code keeps beside the CPU state, at a fixed place behind it.
+struct TierFrame {
+  u64 host_rsp = 0;
+  u64 context = 0;       // address of the Context
+  u64 on_site = 0;       // function that executes one instruction for translated code
+  u64 vector_load = 0;   // code that loads the guest's vector registers and goes on at R10
+  u64 vector_enter = 0;  // the same as a function
+  u64 vector_save = 0;   // a function
+  u64 flags = 0;         // guest flags: AH as LAHF gives it, AL = OF
+  u64 spill[2] = {};     // guest registers that an instruction borrows
+  u32 vectors_loaded = 0;
+  u32 host_mxcsr = 0x1f80;
+};
+
+// Belongs to one vCPU and is called on its thread.
+class UpperTier {
+ public:
+  virtual ~UpperTier() = default;
+  // Runs from the block at state.rip for as long as it can. False: nothing was done, the block is the
+  // interpreter's. Otherwise leaves Context as a chain of handlers does.
+  virtual bool run(Context& context, Block& block) = 0;
+  // The block is no longer valid; it may be running.
+  virtual void forget(Block& block) = 0;
+  // All blocks go away; nothing runs.
+  virtual void clear() = 0;
+  // How many times the interpreter is to run a block before run() is asked.
+  virtual u32 first_runs() const = 0;
+};
+
+}  // namespace tandem::interp

@@ -1,0 +1,115 @@
+// Writes host instructions into a buffer. Registers by number: 0 RAX .. 15 R15.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/base/bits.h"
+#include "core/base/types.h"
+
+namespace tandem::jit {
+
+enum HostReg : u8 {
+  kAx,
+  kCx,
+  kDx,
+  kBx,
+  kSp,
+  kBp,
+  kSi,
+  kDi,
+  k8,
+  k9,
+  k10,
+  k11,
+  k12,
+  k13,
+  k14,
+  k15,
+  kNone = 0xff
+};
+
+// A memory operand: [base + index << scale + disp], in the GS segment where gs is set.
+struct Mem {
+  u8 base = kNone, index = kNone, scale_log2 = 0;
+  i32 disp = 0;
+  bool gs = false;
+};
+
+inline Mem at(u8 base, i32 disp = 0) { return {base, kNone, 0, disp, false}; }
+inline Mem gs(i32 disp) { return {kNone, kNone, 0, disp, true}; }
+inline Mem gs(u8 base, i32 disp) { return {base, kNone, 0, disp, true}; }
+
+// Second operand of the eight classic operations by their opcode extension.
+enum class Alu : u8 { Add, Or, Adc, Sbb, And, Sub, Xor, Cmp };
+// Condition codes of Jcc that are used.
+enum class Cc : u8 { B = 2, Z = 4, Nz = 5, S = 8 };
+
+// Place of a 32-bit field that holds a distance to be filled in.
+struct Hole {
+  u32 at = 0;
+};
+
+class Assembler {
+ public:
+  u32 size() const { return static_cast<u32>(code_.size()); }
+  std::vector<u8>& code() { return code_; }
+  void clear() { code_.clear(); }
+
+  void byte(u8 b) { code_.push_back(b); }
+  void bytes(std::span<const u8> b) { code_.insert(code_.end(), b.begin(), b.end()); }
+  void bytes(std::initializer_list<u8> b) { code_.insert(code_.end(), b); }
+  void imm(u64 v, unsigned size) {
+    for (unsigned i = 0; i < size; ++i) byte(static_cast<u8>(v >> 8 * i));
+  }
+
+  // ModRM, SIB and displacement behind an opcode.
+  void operand(unsigned reg, const Mem& m);
+  // REX for a 64-bit (wide) or 32-bit operation with a memory operand; nothing where none is needed.
+  void rex(bool wide, unsigned reg, const Mem& m);
+
+  void load(u8 reg, const Mem& m, bool wide = true) { with_memory(wide, 0x8b, reg, m); }
+  void store(const Mem& m, u8 reg, bool wide = true) { with_memory(wide, 0x89, reg, m); }
+  void store_imm(const Mem& m, i32 value, bool wide = true);
+  void lea(u8 reg, const Mem& m, bool wide = true);
+  void mov(u8 to, u8 from, bool wide = true);
+  void mov_imm(u8 reg, u64 value);  // the shortest that leaves flags alone
+  void alu(Alu op, u8 reg, const Mem& m) {
+    with_memory(true, static_cast<u8>(static_cast<u8>(op) << 3 | 3), reg, m);
+  }
+  void alu_imm(Alu op, u8 reg, i32 value, bool wide = true);
+  void alu_imm(Alu op, const Mem& m, i32 value, bool wide = true);
+  void shr(u8 reg, u8 count, bool wide);
+
+  // Guest flags in the host's -> AX as LAHF and SETO give them, and back. Clobber RAX.
+  void flags_to_ax() { bytes({0x9f, 0x0f, 0x90, 0xc0}); }  // LAHF; SETO AL
+  void flags_from_ax() { bytes({0x04, 0x7f, 0x9e}); }      // ADD AL, 127; SAHF
+
+  Hole jump() {
+    byte(0xe9);
+    return hole();
+  }
+  Hole jump(Cc cc) {
+    bytes({0x0f, static_cast<u8>(0x80 | static_cast<u8>(cc))});
+    return hole();
+  }
+  void jump(const Mem& m) { with_memory(false, 0xff, 4, m); }
+  void call(const Mem& m) { with_memory(false, 0xff, 2, m); }
+  void jump_reg(u8 reg);
+  // The distance to here / to the place at.
+  void fill(Hole h) { fill(h, size()); }
+  void fill(Hole h, u32 to) { store_le<u32>(code_.data() + h.at, to - (h.at + 4)); }
+
+  Hole hole() {
+    const Hole h{size()};
+    imm(0, 4);
+    return h;
+  }
+
+ private:
+  void with_memory(bool wide, u8 opcode, unsigned reg, const Mem& m);
+
+  std::vector<u8> code_;
+};
+
+}  // namespace tandem::jit

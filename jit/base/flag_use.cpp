@@ -1,0 +1,52 @@
+#include "jit/base/flag_use.h"
+
+namespace tandem::jit {
+
+namespace {
+
+bool is_shift(ZydisMnemonic m) {
+  switch (m) {
+    case ZYDIS_MNEMONIC_ROL:
+    case ZYDIS_MNEMONIC_ROR:
+    case ZYDIS_MNEMONIC_RCL:
+    case ZYDIS_MNEMONIC_RCR:
+    case ZYDIS_MNEMONIC_SHL:
+    case ZYDIS_MNEMONIC_SHR:
+    case ZYDIS_MNEMONIC_SAR:
+    case ZYDIS_MNEMONIC_SHLD:
+    case ZYDIS_MNEMONIC_SHRD: return true;
+    default: return false;
+  }
+}
+
+// A shift by nothing sets nothing (SDM vol. 2, SAL/SAR/SHL/SHR), and one by CL may be that.
+bool may_shift_by_nothing(const ZydisDecodedInstruction& insn) {
+  if (!is_shift(insn.mnemonic)) return false;
+  const auto& imm = insn.raw.imm[0];
+  if (imm.size == 0) return (insn.opcode & 0xfe) != 0xd0;  // D0, D1: by one
+  return (imm.value.u & 31) == 0 || insn.operand_width < 32;
+}
+
+}  // namespace
+
+FlagUse flag_use(const ZydisDecodedInstruction& insn) {
+  const ZydisAccessedFlags* f = insn.cpu_flags;
+  if (!f) return {};
+  FlagUse use;
+  use.reads = f->tested & kAllFlags;
+  if (!may_shift_by_nothing(insn))
+    use.kills = (f->modified | f->set_0 | f->set_1) & ~f->undefined & kAllFlags;
+  return use;
+}
+
+std::vector<u32> live_flags(std::span<const FlagUse> uses) {
+  std::vector<u32> before(uses.size());
+  u32 live = kAllFlags;
+  for (std::size_t i = uses.size(); i-- > 0;) {
+    live = (live & ~uses[i].kills) | uses[i].reads;
+    before[i] = live;
+  }
+  return before;
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,317 @@
+// Memory operands: the soft TLB's check, inline, and the instruction behind it.
+#include "core/isa/op.h"
+#include "jit/base/rewrite.h"
+#include "jit/base/translator.h"
+
+namespace tandem::jit {
+
+using isa::Insn;
+using isa::Op;
+using isa::OperandKind;
+
+namespace {
+
+bool names_gpr(const Insn& insn, u8 reg) {
+  for (unsigned n = 0; n < 3; ++n)
+    if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] / 8 == reg) return true;
+  return false;
+}
+bool addresses_by(const Insn& insn, u8 reg) {
+  return insn.base == isa::gpr_offset(reg) || insn.index == isa::gpr_offset(reg);
+}
+bool fits(u64 v) { return static_cast<u64>(static_cast<i64>(static_cast<i32>(v))) == v; }
+u8 register_of(u8 offset) {
+  return offset == isa::kZeroOffset || offset == isa::kRipOffset ? kNone : offset / 8;
+}
+
+}  // namespace
+
+void Translator::load_guest(u8 reg) { a_.load(reg, gpr(reg)); }
+void Translator::store_guest(u8 reg) { a_.store(gpr(reg), reg); }
+
+void Translator::save_flags(u8 temp) {
+  a_.mov(temp, kAx);
+  a_.flags_to_ax();
+  a_.store(flags_slot(), kAx);
+  a_.mov(kAx, temp);
+}
+void Translator::restore_flags(u8 temp) {
+  a_.mov(temp, kAx);
+  a_.load(kAx, flags_slot());
+  a_.flags_from_ax();
+  a_.mov(kAx, temp);
+}
+
+i32 Translator::tlb_offset(bool write, bool addend) const {
+  const mmu::TlbBank& bank = context_.tlb.banks[static_cast<unsigned>(context_.privilege)];
+  const mmu::TlbEntry& e = write ? bank.write[0] : bank.read[0];
+  return offset(addend ? &e.addend : &e.tag);
+}
+
+void Translator::slow_if(Cc cc) {
+  slow_.push_back({a_.jump(cc), static_cast<u16>(current_), flags_saved_, {borrowed_[0], borrowed_[1]}});
+}
+
+// t0: the address, becomes its page; t1: becomes the offset of the TLB entry.
+void Translator::check(u8 t0, u8 t1, bool write, unsigned size) {
+  a_.mov(t1, t0, false);
+  a_.shr(t1, kPageShift - 4, false);
+  a_.alu_imm(Alu::And, t1, (mmu::kTlbEntries - 1) << 4, false);
+  if (size > 1) a_.lea(t0, at(t0, static_cast<i32>(size - 1)));
+  a_.alu_imm(Alu::And, t0, -static_cast<i32>(kPageSize));
+  a_.alu(Alu::Cmp, t0, gs(t1, tlb_offset(write, false)));
+  slow_if(Cc::Nz);
+}
+
+// Two registers that the instruction does not need; R10 and R11 where it doesn't name them as operands.
+void Translator::pick_scratch(const Insn& insn, u8& t0, u8& t1) {
+  u8* const to[] = {&t0, &t1};
+  unsigned have = 0;
+  for (const u8 reg : {k10, k11})
+    if (!names_gpr(insn, reg)) *to[have++] = reg;
+  unsigned spilled = 0;
+  for (const u8 reg : {k12, k13, k14, k15, k8, k9, kBp, kSi, kDi}) {
+    if (have == 2) break;
+    if (names_gpr(insn, reg) || addresses_by(insn, reg)) continue;
+    a_.store(spill(spilled), reg);
+    borrowed_[spilled++] = reg;
+    *to[have++] = reg;
+  }
+  if (spilled) t_->borrowed.push_back({static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}});
+}
+
+void Translator::copy(const Insn& insn, const Decoded& d) {
+  for (const u8 reg : {k10, k11})
+    if (names_gpr(insn, reg)) load_guest(reg);
+  a_.bytes(d.bytes);
+  for (const u8 reg : {k10, k11})
+    if (names_gpr(insn, reg)) store_guest(reg);
+}
+
+void Translator::lea(const Insn& insn, const Decoded& d) {
+  if (insn.base == isa::kRipOffset) {
+    const u64 address = t_->rip + static_cast<u64>(insn.disp);
+    const u8 reg = insn.reg[0] / 8;
+    if (insn.size == 2) return execute();
+    a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
+    if (reg == k10 || reg == k11) store_guest(reg);
+    return;
+  }
+  for (const u8 reg : {k10, k11})
+    if (names_gpr(insn, reg) || addresses_by(insn, reg)) load_guest(reg);
+  a_.bytes(d.bytes);
+  for (const u8 reg : {k10, k11})
+    if (names_gpr(insn, reg)) store_guest(reg);
+}
+
+void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1) {
+  const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+  const i32 entry = static_cast<i32>(mmu::tlb_index(address) * sizeof(mmu::TlbEntry));
+  const u64 page = address & ~kPageMask;
+  if (flags_saved_) save_flags(t0);
+  if (fits(page)) {
+    a_.alu_imm(Alu::Cmp, gs(tlb_offset(write, false) + entry), static_cast<i32>(page));
+  } else {
+    a_.mov_imm(t1, page);
+    a_.alu(Alu::Cmp, t1, gs(tlb_offset(write, false) + entry));
+  }
+  slow_if(Cc::Nz);
+  if (flags_saved_) restore_flags(t0);
+  a_.load(t0, gs(tlb_offset(write, true) + entry));
+  Mem operand = at(t0, static_cast<i32>(address));
+  if (!fits(address)) {
+    a_.mov_imm(t1, address);
+    operand = {t1, t0, 0, 0, false};
+  }
+  rewrite(a_, d.bytes, d.insn, operand);
+}
+
+// The address by base, index and displacement in t, with the segment's base where there is one.
+void Translator::address_into(const Insn& insn, u8 t) {
+  const u8 base = register_of(insn.base), index = register_of(insn.index);
+  const bool segmented = insn.address_form == isa::AddressForm::Based64;
+  const u64 constant = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
+  Mem m{base, index, insn.scale_log2, static_cast<i32>(constant), false};
+  if (!segmented) return a_.lea(t, m);
+  const Mem segment_base = gs(offset(&context_.state.segments[insn.segment].base));
+  if (index == kNone) {
+    if (base == t) {  // R10 or R11, loaded for this
+      a_.lea(t, m);
+      a_.alu(Alu::Add, t, segment_base);
+      return;
+    }
+    a_.load(t, segment_base);
+    a_.lea(t, base == kNone ? at(t, m.disp) : Mem{base, t, 0, m.disp, false});
+    return;
+  }
+  a_.lea(t, m);
+  a_.alu(Alu::Add, t, segment_base);
+}
+
+// Checks the operand and gives it as a host operand in t0 and t1. Flags are as before where they matter.
+Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
+  const u8 base = register_of(insn.base), index = register_of(insn.index);
+  const bool segmented = insn.address_form == isa::AddressForm::Based64;
+  if (flags_saved_) save_flags(t0);
+  for (const u8 reg : {k10, k11})
+    if (addresses_by(insn, reg)) load_guest(reg);
+  address_into(insn, t0);
+  check(t0, t1, write, size);
+  if (flags_saved_) restore_flags(t0);
+  a_.load(t0, gs(t1, tlb_offset(write, true)));
+  const bool base_lost = base != kNone && (base == t0 || base == t1);
+  const bool index_lost = index != kNone && (index == t0 || index == t1);
+  const i32 disp =
+      static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
+  if (segmented) {
+    a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
+    a_.lea(t0, Mem{t0, t1, 0, 0, false});
+  }
+  if (base_lost) a_.load(t1, gpr(base));
+  if (index_lost) a_.load(t1, gpr(index));
+  const u8 b = base_lost ? t1 : base, i = index_lost ? t1 : index;
+  if (i == kNone) return b == kNone ? at(t0, disp) : Mem{b, t0, 0, disp, false};
+  a_.lea(t1, Mem{b, i, insn.scale_log2, disp, false});
+  return {t1, t0, 0, 0, false};
+}
+
+void Translator::memory(const Insn& insn, const Decoded& d) {
+  u8 t0 = kNone, t1 = kNone;
+  pick_scratch(insn, t0, t1);
+  for (const u8 reg : {k10, k11})
+    if (names_gpr(insn, reg)) load_guest(reg);
+  flags_saved_ = flags_matter();
+  const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
+                        (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
+  if (constant) {
+    memory_at_constant(d, static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0), t0, t1);
+  } else {
+    const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->size / 8, t0, t1));
+  }
+  for (const u8 reg : {k10, k11})
+    if (names_gpr(insn, reg)) store_guest(reg);
+  for (unsigned n = 0; n < 2; ++n)
+    if (borrowed_[n] != kNone) a_.load(borrowed_[n], spill(n));
+}
+
+// R10 = the 64-bit operand, a register or memory.
+void Translator::read_to_r10(const Insn& insn, const Decoded& d) {
+  if (!d.memory) {
+    const u8 reg = insn.reg[0] / 8;
+    if (reg == k10 || reg == k11) a_.load(k10, gpr(reg));
+    else a_.mov(k10, reg);
+    return;
+  }
+  const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
+                        (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
+  if (!constant) return a_.load(k10, host_operand(insn, false, 8, k10, k11));
+  const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
+  a_.mov_imm(k10, address);
+  if (flags_saved_) save_flags(k11);
+  check(k10, k11, false, 8);
+  if (flags_saved_) restore_flags(k10);
+  a_.load(k11, gs(k11, tlb_offset(false, true)));
+  a_.mov_imm(k10, address);
+  a_.load(k10, Mem{k10, k11, 0, 0, false});
+}
+
+// --- The stack --------------------------------------------------------------------------------------------
+
+// R10 = what is to be added to RSP + disp for the host's address.
+void Translator::stack_check(i32 disp, bool write) {
+  if (flags_saved_) save_flags(k10);
+  a_.lea(k10, at(kSp, disp));
+  check(k10, k11, write, 8);
+  if (flags_saved_) restore_flags(k10);
+  a_.load(k10, gs(k11, tlb_offset(write, true)));
+}
+
+void Translator::push(const Insn& insn, const Decoded& d) {
+  flags_saved_ = flags_matter();
+  if (d.memory) {
+    read_to_r10(insn, d);
+    a_.store(spill(0), k10);
+  }
+  stack_check(-8, true);
+  const Mem top{kSp, k10, 0, -8, false};
+  if (insn.kind[0] == OperandKind::Imm) {
+    a_.store_imm(top, static_cast<i32>(insn.imm));
+  } else {
+    u8 reg = d.memory ? k11 : insn.reg[0] / 8;
+    if (d.memory) {
+      a_.load(k11, spill(0));
+    } else if (reg == k10 || reg == k11) {
+      a_.load(k11, gpr(reg));
+      reg = k11;
+    }
+    a_.store(top, reg);
+  }
+  a_.lea(kSp, at(kSp, -8));
+}
+
+void Translator::pop(const Insn& insn) {
+  flags_saved_ = flags_matter();
+  stack_check(0, false);
+  const u8 reg = insn.reg[0] / 8;
+  a_.load(reg == k10 || reg == k11 || reg == kSp ? k10 : reg, Mem{kSp, k10, 0, 0, false});
+  if (reg == kSp) return a_.mov(kSp, k10);
+  a_.lea(kSp, at(kSp, 8));
+  if (reg == k10 || reg == k11) a_.store(gpr(reg), k10);
+}
+
+void Translator::leave() {
+  flags_saved_ = flags_matter();
+  if (flags_saved_) save_flags(k10);
+  a_.lea(k10, at(kBp, 0));
+  check(k10, k11, false, 8);
+  if (flags_saved_) restore_flags(k10);
+  a_.load(k10, gs(k11, tlb_offset(false, true)));
+  a_.load(k10, Mem{kBp, k10, 0, 0, false});
+  a_.lea(kSp, at(kBp, 8));
+  a_.mov(kBp, k10);
+}
+
+void Translator::push_constant(u64 value) {
+  stack_check(-8, true);
+  const Mem top{kSp, k10, 0, -8, false};
+  if (fits(value)) {
+    a_.store_imm(top, static_cast<i32>(value));
+  } else {
+    a_.mov_imm(k11, value);
+    a_.store(top, k11);
+  }
+  a_.lea(kSp, at(kSp, -8));
+}
+
+void Translator::call(const Insn& insn) {
+  flags_saved_ = flags_matter();
+  const u64 next = t_->rip + insn.offset + insn.length;
+  push_constant(next);
+  exit_to(next + insn.imm);
+}
+
+void Translator::call_indirect(const Insn& insn, const Decoded& d) {
+  flags_saved_ = flags_matter();
+  read_to_r10(insn, d);
+  a_.store(spill(0), k10);
+  push_constant(t_->rip + insn.offset + insn.length);
+  a_.load(k10, spill(0));
+  indirect_exit();
+}
+
+void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
+  flags_saved_ = flags_matter();
+  read_to_r10(insn, d);
+  indirect_exit();
+}
+
+void Translator::ret(const Insn& insn) {
+  flags_saved_ = flags_matter();
+  stack_check(0, false);
+  a_.load(k10, Mem{kSp, k10, 0, 0, false});
+  a_.lea(kSp, at(kSp, static_cast<i32>(8 + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0))));
+  indirect_exit();
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,431 @@
+#include "jit/base/translator.h"
+
+#include "core/isa/op.h"
+#include "core/semantics/host/availability.h"
+#include "core/semantics/host/host_insn.h"
+#include "core/semantics/host/run.h"
+#include "jit/base/rewrite.h"
+
+namespace tandem::jit {
+
+using isa::Insn;
+using isa::Op;
+using isa::OperandKind;
+
+namespace {
+
+enum class Kind : u8 { Other, User, Nop, Vector };
+
+// What instructions are by their rows: User may run on the host as they are.
+Kind kind_of(Op op) {
+  switch (op) {
+    case Op::ADD:
+    case Op::OR:
+    case Op::ADC:
+    case Op::SBB:
+    case Op::AND:
+    case Op::SUB:
+    case Op::XOR:
+    case Op::CMP:
+    case Op::TEST:
+    case Op::INC:
+    case Op::DEC:
+    case Op::NEG:
+    case Op::NOT:
+    case Op::MOV:
+    case Op::MOVNTI:
+    case Op::MOVBE:
+    case Op::MOVZX:
+    case Op::MOVSX:
+    case Op::MOVSXD:
+    case Op::XCHG:
+    case Op::XADD:
+    case Op::CMPXCHG:
+    case Op::CMPXCHG8B:
+    case Op::CMPXCHG16B:
+    case Op::BSWAP:
+    case Op::ROL:
+    case Op::ROR:
+    case Op::RCL:
+    case Op::RCR:
+    case Op::SHL:
+    case Op::SHR:
+    case Op::SAR:
+    case Op::SHLD:
+    case Op::SHRD:
+    case Op::MUL:
+    case Op::IMUL:
+    case Op::IMUL_ONE:
+    case Op::DIV:
+    case Op::IDIV:
+    case Op::BT:
+    case Op::BTS:
+    case Op::BTR:
+    case Op::BTC:
+    case Op::BSF:
+    case Op::BSR:
+    case Op::TZCNT:
+    case Op::LZCNT:
+    case Op::POPCNT:
+    case Op::CRC32:
+    case Op::ADCX:
+    case Op::ADOX:
+    case Op::ANDN:
+    case Op::BEXTR:
+    case Op::BLSI:
+    case Op::BLSMSK:
+    case Op::BLSR:
+    case Op::BZHI:
+    case Op::MULX:
+    case Op::PDEP:
+    case Op::PEXT:
+    case Op::RORX:
+    case Op::SARX:
+    case Op::SHLX:
+    case Op::SHRX:
+    case Op::CBW:
+    case Op::CWDE:
+    case Op::CDQE:
+    case Op::CWD:
+    case Op::CDQ:
+    case Op::CQO:
+    case Op::LAHF:
+    case Op::SAHF:
+    case Op::CLC:
+    case Op::STC:
+    case Op::CMC:
+    case Op::LFENCE:
+    case Op::MFENCE:
+    case Op::SFENCE: return Kind::User;
+#define CONDITION(cc) \
+  case Op::SET##cc:   \
+  case Op::CMOV##cc:
+      CONDITION(O)
+      CONDITION(NO) CONDITION(B) CONDITION(NB) CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE)
+          CONDITION(S) CONDITION(NS) CONDITION(P) CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE)
+              CONDITION(NLE)
+#undef CONDITION
+                  return Kind::User;
+    case Op::NOP:
+    case Op::PAUSE:
+    case Op::ENDBR32:
+    case Op::ENDBR64:
+    case Op::PREFETCH:
+    case Op::PREFETCHW:
+    case Op::PREFETCHWT1:
+    case Op::PREFETCHNTA:
+    case Op::PREFETCHT0:
+    case Op::PREFETCHT1:
+    case Op::PREFETCHT2:
+    case Op::CLDEMOTE: return Kind::Nop;
+    case Op::VZEROUPPER:
+    case Op::VZEROALL:
+    case Op::HOST: return Kind::Vector;
+    default: return Kind::Other;
+  }
+}
+
+bool is_condition(Op op) {
+  switch (op) {
+#define CONDITION(cc) case Op::J##cc:
+    CONDITION(O)
+    CONDITION(NO) CONDITION(B) CONDITION(NB) CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE)
+        CONDITION(S) CONDITION(NS) CONDITION(P) CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE)
+            CONDITION(NLE)
+#undef CONDITION
+                return true;
+    default: return false;
+  }
+}
+
+bool has_high_byte(const Insn& insn) {
+  for (unsigned n = 0; n < 3; ++n)
+    if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] % 8 == 1) return true;
+  return false;
+}
+
+}  // namespace
+
+Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, TranslatorOptions options)
+    : context_(context), stubs_(stubs), ids_(ids), options_(options) {
+  ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+}
+
+void Translator::decode(std::span<const u8> bytes) {
+  const auto& insns = t_->block->insns;
+  decoded_.resize(t_->block->count);
+  for (unsigned i = 0; i < t_->block->count; ++i) {
+    Decoded& d = decoded_[i];
+    d.memory = nullptr;
+    d.bytes = bytes.subspan(insns[i].offset, insns[i].length);
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder_, d.bytes.data(), d.bytes.size(), &d.insn, d.operands))) {
+      d.insn = {};
+      continue;
+    }
+    for (unsigned n = 0; n < d.insn.operand_count_visible; ++n)
+      if (d.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY) d.memory = &d.operands[n];
+  }
+}
+
+// An explicit operand by ModRM, whose address is formed with 64 bits out of ordinary registers.
+bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
+  const auto& m = d.memory->mem;
+  if (!(d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) || insn.address_size != 8 || d.memory->size == 0)
+    return false;
+  if (m.type != ZYDIS_MEMOP_TYPE_MEM || has_high_byte(insn)) return false;
+  const bool segmented = insn.address_form == isa::AddressForm::Based64;
+  const bool constant =
+      insn.base == isa::kRipOffset || (insn.base == isa::kZeroOffset && insn.index == isa::kZeroOffset);
+  if (constant && !segmented) {
+    const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
+    return (address & kPageMask) + d.memory->size / 8 <= kPageSize;
+  }
+  if (insn.base == isa::kRipOffset) {
+    const u64 address = t_->rip + static_cast<u64>(insn.disp);
+    return static_cast<u64>(static_cast<i64>(static_cast<i32>(address))) == address;
+  }
+  const auto in_state = [](u8 offset) {
+    return offset == isa::gpr_offset(k10) || offset == isa::gpr_offset(k11);
+  };
+  return !(in_state(insn.base) && in_state(insn.index));
+}
+
+Translator::Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
+  using semantics::Unit;
+  if (insn.op != Op::HOST)  // VZEROUPPER, VZEROALL
+    return semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
+  const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
+  const bool vector = h.unit == Unit::Sse || h.unit == Unit::Avx || h.unit == Unit::Avx512;
+  if (!vector || h.x87_state || h.vsib.count || h.mask.source != semantics::MaskSource::None)
+    return Form::Execute;
+  if (!semantics::unit_available(context_, h.unit)) return Form::Execute;
+  if (h.run == semantics::run_registers) return Form::Copy;
+  return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
+}
+
+Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
+  if (d.insn.length == 0) return Form::Execute;
+  const bool plain_stack = insn.size == 8;
+  switch (insn.op) {
+    case Op::LEA: return insn.base == isa::kRipOffset && insn.address_size != 8 ? Form::Execute : Form::Lea;
+    case Op::PUSH: return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::Push : Form::Execute;
+    case Op::POP: return plain_stack && !d.memory ? Form::Pop : Form::Execute;
+    case Op::LEAVE: return plain_stack ? Form::Leave : Form::Execute;
+    case Op::JMP: return Form::Jump;
+    case Op::CALL: return Form::Call;
+    case Op::JMP_INDIRECT:
+      return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::JumpIndirect : Form::Execute;
+    case Op::CALL_INDIRECT:
+      return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
+    case Op::RET: return plain_stack ? Form::Return : Form::Execute;
+    default: break;
+  }
+  if (is_condition(insn.op)) return Form::Condition;
+  switch (kind_of(insn.op)) {
+    case Kind::Nop: return Form::Nothing;
+    case Kind::Vector: return host_form_of(insn, d);
+    case Kind::Other: return Form::Execute;
+    case Kind::User: break;
+  }
+  if (!d.memory) return Form::Copy;
+  // A bit string reaches beyond its operand.
+  const bool bit_string = insn.op == Op::BT || insn.op == Op::BTS || insn.op == Op::BTR || insn.op == Op::BTC;
+  if (bit_string && insn.kind[1] == OperandKind::Gpr) return Form::Execute;
+  return memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
+}
+
+std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
+                                      const u64* table) {
+  t_ = &t;
+  base_ = base;
+  table_ = table;
+  a_.clear();
+  slow_.clear();
+  exits_.clear();
+  fixups_.clear();
+  const unsigned count = t.block->count;
+  decode(bytes);
+  forms_.resize(count);
+  std::vector<FlagUse> uses(count);
+  for (unsigned i = 0; i < count; ++i) {
+    const Insn& insn = t.block->insns[i];
+    forms_[i] = form_of(insn, decoded_[i]);
+    uses[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
+    const bool may_fault = forms_[i] != Form::Copy && forms_[i] != Form::Nothing && forms_[i] != Form::Lea;
+    if (options_.exact_flags && (may_fault || insn.op == Op::DIV || insn.op == Op::IDIV))
+      uses[i].reads = kAllFlags;
+  }
+  live_ = live_flags(uses);
+
+  checked_entry();
+  unsigned counted = 0;
+  while (counted < count && live_[counted] != 0) ++counted;
+  if (counted == count) counted = 0;
+  t.counted_from = counted;
+  bool vectors = false;
+  for (unsigned i = 0; i < count; ++i) {
+    current_ = i;
+    t.starts.push_back(a_.size());
+    if (i == counted) count_block(i);
+    const bool uses_vectors = kind_of(t.block->insns[i].op) == Kind::Vector && forms_[i] != Form::Execute;
+    if (uses_vectors && !vectors) {
+      ensure_vectors(i);
+      vectors = true;
+    }
+    emit(i);
+  }
+  t.starts.push_back(a_.size());
+  current_ = count;
+  const Insn& last = t.block->insns[count - 1];
+  if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(t.rip + t.block->bytes);
+  slow_paths();
+  exit_stubs();
+  t.size = a_.size();
+  for (const Fixup& f : fixups_)
+    store_le<u32>(
+        a_.code().data() + f.from.at,
+        static_cast<u32>(reinterpret_cast<u64>(f.to) - reinterpret_cast<u64>(base_ + f.from.at + 4)));
+  return std::move(a_.code());
+}
+
+void Translator::emit(unsigned i) {
+  const Insn& insn = t_->block->insns[i];
+  const Decoded& d = decoded_[i];
+  borrowed_[0] = borrowed_[1] = kNone;
+  flags_saved_ = false;
+  switch (forms_[i]) {
+    case Form::Nothing: break;
+    case Form::Copy: copy(insn, d); break;
+    case Form::Memory: memory(insn, d); break;
+    case Form::Lea: lea(insn, d); break;
+    case Form::Push: push(insn, d); break;
+    case Form::Pop: pop(insn); break;
+    case Form::Leave: leave(); break;
+    case Form::Call: call(insn); break;
+    case Form::CallIndirect: call_indirect(insn, d); break;
+    case Form::Jump: exit_to(t_->rip + insn.offset + insn.length + insn.imm); break;
+    case Form::JumpIndirect: jump_indirect(insn, d); break;
+    case Form::Condition: condition(insn, d); break;
+    case Form::Return: ret(insn); break;
+    case Form::Execute: execute(); break;
+  }
+}
+
+void Translator::execute() {
+  a_.mov_imm(k11, ids_.new_site(*t_, static_cast<u16>(current_)));
+  jump_to(stubs_.site);
+}
+
+// --- The block's head -------------------------------------------------------------------------------------
+
+// Who comes from a jump table has the rip in R10: it may be another with the same low bits.
+void Translator::checked_entry() {
+  current_ = 0;
+  const bool save = live_[0] != 0;
+  if (save) save_flags(k11);
+  const i32 low = static_cast<i32>(t_->rip);
+  if (static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
+    a_.alu_imm(Alu::Cmp, k10, low);
+  } else {
+    a_.mov_imm(k11, t_->rip);
+    a_.bytes({0x4d, 0x39, 0xda});  // CMP R10, R11
+  }
+  jump_to(Cc::Nz, save ? stubs_.indirect_saved : stubs_.indirect);
+  if (save) restore_flags(k11);
+  t_->entry = a_.size();
+}
+
+// Takes the block's instructions from the budget, and looks whether somebody asked for attention.
+void Translator::count_block(unsigned i) {
+  const bool save = live_[i] != 0;
+  if (save) save_flags(k10);
+  borrowed_[0] = borrowed_[1] = kNone;
+  flags_saved_ = save;
+  a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
+  const Hole spent = a_.jump(Cc::S);
+  a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
+  const Hole asked = a_.jump(Cc::Nz);
+  slow_.push_back({spent, static_cast<u16>(i | kAttention), save, {kNone, kNone}});
+  slow_.push_back({asked, static_cast<u16>(i | kAttention), save, {kNone, kNone}});
+  if (save) restore_flags(k10);
+}
+
+void Translator::ensure_vectors(unsigned i) {
+  const bool save = live_[i] != 0;
+  if (save) save_flags(k10);
+  a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.vectors_loaded)), 0, false);
+  const Hole loaded = a_.jump(Cc::Nz);
+  a_.bytes({0x4c, 0x8d, 0x15});  // LEA R10, [RIP + distance]
+  const Hole back = a_.hole();
+  a_.jump(gs(offset(&context_.tier.vector_load)));
+  a_.fill(back);
+  a_.fill(loaded);
+  if (save) restore_flags(k10);
+}
+
+// --- Exits ------------------------------------------------------------------------------------------------
+
+void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
+void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
+
+void Translator::link_here(u64 target, Hole from) {
+  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target});
+  t_->links.push_back(id);
+  exits_.push_back({id, from});
+}
+
+// Within the page one mapping holds for both ends; elsewhere the table forgets what a mapping's change makes
+// wrong.
+void Translator::exit_to(u64 target) {
+  if ((target ^ t_->rip) < kPageSize) {
+    link_here(target, a_.jump());
+    return;
+  }
+  a_.mov_imm(k10, target);
+  a_.jump(
+      Mem{kNone, kNone, 0, static_cast<i32>(reinterpret_cast<u64>(table_) + 8 * (target & 0xffff)), false});
+}
+
+void Translator::conditional_exit_to(u8 cc, u64 target) {
+  if ((target ^ t_->rip) < kPageSize) {
+    link_here(target, a_.jump(static_cast<Cc>(cc)));
+    return;
+  }
+  const Hole not_taken = a_.jump(static_cast<Cc>(cc ^ 1));
+  exit_to(target);
+  a_.fill(not_taken);
+}
+
+void Translator::condition(const Insn& insn, const Decoded& d) {
+  const u64 next = t_->rip + insn.offset + insn.length;
+  conditional_exit_to(d.insn.opcode & 15, next + insn.imm);
+  exit_to(next);
+}
+
+// To the guest rip in R10.
+void Translator::indirect_exit() {
+  a_.bytes({0x45, 0x0f, 0xb7, 0xda});  // MOVZX R11D, R10W
+  a_.jump(Mem{kNone, k11, 3, static_cast<i32>(reinterpret_cast<u64>(table_)), false});
+}
+
+void Translator::exit_stubs() {
+  for (const ExitStub& e : exits_) {
+    a_.fill(e.from);
+    ids_.set_stub(e.link, a_.size());
+    a_.mov_imm(k11, e.link);
+    jump_to(stubs_.leave);
+  }
+}
+
+void Translator::slow_paths() {
+  for (const SlowPath& s : slow_) {
+    a_.fill(s.from);
+    for (unsigned n = 0; n < 2; ++n)
+      if (s.borrowed[n] != kNone) a_.load(s.borrowed[n], spill(n));
+    a_.mov_imm(k11, ids_.new_site(*t_, s.insn));
+    jump_to(s.flags_saved || live_[s.insn & ~kAttention] == 0 ? stubs_.site_saved : stubs_.site);
+  }
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,156 @@
+// Tier 1: a guest block as host code that is, where it can be, the guest's own.
+//
+// While it runs, guest registers are in the host's registers of the same names, but for R10 and R11, which
+// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. GS is the
+// Context.
+#pragma once
+
+#include <optional>
+
+#include "core/interp/context.h"
+#include "jit/base/assembler.h"
+#include "jit/base/flag_use.h"
+#include "jit/runtime/stubs.h"
+#include "jit/runtime/translation.h"
+
+namespace tandem::jit {
+
+// Numbers under which the runtime finds a site or link again when the code comes back with it.
+class Ids {
+ public:
+  virtual ~Ids() = default;
+  virtual u32 new_site(Translation& in, u16 insn) = 0;
+  virtual u32 new_link(const Link& link) = 0;
+  virtual void set_stub(u32 link, u32 offset) = 0;
+};
+
+struct TranslatorOptions {
+  bool exact_flags = false;  // dead flags are kept where an instruction may fault, too
+};
+
+class Translator {
+ public:
+  Translator(interp::Context& context, const Stubs& stubs, Ids& ids, TranslatorOptions options);
+
+  // Code for the block at `rip`, to be placed at `base`; fills t. bytes: the block's guest code. table: of
+  // the present mode.
+  std::vector<u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
+
+ private:
+  struct Decoded {
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    std::span<const u8> bytes;
+    const ZydisDecodedOperand* memory = nullptr;  // explicit memory operand
+  };
+  // How an instruction is translated.
+  enum class Form : u8 {
+    Nothing,
+    Copy,
+    Memory,
+    Lea,
+    Push,
+    Pop,
+    Leave,
+    Call,
+    CallIndirect,
+    Jump,
+    JumpIndirect,
+    Condition,
+    Return,
+    Execute,  // by the interpreter's function
+  };
+  struct SlowPath {
+    Hole from;
+    u16 insn;
+    bool flags_saved;
+    u8 borrowed[2];
+  };
+  struct ExitStub {
+    u32 link;
+    Hole from;
+  };
+
+  void decode(std::span<const u8> bytes);
+  Form form_of(const isa::Insn& insn, const Decoded& d) const;
+  Form host_form_of(const isa::Insn& insn, const Decoded& d) const;
+  bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
+
+  void checked_entry();
+  void count_block(unsigned insn);
+  void ensure_vectors(unsigned insn);
+  void emit(unsigned insn);
+  void slow_paths();
+  void exit_stubs();
+
+  void copy(const isa::Insn& insn, const Decoded& d);
+  void lea(const isa::Insn& insn, const Decoded& d);
+  void memory(const isa::Insn& insn, const Decoded& d);
+  void memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1);
+  void push(const isa::Insn& insn, const Decoded& d);
+  void pop(const isa::Insn& insn);
+  void leave();
+  void call(const isa::Insn& insn);
+  void call_indirect(const isa::Insn& insn, const Decoded& d);
+  void jump_indirect(const isa::Insn& insn, const Decoded& d);
+  void ret(const isa::Insn& insn);
+  void condition(const isa::Insn& insn, const Decoded& d);
+  void execute();
+
+  // Memory accesses: see translate_memory.cpp.
+  void save_flags(u8 temp);
+  void restore_flags(u8 temp);
+  bool flags_matter() const { return live_[current_] != 0; }
+  i32 tlb_offset(bool write, bool addend) const;
+  void check(u8 t0, u8 t1, bool write, unsigned size);
+  void slow_if(Cc cc);
+  void pick_scratch(const isa::Insn& insn, u8& t0, u8& t1);
+  void address_into(const isa::Insn& insn, u8 t);
+  Mem host_operand(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
+  void stack_check(i32 disp, bool write);
+  void read_to_r10(const isa::Insn& insn, const Decoded& d);
+  void load_guest(u8 reg);
+  void store_guest(u8 reg);
+  void push_constant(u64 value);
+
+  void exit_to(u64 target);
+  void conditional_exit_to(u8 opcode_cc, u64 target);
+  void link_here(u64 target, Hole from);
+  void indirect_exit();
+  void jump_to(const u8* code);
+  void jump_to(Cc cc, const u8* code);
+
+  i32 offset(const void* field) const {
+    return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
+  }
+  Mem gpr(u8 index) const { return gs(offset(&context_.state.gpr[index])); }
+  Mem flags_slot() const { return gs(offset(&context_.tier.flags)); }
+  Mem spill(unsigned n) const { return gs(offset(&context_.tier.spill[n])); }
+
+  interp::Context& context_;
+  const Stubs& stubs_;
+  Ids& ids_;
+  TranslatorOptions options_;
+  ZydisDecoder decoder_;
+  Assembler a_;
+
+  // Of the present block.
+  Translation* t_ = nullptr;
+  const u8* base_ = nullptr;
+  const u64* table_ = nullptr;
+  std::vector<Decoded> decoded_;
+  std::vector<Form> forms_;
+  std::vector<u32> live_;  // flags before each instruction
+  std::vector<SlowPath> slow_;
+  std::vector<ExitStub> exits_;
+  struct Fixup {
+    Hole from;
+    const u8* to;
+  };
+  std::vector<Fixup> fixups_;
+  unsigned current_ = 0;
+  u8 borrowed_[2] = {kNone, kNone};
+  bool flags_saved_ = false;
+};
+
+}  // namespace tandem::jit

@@ -1,0 +1,13 @@
+// The software engine: the interpreter with the translator above it.
+#pragma once
+
+#include <memory>
+
+#include "core/cpu/engine.h"
+#include "jit/runtime/jit_tier.h"
+
+namespace tandem::jit {
+
+std::unique_ptr<cpu::Engine> make_jit_engine(JitOptions options = {});
+
+}  // namespace tandem::jit

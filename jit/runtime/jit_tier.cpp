@@ -1,0 +1,239 @@
+#include "jit/runtime/jit_tier.h"
+
+#include <algorithm>
+
+#include "core/base/assert.h"
+#include "core/semantics/host/availability.h"
+#include "core/semantics/host/host_signals.h"
+#include "core/semantics/table.h"
+#include "jit/runtime/host_thread.h"
+
+namespace tandem::jit {
+
+using cpu::Step;
+using interp::Block;
+using interp::Context;
+
+namespace {
+
+constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
+constexpr std::size_t kMaxModes = 32;
+
+// Everything but the bytes and their address that a translation depends on.
+u32 translation_mode(Context& c) {
+  using semantics::Unit;
+  return interp::mode_bits(c.mode) | static_cast<u32>(c.privilege) << 16 |
+         static_cast<u32>(semantics::unit_available(c, Unit::Sse)) << 18 |
+         static_cast<u32>(semantics::unit_available(c, Unit::Avx)) << 19 |
+         static_cast<u32>(semantics::unit_available(c, Unit::Avx512)) << 20;
+}
+
+// TierFrame::flags has AH as LAHF gives it and OF in AL.
+u64 rflags_of(u64 slot) { return (slot >> 8 & 0xd5) | (slot & 1 ? cpu::kOf : 0); }
+u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags & cpu::kOf ? 1 : 0); }
+
+}  // namespace
+
+Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options) {
+  TANDEM_TRY_ASSIGN(arena, semantics::CodeArena::create(options.cache_bytes));
+  semantics::install_signal_handlers();
+  return std::unique_ptr<JitTier>(new JitTier(options, std::move(arena)));
+}
+
+JitTier::~JitTier() = default;
+
+u32 JitTier::new_site(Translation& in, u16 insn) {
+  sites_.push_back({&in, insn});
+  return static_cast<u32>(sites_.size() - 1);
+}
+
+u32 JitTier::new_link(const Link& link) {
+  links_.push_back(link);
+  return static_cast<u32>(links_.size() - 1);
+}
+
+// Brings stubs and frame up to date with the context. False: this CPU state is not for translated code.
+bool JitTier::prepare(Context& c) {
+  if (c.mode.code_size != 8 || c.alignment_checks) return false;
+  if (!translator_) {
+    stubs_ = make_stubs(*arena_, c);
+    first_block_ = arena_->used();
+    translator_ = std::make_unique<Translator>(c, stubs_, static_cast<Ids&>(*this),
+                                               TranslatorOptions{options_.exact_flags});
+    host_frame_.fault_exit = reinterpret_cast<u64>(stubs_.signal);
+    c.tier.context = reinterpret_cast<u64>(&c);
+    c.tier.on_site = reinterpret_cast<u64>(&on_site);
+    c.upper = this;
+  }
+  const u64 xcr0 = c.state.cr4 & cpu::kCr4Osxsave ? c.state.xcr0 : 0;
+  const Stubs::Vectors& v = (xcr0 & cpu::kXfeatureAvx512) == cpu::kXfeatureAvx512 ? stubs_.avx512
+                            : xcr0 & cpu::kXfeatureAvx                            ? stubs_.avx
+                                                                                  : stubs_.sse;
+  c.tier.vector_load = reinterpret_cast<u64>(v.load);
+  c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
+  c.tier.vector_save = reinterpret_cast<u64>(v.save);
+  if (generation_ != c.mapping_generation) {
+    for (ModeTable& m : tables_) m.table.clear();
+    generation_ = c.mapping_generation;
+    pending_link_ = kLeftSite;
+  }
+  return true;
+}
+
+u8 JitTier::mode_index(u32 mode) {
+  for (std::size_t i = 0; i < tables_.size(); ++i)
+    if (tables_[i].mode == mode) return static_cast<u8>(i);
+  if (tables_.size() == kMaxModes) {
+    drop_all();
+    tables_.clear();
+  }
+  auto table = JumpTable::create(stubs_.indirect);
+  if (!table) return 0xff;
+  tables_.push_back({mode, table.take()});
+  return static_cast<u8>(tables_.size() - 1);
+}
+
+Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
+  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
+    if (t->rip == rip && t->mode == mode) return t;
+  return nullptr;
+}
+
+Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
+  if (arena_->room() < kReserve) drop_all();
+  const u8 index = mode_index(mode);
+  const u8* bytes = c.memory->host(Gpa{block.key.physical});
+  if (index == 0xff || !bytes || block.crosses()) return nullptr;
+  Translation& t = translations_.emplace_back();
+  t.block = &block;
+  t.rip = c.state.rip;
+  t.mode = mode;
+  t.mode_index = index;
+  const std::vector<u8> code =
+      translator_->translate(t, {bytes, block.bytes}, arena_->next(), tables_[index].table.entries());
+  t.code = arena_->append(code);
+  ensure(t.code, "room was kept for a block's code");
+  t.next = static_cast<Translation*>(block.upper);
+  block.upper = &t;
+  return &t;
+}
+
+void JitTier::point(const Link& link, const u8* to) {
+  const u8* field = link.from->code + link.field;
+  // SAFETY: code patch: the vCPU that alone runs this code is here and not there.
+  store_le<u32>(arena_->writable(field), static_cast<u32>(to - (field + 4)));
+}
+
+// Only within a page, and within a mode: see Translator::exit_to.
+void JitTier::connect(u32 id, Translation& to) {
+  Link& link = links_[id];
+  const Translation& from = *link.from;
+  if (!from.valid || from.mode != to.mode || link.target != to.rip ||
+      (from.block->key.physical ^ to.block->key.physical) >= kPageSize)
+    return;
+  link.to = &to;
+  to.incoming.push_back(id);
+  point(link, to.code + to.entry);
+}
+
+void JitTier::forget(Block& block) {
+  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
+    t->valid = false;
+    for (const u32 id : t->incoming) {
+      Link& link = links_[id];
+      link.to = nullptr;
+      point(link, link.from->code + link.stub);
+    }
+    t->incoming.clear();
+    tables_[t->mode_index].table.remove(t->rip, t->code);
+  }
+  block.upper = nullptr;
+}
+
+void JitTier::clear() {
+  for (ModeTable& m : tables_) m.table.clear();
+  translations_.clear();
+  sites_.clear();
+  links_.clear();
+  pending_link_ = kLeftSite;
+  if (translator_) arena_->rewind(first_block_);
+}
+
+// The blocks stay: they are translated again when they are run.
+void JitTier::drop_all() {
+  for (Translation& t : translations_) t.block->upper = nullptr;
+  clear();
+}
+
+u32 JitTier::enter(Context& c, const u8* code) {
+  const semantics::SignalScope scope(*arena_, host_frame_);
+  prepare_host_thread(reinterpret_cast<u64>(&c));
+  return stubs_.enter(&c, code);
+}
+
+bool JitTier::run(Context& c, Block& block) {
+  if (!prepare(c)) return false;
+  const u32 mode = translation_mode(c);
+  Translation* t = find(block, c.state.rip, mode);
+  if (!t) t = translate(c, block, mode);
+  if (!t) return false;
+  if (pending_link_ < links_.size()) connect(pending_link_, *t);
+  pending_link_ = kLeftSite;
+  tables_[t->mode_index].table.set(t->rip, t->code);
+  c.tier.flags = slot_of(c.flags.rflags());
+  c.block = nullptr;
+  const u32 left = enter(c, t->code + t->entry);
+  if (left == kLeftSite) return true;
+  c.flags.set_rflags(rflags_of(c.tier.flags));
+  c.left = Step::Branch;
+  if (left == kLeftIndirect) return true;
+  c.state.rip = links_[left].target;
+  pending_link_ = left;
+  return true;
+}
+
+const u8* JitTier::on_site(Context* context, u32 id) {
+  return static_cast<JitTier*>(context->upper)->execute_site(*context, id);
+}
+
+JitTier::Site JitTier::site_of_signal(Context& c) {
+  const u8* pc = reinterpret_cast<const u8*>(host_frame_.fault_pc);
+  auto after = std::upper_bound(translations_.begin(), translations_.end(), pc,
+                                [](const u8* p, const Translation& t) { return p < t.code; });
+  ensure(after != translations_.begin(), "a signal from translated code");
+  Translation& t = *--after;
+  const auto start = std::upper_bound(t.starts.begin(), t.starts.end(), static_cast<u32>(pc - t.code));
+  const auto insn = static_cast<u16>(start - t.starts.begin() - 1);
+  for (const Borrowed& b : t.borrowed)
+    if (b.insn == insn)
+      for (unsigned n = 0; n < 2; ++n)
+        if (b.registers[n] != 0xff) c.state.gpr[b.registers[n]] = c.tier.spill[n];
+  return {&t, insn};
+}
+
+// Executes one instruction as the interpreter does; gives the code behind it, or null to leave.
+const u8* JitTier::execute_site(Context& c, u32 id) {
+  const Site site = id == kSignalSite ? site_of_signal(c) : sites_[id];
+  Translation& t = *site.in;
+  const unsigned insn = site.insn & ~kAttention;
+  c.flags.set_rflags(rflags_of(c.tier.flags));
+  c.state.rip = t.rip;
+  c.block = t.block;
+  c.current = &t.block->insns[insn];
+  const bool counted = insn >= t.counted_from;
+  if (!counted) c.remaining -= t.block->count;
+  if (site.insn & kAttention) {
+    c.left = Step::Again;
+    return nullptr;
+  }
+  const Step step = semantics::function_of(*c.current)(c, *c.current);
+  if (step == Step::Next && t.valid) {
+    c.tier.flags = slot_of(c.flags.rflags());
+    if (!counted) c.remaining += t.block->count;
+    return t.start_of(insn + 1);
+  }
+  c.left = step == Step::Next ? Step::EndBlock : step;
+  return nullptr;
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,77 @@
+// Tier 1 of one vCPU: translates blocks, runs them, and comes back where the interpreter or the machine is
+// needed.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/interp/context.h"
+#include "core/semantics/host/host_frame.h"
+#include "jit/base/translator.h"
+#include "jit/runtime/jump_table.h"
+#include "jit/runtime/translation.h"
+
+namespace tandem::jit {
+
+struct JitOptions {
+  u32 threshold = 2;           // runs in the interpreter before a block is translated
+  u64 cache_bytes = 64 * MiB;  // of translated code
+  bool exact_flags = false;
+};
+
+class JitTier final : public interp::UpperTier, private Ids {
+ public:
+  static Result<std::unique_ptr<JitTier>> create(JitOptions options);
+  ~JitTier() override;
+
+  bool run(interp::Context& context, interp::Block& block) override;
+  void forget(interp::Block& block) override;
+  void clear() override;
+  u32 first_runs() const override { return options_.threshold; }
+
+ private:
+  struct Site {
+    Translation* in;
+    u16 insn;
+  };
+  struct ModeTable {
+    u32 mode;
+    JumpTable table;
+  };
+
+  JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena)
+      : options_(options), arena_(std::move(arena)) {}
+
+  u32 new_site(Translation& in, u16 insn) override;
+  u32 new_link(const Link& link) override;
+  void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
+
+  bool prepare(interp::Context& context);
+  u8 mode_index(u32 mode);
+  Translation* find(interp::Block& block, u64 rip, u32 mode);
+  Translation* translate(interp::Context& context, interp::Block& block, u32 mode);
+  void connect(u32 link, Translation& to);
+  void point(const Link& link, const u8* to);
+  void drop_all();
+  u32 enter(interp::Context& context, const u8* code);
+
+  static const u8* on_site(interp::Context* context, u32 id);
+  const u8* execute_site(interp::Context& context, u32 id);
+  Site site_of_signal(interp::Context& context);
+
+  JitOptions options_;
+  std::unique_ptr<semantics::CodeArena> arena_;
+  u64 first_block_ = 0;  // in the arena, behind the stubs
+  std::unique_ptr<Translator> translator_;
+  Stubs stubs_;
+  semantics::HostFrame host_frame_;
+  std::vector<ModeTable> tables_;
+  std::deque<Translation> translations_;  // in the order of their code
+  std::vector<Site> sites_;
+  std::vector<Link> links_;
+  u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
+  u64 generation_ = ~u64{0};      // of the mappings that the tables hold for
+};
+
+}  // namespace tandem::jit

@@ -1,0 +1,36 @@
+// Where indirect branches, and direct ones to other pages, find their translation: by the low bits of the
+// guest rip. One for each mode. An entry leads to a checked entry, or to the code for a miss.
+#pragma once
+
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/base/types.h"
+
+namespace tandem::jit {
+
+class JumpTable {
+ public:
+  static constexpr u64 kEntries = 0x10000;
+
+  // miss: where an empty entry leads. The table lies below 2 GiB, so that its address fits a displacement.
+  static Result<JumpTable> create(const u8* miss);
+  JumpTable(JumpTable&& other) noexcept;
+  JumpTable& operator=(JumpTable&&) = delete;
+  ~JumpTable();
+
+  const u64* entries() const { return entries_; }
+  void set(u64 rip, const u8* code);
+  // Empties the entry of rip if it leads to code.
+  void remove(u64 rip, const u8* code);
+  void clear();
+
+ private:
+  JumpTable(u64* entries, const u8* miss) : entries_(entries), miss_(reinterpret_cast<u64>(miss)) {}
+
+  u64* entries_;
+  u64 miss_;
+  std::vector<u16> filled_;
+};
+
+}  // namespace tandem::jit

@@ -1,0 +1,211 @@
+#include "jit/runtime/stubs.h"
+
+#include "core/base/assert.h"
+#include "jit/base/assembler.h"
+
+namespace tandem::jit {
+
+namespace {
+
+using semantics::CodeArena;
+
+constexpr u8 kCalleeSaved[] = {kBx, kBp, k12, k13, k14, k15};
+
+class StubWriter {
+ public:
+  StubWriter(CodeArena& arena, interp::Context& context) : arena_(arena), context_(context) {}
+
+  Stubs write() {
+    Stubs s;
+    s.sse = vectors(Width::Sse);
+    s.avx = vectors(Width::Avx);
+    s.avx512 = vectors(Width::Avx512);
+    s.enter = reinterpret_cast<Stubs::Enter>(reinterpret_cast<u64>(enter()));
+    leave_common_ = leave_common();
+    s.leave = leave();
+    s.indirect_saved = indirect(true);
+    s.indirect = indirect(false);
+    site_common_ = site_common();
+    s.site_saved = site(true);
+    s.site = site(false);
+    s.signal = signal(s.site);
+    return s;
+  }
+
+ private:
+  enum class Width : u8 { Sse, Avx, Avx512 };
+
+  i32 offset(const void* field) const {
+    return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
+  }
+  Mem field(const void* p) const { return gs(offset(p)); }
+  Mem gpr(u8 n) const { return field(&context_.state.gpr[n]); }
+  interp::TierFrame& frame() { return context_.tier; }
+
+  const u8* finish() {
+    const u8* at = arena_.append(a_.code());
+    ensure(at, "room for the stubs");
+    a_.clear();
+    return at;
+  }
+  void jump_to(const u8* code) {
+    const Hole h = a_.jump();
+    const u64 from = reinterpret_cast<u64>(arena_.next()) + h.at + 4;
+    store_le<u32>(a_.code().data() + h.at, static_cast<u32>(reinterpret_cast<u64>(code) - from));
+  }
+
+  void load_guest() {
+    a_.load(kAx, field(&frame().flags));
+    a_.flags_from_ax();
+    for (u8 r = 0; r < 16; ++r)
+      if (r != k10 && r != k11) a_.load(r, gpr(r));
+  }
+  // RAX and the flags are stored already.
+  void store_guest() {
+    for (u8 r = 1; r < 16; ++r)
+      if (r != k10 && r != k11) a_.store(gpr(r), r);
+    a_.load(kSp, field(&frame().host_rsp));
+  }
+  void store_rax_and_flags(bool flags_saved) {
+    a_.store(gpr(kAx), kAx);
+    if (flags_saved) return;
+    a_.flags_to_ax();
+    a_.store(field(&frame().flags), kAx);
+  }
+  // Calls a function of the frame if the guest's vector registers are in the host's.
+  void if_vectors(const u64& function) {
+    a_.alu_imm(Alu::Cmp, field(&frame().vectors_loaded), 0, false);
+    const Hole none = a_.jump(Cc::Z);
+    a_.call(field(&function));
+    a_.fill(none);
+  }
+
+  const u8* enter() {
+    for (u8 r : kCalleeSaved) push(r);
+    a_.alu_imm(Alu::Sub, kSp, 8);
+    a_.store(field(&frame().host_rsp), kSp);
+    a_.mov(k10, kSi);
+    load_guest();
+    a_.jump_reg(k10);
+    return finish();
+  }
+  const u8* leave_common() {
+    store_guest();
+    if_vectors(frame().vector_save);
+    a_.store_imm(field(&frame().vectors_loaded), 0, false);
+    a_.mov(kAx, k11, false);
+    a_.alu_imm(Alu::Add, kSp, 8);
+    for (unsigned i = std::size(kCalleeSaved); i-- > 0;) pop(kCalleeSaved[i]);
+    a_.byte(0xc3);
+    return finish();
+  }
+  const u8* leave() {
+    store_rax_and_flags(false);
+    jump_to(leave_common_);
+    return finish();
+  }
+  const u8* indirect(bool saved) {
+    a_.store(field(&context_.state.rip), k10);
+    a_.mov_imm(k11, kLeftIndirect);
+    store_rax_and_flags(saved);
+    jump_to(leave_common_);
+    return finish();
+  }
+
+  // on_site(context, id) gives the code to go on with, or null.
+  const u8* site_common() {
+    store_guest();
+    if_vectors(frame().vector_save);
+    a_.load(kDi, field(&frame().context));
+    a_.mov(kSi, k11, false);
+    a_.call(field(&frame().on_site));
+    a_.mov(k10, kAx);
+    a_.bytes({0x48, 0x85, 0xc0});  // TEST RAX, RAX
+    const Hole go_on = a_.jump(Cc::Nz);
+    a_.store_imm(field(&frame().vectors_loaded), 0, false);
+    a_.mov_imm(kAx, kLeftSite);
+    a_.alu_imm(Alu::Add, kSp, 8);
+    for (unsigned i = std::size(kCalleeSaved); i-- > 0;) pop(kCalleeSaved[i]);
+    a_.byte(0xc3);
+    a_.fill(go_on);
+    if_vectors(frame().vector_enter);
+    load_guest();
+    a_.jump_reg(k10);
+    return finish();
+  }
+  const u8* site(bool saved) {
+    store_rax_and_flags(saved);
+    jump_to(site_common_);
+    return finish();
+  }
+  const u8* signal(const u8* site) {
+    a_.mov_imm(k11, kSignalSite);
+    jump_to(site);
+    return finish();
+  }
+
+  Stubs::Vectors vectors(Width width) {
+    Stubs::Vectors v;
+    move_vectors(width, true);
+    a_.store_imm(field(&frame().vectors_loaded), 1, false);
+    a_.jump_reg(k10);
+    v.load = finish();
+    move_vectors(width, true);
+    a_.byte(0xc3);
+    v.enter = finish();
+    move_vectors(width, false);
+    if (width != Width::Sse) a_.bytes({0xc5, 0xf8, 0x77});  // VZEROUPPER
+    a_.byte(0xc3);
+    v.save = finish();
+    return v;
+  }
+  void move_vectors(Width width, bool load) {
+    const cpu::VectorState& v = context_.state.vector;
+    for (u8 n = 0; n < (width == Width::Avx512 ? 32 : 16); ++n) vector(width, n, load, field(&v.zmm[n]));
+    if (width == Width::Avx512)
+      for (u8 n = 0; n < 8; ++n) {  // KMOVQ
+        a_.bytes({0x65, 0xc4, 0xe1, 0xf8, static_cast<u8>(load ? 0x90 : 0x91)});
+        a_.operand(n, field(&v.k[n]));
+      }
+    mxcsr(load ? 2 : 3, &v.mxcsr);
+    if (!load) mxcsr(2, &frame().host_mxcsr);
+  }
+  void vector(Width width, u8 n, bool load, const Mem& m) {
+    a_.byte(0x65);
+    if (width == Width::Sse) {  // MOVUPS
+      if (n >= 8) a_.byte(0x44);
+      a_.bytes({0x0f, static_cast<u8>(load ? 0x10 : 0x11)});
+    } else if (width == Width::Avx) {  // VMOVDQU, VEX.256.F3.0F
+      a_.bytes({0xc5, static_cast<u8>((n >= 8 ? 0 : 0x80) | 0x7e), static_cast<u8>(load ? 0x6f : 0x7f)});
+    } else {  // VMOVDQU64, EVEX.512.F3.0F.W1
+      const u8 p0 = static_cast<u8>((n & 8 ? 0 : 0x80) | 0x60 | (n & 16 ? 0 : 0x10) | 1);
+      a_.bytes({0x62, p0, 0xfe, 0x48, static_cast<u8>(load ? 0x6f : 0x7f)});
+    }
+    a_.operand(n, m);
+  }
+  void mxcsr(u8 extension, const u32* p) {
+    a_.bytes({0x65, 0x0f, 0xae});
+    a_.operand(extension, field(p));
+  }
+
+  void push(u8 r) {
+    if (r >= 8) a_.byte(0x41);
+    a_.byte(static_cast<u8>(0x50 | (r & 7)));
+  }
+  void pop(u8 r) {
+    if (r >= 8) a_.byte(0x41);
+    a_.byte(static_cast<u8>(0x58 | (r & 7)));
+  }
+
+  CodeArena& arena_;
+  interp::Context& context_;
+  Assembler a_;
+  const u8* leave_common_ = nullptr;
+  const u8* site_common_ = nullptr;
+};
+
+}  // namespace
+
+Stubs make_stubs(CodeArena& arena, interp::Context& context) { return StubWriter(arena, context).write(); }
+
+}  // namespace tandem::jit

@@ -1,0 +1,50 @@
+// A block in host code, and what the runtime must know of it.
+#pragma once
+
+#include <vector>
+
+#include "core/interp/block.h"
+
+namespace tandem::jit {
+
+struct Translation;
+
+// In a site's instruction number: nothing is to be executed, somebody asked for attention.
+inline constexpr u16 kAttention = 0x8000;
+
+// A direct exit: a jump that goes to its stub, or to the translation behind it.
+struct Link {
+  Translation* from = nullptr;
+  Translation* to = nullptr;
+  u32 field = 0;   // offset in the code of the jump's 32-bit distance
+  u32 stub = 0;    // offset of the code that leaves to the dispatcher
+  u64 target = 0;  // guest rip
+};
+
+// Registers that an instruction borrowed while it ran, kept in TierFrame::spill.
+struct Borrowed {
+  u16 insn = 0;
+  u8 registers[2] = {0xff, 0xff};
+};
+
+struct Translation {
+  interp::Block* block = nullptr;
+  Translation* next = nullptr;  // of the same block, for another rip or mode
+  u64 rip = 0;                  // of the first instruction: targets and RIP-relative addresses are built in
+  u32 mode = 0;                 // translation_mode() at the time
+  u8 mode_index = 0;            // of its jump table
+  bool valid = true;
+  const u8* code = nullptr;
+  u32 size = 0;
+  u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in R10 and looks whether it is this one
+  u32 counted_from = 0;     // first instruction that runs with the block's count taken from the budget
+  std::vector<u32> starts;  // offset of each instruction, and of the end
+  std::vector<Borrowed> borrowed;
+  std::vector<u32> links;     // ids of its exits
+  std::vector<u32> incoming;  // ids of exits that lead here
+
+  const u8* start_of(u32 insn) const { return code + starts[insn]; }
+  bool contains(const u8* pc) const { return pc >= code && pc < code + size; }
+};
+
+}  // namespace tandem::jit
