@@ -19,6 +19,7 @@ struct TierFrame {
   u64 flags = 0;         // guest flags: AH as LAHF gives it, AL = OF
   u64 spill[2] = {};     // guest registers that an instruction borrows
   u32 vectors_loaded = 0;
+  u32 branch_site = 0;  // of the indirect branch that was taken last
   u32 host_mxcsr = 0x1f80;
 };
 

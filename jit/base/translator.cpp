@@ -405,6 +405,8 @@ void Translator::condition(const Insn& insn, const Decoded& d) {
 
 // To the guest rip in R10.
 void Translator::indirect_exit() {
+  a_.store_imm(gs(offset(&context_.tier.branch_site)),
+               static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
   a_.bytes({0x45, 0x0f, 0xb7, 0xda});  // MOVZX R11D, R10W
   a_.jump(Mem{kNone, k11, 3, static_cast<i32>(reinterpret_cast<u64>(table_)), false});
 }

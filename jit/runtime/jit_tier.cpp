@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/assert.h"
+#include "core/isa/op.h"
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_signals.h"
 #include "core/semantics/table.h"
@@ -31,6 +32,8 @@ u32 translation_mode(Context& c) {
 // TierFrame::flags has AH as LAHF gives it and OF in AL.
 u64 rflags_of(u64 slot) { return (slot >> 8 & 0xd5) | (slot & 1 ? cpu::kOf : 0); }
 u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags & cpu::kOf ? 1 : 0); }
+
+bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 }  // namespace
 
@@ -186,7 +189,10 @@ bool JitTier::run(Context& c, Block& block) {
   if (left == kLeftSite) return true;
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.left = Step::Branch;
-  if (left == kLeftIndirect) return true;
+  if (left == kLeftIndirect) {
+    if (!is_canonical(c.state.rip)) fault_at_branch(c);
+    return true;
+  }
   c.state.rip = links_[left].target;
   pending_link_ = left;
   return true;
@@ -194,6 +200,16 @@ bool JitTier::run(Context& c, Block& block) {
 
 const u8* JitTier::on_site(Context* context, u32 id) {
   return static_cast<JitTier*>(context->upper)->execute_site(*context, id);
+}
+
+// The branch that led to an address which is none faults itself (SDM vol. 1, 3.3.7.1): back to before it.
+void JitTier::fault_at_branch(Context& c) {
+  const Site& site = sites_[c.tier.branch_site];
+  const isa::Insn& insn = site.in->block->insns[site.insn];
+  u64& rsp = c.state.gpr[cpu::kRsp];
+  if (insn.op == isa::Op::CALL_INDIRECT) rsp += 8;
+  if (insn.op == isa::Op::RET) rsp -= 8 + (insn.kind[0] == isa::OperandKind::Imm ? insn.imm & 0xffff : 0);
+  execute_site(c, c.tier.branch_site);
 }
 
 JitTier::Site JitTier::site_of_signal(Context& c) {

@@ -59,6 +59,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   static const u8* on_site(interp::Context* context, u32 id);
   const u8* execute_site(interp::Context& context, u32 id);
   Site site_of_signal(interp::Context& context);
+  void fault_at_branch(interp::Context& context);
 
   JitOptions options_;
   std::unique_ptr<semantics::CodeArena> arena_;
