@@ -101,11 +101,11 @@ Kind kind_of(Op op) {
   case Op::SET##cc:   \
   case Op::CMOV##cc:
       CONDITION(O)
-      CONDITION(NO) CONDITION(B) CONDITION(NB) CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE)
-          CONDITION(S) CONDITION(NS) CONDITION(P) CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE)
-              CONDITION(NLE)
+      CONDITION(NO)
+      CONDITION(B) CONDITION(NB) CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE) CONDITION(S)
+          CONDITION(NS) CONDITION(P) CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE) CONDITION(NLE)
 #undef CONDITION
-                  return Kind::User;
+              return Kind::User;
     case Op::NOP:
     case Op::PAUSE:
     case Op::ENDBR32:
@@ -129,11 +129,11 @@ bool is_condition(Op op) {
   switch (op) {
 #define CONDITION(cc) case Op::J##cc:
     CONDITION(O)
-    CONDITION(NO) CONDITION(B) CONDITION(NB) CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE)
-        CONDITION(S) CONDITION(NS) CONDITION(P) CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE)
-            CONDITION(NLE)
+    CONDITION(NO)
+    CONDITION(B) CONDITION(NB) CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE) CONDITION(S)
+        CONDITION(NS) CONDITION(P) CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE) CONDITION(NLE)
 #undef CONDITION
-                return true;
+            return true;
     default: return false;
   }
 }
@@ -235,6 +235,12 @@ Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
   return memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
 }
 
+bool Translator::may_fault(const Insn& insn, Form form) {
+  if (form == Form::Nothing || form == Form::Lea) return false;
+  const bool quiet = kind_of(insn.op) == Kind::User && insn.op != Op::DIV && insn.op != Op::IDIV;
+  return form != Form::Copy || !quiet;
+}
+
 std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
                                       const u64* table) {
   t_ = &t;
@@ -252,9 +258,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
     const Insn& insn = t.block->insns[i];
     forms_[i] = form_of(insn, decoded_[i]);
     uses[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
-    const bool may_fault = forms_[i] != Form::Copy && forms_[i] != Form::Nothing && forms_[i] != Form::Lea;
-    if (options_.exact_flags && (may_fault || insn.op == Op::DIV || insn.op == Op::IDIV))
-      uses[i].reads = kAllFlags;
+    if (options_.exact_flags && may_fault(insn, forms_[i])) uses[i].reads = kAllFlags;
   }
   live_ = live_flags(uses);
 
@@ -383,8 +387,7 @@ void Translator::exit_to(u64 target) {
     return;
   }
   a_.mov_imm(k10, target);
-  a_.jump(
-      Mem{kNone, kNone, 0, static_cast<i32>(reinterpret_cast<u64>(table_) + 8 * (target & 0xffff)), false});
+  a_.jump(gs(offset(table_ + (target & 0xffff))));
 }
 
 void Translator::conditional_exit_to(u8 cc, u64 target) {
@@ -408,7 +411,7 @@ void Translator::indirect_exit() {
   a_.store_imm(gs(offset(&context_.tier.branch_site)),
                static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
   a_.bytes({0x45, 0x0f, 0xb7, 0xda});  // MOVZX R11D, R10W
-  a_.jump(Mem{kNone, k11, 3, static_cast<i32>(reinterpret_cast<u64>(table_)), false});
+  a_.jump(Mem{kNone, k11, 3, offset(table_), true});
 }
 
 void Translator::exit_stubs() {

@@ -74,6 +74,7 @@ class Translator {
   void decode(std::span<const u8> bytes);
   Form form_of(const isa::Insn& insn, const Decoded& d) const;
   Form host_form_of(const isa::Insn& insn, const Decoded& d) const;
+  static bool may_fault(const isa::Insn& insn, Form form);
   bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
 
   void checked_entry();

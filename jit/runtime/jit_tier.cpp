@@ -83,14 +83,14 @@ bool JitTier::prepare(Context& c) {
   return true;
 }
 
-u8 JitTier::mode_index(u32 mode) {
+u8 JitTier::mode_index(const Context& context, u32 mode) {
   for (std::size_t i = 0; i < tables_.size(); ++i)
     if (tables_[i].mode == mode) return static_cast<u8>(i);
   if (tables_.size() == kMaxModes) {
     drop_all();
     tables_.clear();
   }
-  auto table = JumpTable::create(stubs_.indirect);
+  auto table = JumpTable::create(stubs_.indirect, &context);
   if (!table) return 0xff;
   tables_.push_back({mode, table.take()});
   return static_cast<u8>(tables_.size() - 1);
@@ -104,7 +104,7 @@ Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
 
 Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
   if (arena_->room() < kReserve) drop_all();
-  const u8 index = mode_index(mode);
+  const u8 index = mode_index(c, mode);
   const u8* bytes = c.memory->host(Gpa{block.key.physical});
   if (index == 0xff || !bytes || block.crosses()) return nullptr;
   Translation& t = translations_.emplace_back();

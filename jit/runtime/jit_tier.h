@@ -48,7 +48,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
 
   bool prepare(interp::Context& context);
-  u8 mode_index(u32 mode);
+  u8 mode_index(const interp::Context& context, u32 mode);
   Translation* find(interp::Block& block, u64 rip, u32 mode);
   Translation* translate(interp::Context& context, interp::Block& block, u32 mode);
   void connect(u32 link, Translation& to);

@@ -3,17 +3,36 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <string>
 #include <utility>
+
+#include "core/base/bits.h"
 
 namespace tandem::jit {
 
-Result<JumpTable> JumpTable::create(const u8* miss) {
-  void* p =
-      mmap(nullptr, kEntries * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-  if (p == MAP_FAILED) return host_error(std::string("jump table: mmap: ") + std::strerror(errno));
+namespace {
+
+void* map_at(u64 address, u64 bytes) {
+  void* p = mmap(reinterpret_cast<void*>(address), bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+
+// The nearest free place, in steps.
+void* map_near(u64 near, u64 bytes) {
+  constexpr u64 kStep = 1 * MiB, kReach = 2000 * MiB;
+  const u64 start = align_down(near, kStep);
+  for (u64 distance = kStep; distance < kReach; distance += kStep) {
+    if (void* p = map_at(start - distance, bytes)) return p;
+    if (void* p = map_at(start + distance, bytes)) return p;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<JumpTable> JumpTable::create(const u8* miss, const void* near) {
+  void* p = map_near(reinterpret_cast<u64>(near), kEntries * 8);
+  if (!p) return host_error("jump table: no room within 2 GiB of the CPU state");
   JumpTable table(static_cast<u64*>(p), miss);
   std::fill_n(table.entries_, kEntries, table.miss_);
   return table;

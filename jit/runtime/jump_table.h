@@ -13,8 +13,9 @@ class JumpTable {
  public:
   static constexpr u64 kEntries = 0x10000;
 
-  // miss: where an empty entry leads. The table lies below 2 GiB, so that its address fits a displacement.
-  static Result<JumpTable> create(const u8* miss);
+  // miss: where an empty entry leads. The table lies within 2 GiB of `near`, so that their distance fits a
+  // displacement.
+  static Result<JumpTable> create(const u8* miss, const void* near);
   JumpTable(JumpTable&& other) noexcept;
   JumpTable& operator=(JumpTable&&) = delete;
   ~JumpTable();

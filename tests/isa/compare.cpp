@@ -98,7 +98,15 @@ bool has_open_end(std::span<const u8> insn) {
           d.insn.meta.category == ZYDIS_CATEGORY_GATHER || d.insn.meta.category == ZYDIS_CATEGORY_SCATTER);
 }
 
+// Which operand of CMPS is read first is the CPU's choice.
+bool compares_strings(std::span<const u8> insn) {
+  Decoded d;
+  return decode64(insn, d) && d.insn.meta.category == ZYDIS_CATEGORY_STRINGOP &&
+         (d.insn.opcode & 0xfe) == 0xa6;
+}
+
 void forgive_open_end(std::span<const u8> faulting, const RunState& host, RunState& guest) {
+  if (host.fault && guest.fault && compares_strings(faulting)) guest.fault->address = host.fault->address;
   if (!host.fault || !has_open_end(faulting)) return;
   guest.vector = host.vector;
   guest.window = host.window;
@@ -123,6 +131,7 @@ bool Comparer::differs(std::span<const u8> code, const RunState& start, u32 unde
     problem = ran.error().message;
     return true;
   }
+  if (host.fault && !exact_flags_) undefined |= kArithmetic;
   normalise(host, undefined);
   normalise(guest, undefined);
   forgive_open_end(code, host, guest);
@@ -174,7 +183,7 @@ std::string Comparer::compare(const Program& p) {
   RunState host = p.start, guest = p.start;
   native_.run(code, host);
   const auto ran = engine_.run(code, guest);
-  const u32 undefined = undefined_at(p, host);
+  const u32 undefined = undefined_at(p, host) | (host.fault && !exact_flags_ ? kArithmetic : 0);
   normalise(host, undefined);
   normalise(guest, undefined);
   forgive_open_end(instruction_at(p, host.rip), host, guest);

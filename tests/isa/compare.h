@@ -25,7 +25,9 @@ void normalise(RunState& state, u32 undefined_flags);
 
 class Comparer {
  public:
-  Comparer(NativeExecutor& native, EngineExecutor& engine) : native_(native), engine_(engine) {}
+  // exact_flags: see EngineRow.
+  Comparer(NativeExecutor& native, EngineExecutor& engine, bool exact_flags)
+      : native_(native), engine_(engine), exact_flags_(exact_flags) {}
 
   // Empty: no difference. Else a report: the first instruction that differs, as a ready line, and how.
   std::string compare(const Program& program);
@@ -38,6 +40,7 @@ class Comparer {
 
   NativeExecutor& native_;
   EngineExecutor& engine_;
+  bool exact_flags_;
 };
 
 }  // namespace tandem::tests

@@ -105,8 +105,21 @@ std::vector<u8> Generator::random_bytes() {
   return b;
 }
 
+// With EVEX.X set, which means nothing for a general register, AMD's Zen 4 reads an RSP that an earlier CALL
+// or PUSH has not reached yet.
+static bool reads_stale_stack_pointer(const Decoded& d) {
+  if (d.insn.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) return false;
+  for (unsigned i = 0; i < d.insn.operand_count; ++i)
+    if (d.operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, d.operands[i].reg.value) ==
+            ZYDIS_REGISTER_RSP)
+      return true;
+  return false;
+}
+
 bool Generator::allowed(const Decoded& d) const {
-  if (!cpu::isa_allowed(model_, d.insn.meta.isa_set) || !runs_anywhere(d)) return false;
+  if (!cpu::isa_allowed(model_, d.insn.meta.isa_set) || !runs_anywhere(d) || reads_stale_stack_pointer(d))
+    return false;
   for (unsigned i = 0; i < d.insn.operand_count; ++i) {
     const ZydisDecodedOperand& o = d.operands[i];
     if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
