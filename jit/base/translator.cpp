@@ -16,8 +16,17 @@ namespace {
 
 enum class Kind : u8 { Other, User, Nop, Vector };
 
+// isa.def has Jcc, SETcc and CMOVcc for each condition in turn.
+enum class Conditional : u8 { Jump, Set, Move, None };
+Conditional conditional(Op op) {
+  static_assert(static_cast<u16>(Op::CMOVNLE) - static_cast<u16>(Op::JO) == 3 * 16 - 1);
+  const unsigned n = static_cast<u16>(op) - static_cast<u16>(Op::JO);
+  return n < 3 * 16 ? static_cast<Conditional>(n % 3) : Conditional::None;
+}
+
 // What instructions are by their rows: User may run on the host as they are.
 Kind kind_of(Op op) {
+  if (conditional(op) == Conditional::Set || conditional(op) == Conditional::Move) return Kind::User;
   switch (op) {
     case Op::ADD:
     case Op::OR:
@@ -97,17 +106,6 @@ Kind kind_of(Op op) {
     case Op::LFENCE:
     case Op::MFENCE:
     case Op::SFENCE: return Kind::User;
-#define CONDITION(cc) \
-  case Op::SET##cc:   \
-  case Op::CMOV##cc:
-      CONDITION(O)
-      CONDITION(NO)
-      CONDITION(B)
-      CONDITION(NB)
-      CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE) CONDITION(S) CONDITION(NS) CONDITION(P)
-          CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE) CONDITION(NLE)
-#undef CONDITION
-              return Kind::User;
     case Op::NOP:
     case Op::PAUSE:
     case Op::ENDBR32:
@@ -124,21 +122,6 @@ Kind kind_of(Op op) {
     case Op::VZEROALL:
     case Op::HOST: return Kind::Vector;
     default: return Kind::Other;
-  }
-}
-
-bool is_condition(Op op) {
-  switch (op) {
-#define CONDITION(cc) case Op::J##cc:
-    CONDITION(O)
-    CONDITION(NO)
-    CONDITION(B)
-    CONDITION(NB)
-    CONDITION(Z) CONDITION(NZ) CONDITION(BE) CONDITION(NBE) CONDITION(S) CONDITION(NS) CONDITION(P)
-        CONDITION(NP) CONDITION(L) CONDITION(NL) CONDITION(LE) CONDITION(NLE)
-#undef CONDITION
-            return true;
-    default: return false;
   }
 }
 
@@ -225,7 +208,7 @@ Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
     case Op::RET: return plain_stack ? Form::Return : Form::Execute;
     default: break;
   }
-  if (is_condition(insn.op)) return Form::Condition;
+  if (conditional(insn.op) == Conditional::Jump) return Form::Condition;
   switch (kind_of(insn.op)) {
     case Kind::Nop: return Form::Nothing;
     case Kind::Vector: return host_form_of(insn, d);
