@@ -1,6 +1,7 @@
 // The seam between the machine and its engines.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -77,6 +78,9 @@ class Vcpu {
   virtual u64 retired() const = 0;
   virtual Result<void> export_state(CpuState& out) = 0;  // all but .lapic, which the machine owns
   virtual Result<void> import_state(const CpuState& in) = 0;
+  // What the engine counts about itself, for --stats. Not while run() is under way.
+  using Report = std::function<void(std::string_view name, u64 value)>;
+  virtual void statistics(const Report& report) const = 0;
   // Guest code or page tables may have been changed from outside (DMA is covered by PageMarks).
   virtual void flush_translations() = 0;
 };

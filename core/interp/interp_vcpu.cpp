@@ -79,6 +79,10 @@ Result<void> InterpVcpu::import_state(const CpuState& in) {
   return {};
 }
 
+void InterpVcpu::statistics(const Report& report) const {
+  if (tier_) tier_->statistics(report);
+}
+
 void InterpVcpu::flush_translations() { drop_everything(); }
 
 void InterpVcpu::drop_everything() {

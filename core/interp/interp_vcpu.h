@@ -23,6 +23,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   u64 retired() const override;
   Result<void> export_state(cpu::CpuState& out) override;
   Result<void> import_state(const cpu::CpuState& in) override;
+  void statistics(const Report& report) const override;
   void flush_translations() override;
 
   bool code_written(Gpa start, u64 length) noexcept override;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/types.h"
+#include "core/cpu/engine.h"
 
 namespace tandem::interp {
 
@@ -34,6 +35,7 @@ class UpperTier {
   virtual void forget(Block& block) = 0;
   // All blocks go away; nothing runs.
   virtual void clear() = 0;
+  virtual void statistics(const cpu::Vcpu::Report& report) const = 0;
   // How many times the interpreter is to run a block before run() is asked.
   virtual u32 first_runs() const = 0;
 };

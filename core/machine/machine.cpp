@@ -171,6 +171,13 @@ Result<void> Machine::import_cpu(u32 index, const cpu::CpuState& in) {
   return {};
 }
 
+std::map<std::string, u64> Machine::statistics() const {
+  std::map<std::string, u64> all = counters_.values();
+  for (const auto& c : cpus_)
+    c->vcpu->statistics([&](std::string_view name, u64 value) { all[std::string(name)] += value; });
+  return all;
+}
+
 u64 Machine::retired() const {
   u64 sum = 0;
   for (const auto& c : cpus_) sum += c->vcpu->retired();

@@ -71,6 +71,8 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   Result<void> load(snapshot::StateReader& reader);
 
   u64 retired() const;
+  // Counters, and what the vCPUs' engines count about themselves, summed. No vCPU runs.
+  std::map<std::string, u64> statistics() const;
 
   // ExitSink [vcpu-thread]
   void io(bus::IoAccess& access) override;

@@ -244,6 +244,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   for (unsigned i = 0; i < count; ++i) {
     const Insn& insn = t.block->insns[i];
     forms_[i] = form_of(insn, decoded_[i]);
+    t.executes.push_back(forms_[i] == Form::Execute);
     uses[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
     if (options_.exact_flags && may_fault(insn, forms_[i])) uses[i].reads = kAllFlags;
   }

@@ -1,5 +1,7 @@
 #include "jit/runtime/jit_tier.h"
 
+#include <chrono>
+
 #include <algorithm>
 
 #include "core/base/assert.h"
@@ -76,6 +78,7 @@ bool JitTier::prepare(Context& c) {
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
   if (generation_ != c.mapping_generation) {
+    ++figures_.table_clears;
     for (ModeTable& m : tables_) m.table.clear();
     generation_ = c.mapping_generation;
     pending_link_ = kLeftSite;
@@ -112,9 +115,14 @@ Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
   t.rip = c.state.rip;
   t.mode = mode;
   t.mode_index = index;
+  const auto started = std::chrono::steady_clock::now();
   const std::vector<u8> code =
       translator_->translate(t, {bytes, block.bytes}, arena_->next(), tables_[index].table.entries());
   t.code = arena_->append(code);
+  figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
+  ++figures_.translations;
+  figures_.translated_insns += block.count;
+  figures_.code_bytes += code.size();
   ensure(t.code, "room was kept for a block's code");
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
@@ -142,6 +150,7 @@ void JitTier::connect(u32 id, Translation& to) {
 void JitTier::forget(Block& block) {
   for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
     t->valid = false;
+    ++figures_.dropped;
     for (const u32 id : t->incoming) {
       Link& link = links_[id];
       link.to = nullptr;
@@ -168,6 +177,22 @@ void JitTier::drop_all() {
   clear();
 }
 
+void JitTier::statistics(const cpu::Vcpu::Report& report) const {
+  report("jit.retired", figures_.retired);
+  report("jit.translations", figures_.translations);
+  report("jit.translated_insns", figures_.translated_insns);
+  report("jit.code_bytes", figures_.code_bytes);
+  report("jit.translation_ns", figures_.translation_ns);
+  report("jit.entries", figures_.entries);
+  report("jit.table_clears", figures_.table_clears);
+  report("jit.dropped_blocks", figures_.dropped);
+  for (std::size_t i = 0; i < figures_.executed.size(); ++i) {
+    const std::string name = isa::name_of(static_cast<isa::Op>(i));
+    if (figures_.executed[i]) report("jit.executed." + name, figures_.executed[i]);
+    if (figures_.slow[i]) report("jit.slow." + name, figures_.slow[i]);
+  }
+}
+
 u32 JitTier::enter(Context& c, const u8* code) {
   const semantics::SignalScope scope(*arena_, host_frame_);
   prepare_host_thread(reinterpret_cast<u64>(&c));
@@ -185,7 +210,10 @@ bool JitTier::run(Context& c, Block& block) {
   tables_[t->mode_index].table.set(t->rip, t->code);
   c.tier.flags = slot_of(c.flags.rflags());
   c.block = nullptr;
+  ++figures_.entries;
+  const i64 before = c.remaining;
   const u32 left = enter(c, t->code + t->entry);
+  figures_.retired += static_cast<u64>(before - c.remaining);
   if (left == kLeftSite) return true;
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.left = Step::Branch;
@@ -242,6 +270,8 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     c.left = Step::Again;
     return nullptr;
   }
+  auto& counts = t.executes[insn] ? figures_.executed : figures_.slow;
+  ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
   if (step == Step::Next && t.valid) {
     c.tier.flags = slot_of(c.flags.rflags());

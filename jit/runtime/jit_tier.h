@@ -2,11 +2,13 @@
 // needed.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <vector>
 
 #include "core/interp/context.h"
+#include "core/isa/op.h"
 #include "core/semantics/host/host_frame.h"
 #include "jit/base/translator.h"
 #include "jit/runtime/jump_table.h"
@@ -28,6 +30,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   bool run(interp::Context& context, interp::Block& block) override;
   void forget(interp::Block& block) override;
   void clear() override;
+  void statistics(const cpu::Vcpu::Report& report) const override;
   u32 first_runs() const override { return options_.threshold; }
 
  private:
@@ -72,7 +75,17 @@ class JitTier final : public interp::UpperTier, private Ids {
   std::vector<Site> sites_;
   std::vector<Link> links_;
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
-  u64 generation_ = ~u64{0};      // of the mappings that the tables hold for
+  struct Figures {
+    u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
+        dropped = 0;
+    u64 translation_ns = 0;
+    std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
+    std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>
+        slow{};  // translated, but their access was not
+  };
+
+  Figures figures_;
+  u64 generation_ = ~u64{0};  // of the mappings that the tables hold for
 };
 
 }  // namespace tandem::jit

@@ -37,8 +37,9 @@ struct Translation {
   const u8* code = nullptr;
   u32 size = 0;
   u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in R10 and looks whether it is this one
-  u32 counted_from = 0;     // first instruction that runs with the block's count taken from the budget
-  std::vector<u32> starts;  // offset of each instruction, and of the end
+  u32 counted_from = 0;        // first instruction that runs with the block's count taken from the budget
+  std::vector<u32> starts;     // offset of each instruction, and of the end
+  std::vector<bool> executes;  // of each instruction: it is not translated
   std::vector<Borrowed> borrowed;
   std::vector<u32> links;     // ids of its exits
   std::vector<u32> incoming;  // ids of exits that lead here

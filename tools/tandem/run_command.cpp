@@ -87,7 +87,7 @@ class Run {
     if (!settings_.stats.empty()) {
       machine::Machine& m = pc.value()->machine();
       const auto written =
-          write_stats(settings_.stats, m, m.counters().values(), {engine_.name, taken.count()});
+          write_stats(settings_.stats, m, m.statistics(), {engine_.name, taken.count()});
       if (!written) return fail(written.error());
     }
     return exit_status(outcome.value(), *guest);
