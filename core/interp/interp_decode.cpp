@@ -12,6 +12,7 @@ using namespace cpu;
 
 namespace {
 constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = 15;
+constexpr u64 kNoRam = ~u64{1};  // second page of an instruction that ends where no RAM is
 
 isa::Insn make_tail(u32 bytes) {
   isa::Insn tail;
@@ -78,7 +79,8 @@ bool InterpVcpu::decode_one(u64 linear, Block& block) {
   }
   insn.handler = select_handler(insn);
   const unsigned in_page = static_cast<unsigned>(kPageSize - (linear & kPageMask));
-  block.second_page = insn.length > in_page ? raw(second) & ~kPageMask : ~u64{0};
+  const bool in_ram = raw(second) != ~u64{0} && c_.memory->host(second);
+  block.second_page = insn.length > in_page ? (in_ram ? raw(second) & ~kPageMask : kNoRam) : ~u64{0};
   block.bytes = insn.length;
   block.count = 1;
   block.insns[1] = make_tail(insn.length);
@@ -120,15 +122,30 @@ Block* InterpVcpu::find_block() {
   if (!mmu::translate_fetch(c_, linear, physical)) return nullptr;
   const BlockKey key{raw(physical), mode_bits(c_.mode)};
   Block* found = cache_.find(key);
-  if (found && !found->crosses()) return found;
+  if (found && (!found->crosses() || still_crosses(*found, linear))) return found;
   if (!c_.memory->host(physical)) return decode_one(linear, single_) ? &single_ : nullptr;
   if (!found) {
     mark_code(raw(physical));
     if (Block* b = decode_block(linear, physical, kMaxInsns)) return b;
   }
-  // The first instruction crosses into the next page: its mapping is looked at each time.
+  return crossing_block(linear);
+}
+
+// Is the second page of this block's bytes still the one that is mapped behind the first?
+bool InterpVcpu::still_crosses(const Block& block, u64 linear) {
+  Gpa second;
+  return mmu::translate_fetch(c_, (linear | kPageMask) + 1, second) && raw(second) == block.second_page;
+}
+
+// A block of the one instruction that crosses into the next page.
+Block* InterpVcpu::crossing_block(u64 linear) {
   if (!decode_one(linear, single_)) return nullptr;
-  return &single_;
+  if (!single_.crosses() || single_.second_page == kNoRam) return &single_;
+  auto block = std::make_unique<Block>(single_);
+  block->runs_left = ~u32{0};
+  block->upper = nullptr;
+  mark_code(block->second_page);
+  return cache_.add(std::move(block));
 }
 
 }  // namespace tandem::interp

@@ -51,6 +51,8 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void shutdown();
 
   Block* find_block();
+  Block* crossing_block(u64 linear);
+  bool still_crosses(const Block& block, u64 linear);
   Block* decode_block(u64 linear, Gpa physical, unsigned limit);
   bool fetch(u64 linear, u8* bytes, unsigned& available, Gpa& first, Gpa& second);
   bool decode_one(u64 linear, Block& block);

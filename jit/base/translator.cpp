@@ -374,8 +374,19 @@ void Translator::exit_to(u64 target) {
     link_here(target, a_.jump());
     return;
   }
+  exit_by_table(target);
+}
+
+void Translator::exit_by_table(u64 target) {
   a_.mov_imm(k10, target);
   a_.jump(gs(offset(table_ + (target & 0xffff))));
+}
+
+std::vector<u8> Translator::table_exit(u64 target, const u64* table) {
+  a_.clear();
+  table_ = table;
+  exit_by_table(target);
+  return std::move(a_.code());
 }
 
 void Translator::conditional_exit_to(u8 cc, u64 target) {

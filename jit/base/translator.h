@@ -34,6 +34,8 @@ class Translator {
 
   // Code for the block at `rip`, to be placed at `base`; fills t. bytes: the block's guest code. table: of
   // the present mode.
+  // Code that goes to the guest rip `target` by the table. Wherever it is placed.
+  std::vector<u8> table_exit(u64 target, const u64* table);
   std::vector<u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
 
  private:
@@ -115,6 +117,7 @@ class Translator {
   void push_constant(u64 value);
 
   void exit_to(u64 target);
+  void exit_by_table(u64 target);
   void conditional_exit_to(u8 opcode_cc, u64 target);
   void link_here(u64 target, Hole from);
   void indirect_exit();

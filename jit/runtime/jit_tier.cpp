@@ -105,11 +105,20 @@ Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
   return nullptr;
 }
 
+std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block) {
+  const u8* first = c.memory->host(Gpa{block.key.physical});
+  if (!block.crosses()) return {first, block.bytes};
+  const u64 in_first = kPageSize - (block.key.physical & kPageMask);
+  crossing_.assign(first, first + in_first);
+  const u8* second = c.memory->host(Gpa{block.second_page});
+  crossing_.insert(crossing_.end(), second, second + (block.bytes - in_first));
+  return crossing_;
+}
+
 Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
   if (arena_->room() < kReserve) drop_all();
   const u8 index = mode_index(c, mode);
-  const u8* bytes = c.memory->host(Gpa{block.key.physical});
-  if (index == 0xff || !bytes || block.crosses()) return nullptr;
+  if (index == 0xff) return nullptr;
   Translation& t = translations_.emplace_back();
   t.block = &block;
   t.rip = c.state.rip;
@@ -117,7 +126,7 @@ Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
   t.mode_index = index;
   const auto started = std::chrono::steady_clock::now();
   const std::vector<u8> code =
-      translator_->translate(t, {bytes, block.bytes}, arena_->next(), tables_[index].table.entries());
+      translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries());
   t.code = arena_->append(code);
   figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
   ++figures_.translations;
@@ -142,9 +151,18 @@ void JitTier::connect(u32 id, Translation& to) {
   if (!from.valid || from.mode != to.mode || link.target != to.rip ||
       (from.block->key.physical ^ to.block->key.physical) >= kPageSize)
     return;
+  if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
   to.incoming.push_back(id);
   point(link, to.code + to.entry);
+}
+
+// The second page's mapping may change: only the table knows when.
+void JitTier::connect_by_table(const Link& link) {
+  if (arena_->room() < kReserve) return;
+  const std::vector<u8> code =
+      translator_->table_exit(link.target, tables_[link.from->mode_index].table.entries());
+  point(link, arena_->append(code));
 }
 
 void JitTier::forget(Block& block) {

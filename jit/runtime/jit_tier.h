@@ -53,8 +53,10 @@ class JitTier final : public interp::UpperTier, private Ids {
   bool prepare(interp::Context& context);
   u8 mode_index(const interp::Context& context, u32 mode);
   Translation* find(interp::Block& block, u64 rip, u32 mode);
+  std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
   Translation* translate(interp::Context& context, interp::Block& block, u32 mode);
   void connect(u32 link, Translation& to);
+  void connect_by_table(const Link& link);
   void point(const Link& link, const u8* to);
   void drop_all();
   u32 enter(interp::Context& context, const u8* code);
@@ -72,6 +74,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   semantics::HostFrame host_frame_;
   std::vector<ModeTable> tables_;
   std::deque<Translation> translations_;  // in the order of their code
+  std::vector<u8> crossing_;              // of a block in two pages, while it is translated
   std::vector<Site> sites_;
   std::vector<Link> links_;
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
