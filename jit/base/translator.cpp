@@ -253,7 +253,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   checked_entry();
   unsigned counted = 0;
   while (counted < count && live_[counted] != 0) ++counted;
-  if (counted == count) counted = 0;
+  if (counted == count || options_.exact_count) counted = 0;
   t.counted_from = counted;
   bool vectors = false;
   for (unsigned i = 0; i < count; ++i) {

@@ -26,6 +26,7 @@ class Ids {
 
 struct TranslatorOptions {
   bool exact_flags = false;  // dead flags are kept where an instruction may fault, too
+  bool exact_count = false;  // the budget and requests are looked at before the first instruction
 };
 
 class Translator {

@@ -82,7 +82,8 @@ int run(std::span<const char* const> arguments) {
   }
   auto settings = guest_settings(r);
   if (!settings) return tools::fail(settings.error());
-  const jit::JitOptions jit{.threshold = static_cast<u32>(r.threshold), .exact_flags = !r.options.lazy_flags};
+  const jit::JitOptions jit{
+      .threshold = static_cast<u32>(r.threshold), .exact_flags = !r.options.lazy_flags, .exact_count = true};
   Lockstep machines(
       {"interp", interp::make_interp_engine}, {"jit", [&] { return jit::make_jit_engine(jit); }},
       [&] { return tools::make_guest(settings.value(), {}); }, r.options);
