@@ -44,6 +44,8 @@ class Lockstep {
   Result<Verdict> run(const Progress& progress = {});
 
   const SideSpec& spec(unsigned n) const { return specs_[n]; }
+  // Where a search starts.
+  u64 origin() const { return origin_; }
   // The first machine alone, after so many instructions; they were run as they are in run().
   Result<std::unique_ptr<Side>> first_at(u64 position);
 

@@ -42,10 +42,11 @@ class Side {
 
   const std::string& name() const { return spec_.name; }
   devices::Pc& pc() { return *pc_; }
+  const cpu::CpuModel& model() const { return guest_->model; }
   // Instructions since power-on.
   u64 position() { return loaded_at_ + pc_->machine().retired(); }
   const std::optional<machine::RunOutcome>& ended() const { return ended_; }
-  const std::string output() const { return transcript_->text(); }
+  std::string output() const { return transcript_->text(); }
 
   // Runs until position() is `to`, or the guest's end.
   Result<void> advance(u64 to);
