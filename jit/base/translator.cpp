@@ -311,20 +311,22 @@ void Translator::execute() {
 
 // --- The block's head -------------------------------------------------------------------------------------
 
-// Who comes from a jump table has the rip in R10: it may be another with the same low bits.
+// Who comes from a jump table has the rip in R10: it may be another with the same low bits. The flags are
+// left alone even where they are dead in this block: in the one that was meant they may be live.
 void Translator::checked_entry() {
-  current_ = 0;
-  const bool save = live_[0] != 0;
-  if (save) save_flags(k11);
-  const i32 low = static_cast<i32>(t_->rip);
-  if (static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
-    a_.alu_imm(Alu::Cmp, k10, low);
+  const u64 negative = 0 - t_->rip;
+  const i32 low = static_cast<i32>(negative);
+  a_.mov(k11, kCx);
+  if (static_cast<u64>(static_cast<i64>(low)) == negative) {
+    a_.lea(kCx, at(k10, low));
   } else {
-    a_.mov_imm(k11, t_->rip);
-    a_.bytes({0x4d, 0x39, 0xda});  // CMP R10, R11
+    a_.mov_imm(kCx, negative);
+    a_.lea(kCx, Mem{kCx, k10, 0, 0, false});
   }
-  jump_to(Cc::Nz, save ? stubs_.indirect_saved : stubs_.indirect);
-  if (save) restore_flags(k11);
+  a_.bytes({0xe3, 8});  // JRCXZ over the next two
+  a_.mov(kCx, k11);
+  jump_to(stubs_.indirect);
+  a_.mov(kCx, k11);
   t_->entry = a_.size();
 }
 
@@ -359,7 +361,6 @@ void Translator::ensure_vectors(unsigned i) {
 // --- Exits ------------------------------------------------------------------------------------------------
 
 void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
-void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
 
 void Translator::link_here(u64 target, Hole from) {
   const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target});

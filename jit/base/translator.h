@@ -120,7 +120,6 @@ class Translator {
   void link_here(u64 target, Hole from);
   void indirect_exit();
   void jump_to(const u8* code);
-  void jump_to(Cc cc, const u8* code);
 
   i32 offset(const void* field) const {
     return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
