@@ -248,6 +248,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
     uses[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
     if (options_.exact_flags && may_fault(insn, forms_[i])) uses[i].reads = kAllFlags;
   }
+  if (options_.exact_flags) execute_undefined(uses);
   live_ = live_flags(uses);
 
   checked_entry();
@@ -304,6 +305,18 @@ void Translator::emit(unsigned i) {
   }
 }
 
+// Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
+void Translator::execute_undefined(std::span<FlagUse> uses) {
+  u32 live = kAllFlags;
+  for (std::size_t i = uses.size(); i-- > 0;) {
+    if (forms_[i] != Form::Execute && (undefined_flags(decoded_[i].insn) & live)) {
+      forms_[i] = Form::Execute;
+      uses[i] = kExecutedFlags;
+    }
+    live = (live & ~uses[i].kills) | uses[i].reads;
+  }
+}
+
 void Translator::execute() {
   a_.mov_imm(k11, ids_.new_site(*t_, static_cast<u16>(current_)));
   jump_to(stubs_.site);
@@ -332,7 +345,7 @@ void Translator::checked_entry() {
 
 // Takes the block's instructions from the budget, and looks whether somebody asked for attention.
 void Translator::count_block(unsigned i) {
-  const bool save = live_[i] != 0;
+  const bool save = live_[i] != 0 || options_.exact_flags;
   if (save) save_flags(k10);
   borrowed_[0] = borrowed_[1] = kNone;
   flags_saved_ = save;

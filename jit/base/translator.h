@@ -25,7 +25,8 @@ class Ids {
 };
 
 struct TranslatorOptions {
-  bool exact_flags = false;  // dead flags are kept where an instruction may fault, too
+  // Dead flags are kept where an instruction may fault, too, and undefined ones are the interpreter's.
+  bool exact_flags = false;
   bool exact_count = false;  // the budget and requests are looked at before the first instruction
 };
 
@@ -78,6 +79,7 @@ class Translator {
   static bool may_fault(const isa::Insn& insn, Form form);
   bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
 
+  void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
   void count_block(unsigned insn);
   void ensure_vectors(unsigned insn);
