@@ -128,7 +128,7 @@ Result<Finding> Lockstep::search(u64 equal, u64 different) {
 Result<void> Lockstep::narrow(Finding& found) {
   const u64 end = found.seen_at;
   u64 guilty = end - std::min(end - origin_, kLongestBlock), innocent = end;
-  found.narrowed = false;
+  found.narrowed = guilty == origin_;  // a stop at the origin is none
   for (u64 stop = end - 1; innocent - guilty > 1; stop = guilty + (innocent - guilty) / 2) {
     TANDEM_TRY_ASSIGN(difference, probe(stop, end));
     if (difference.equal()) {

@@ -38,9 +38,7 @@ Result<std::unique_ptr<Side>> Side::create(const SideSpec& spec, const GuestMake
   side->guest_ = std::move(guest);
   cpu::CpuModel& model = side->guest_->model;
   devices::PcConfig& config = side->guest_->config;
-  // The host's random numbers are others in each run.
-  for (const cpu::Feature f : {cpu::Feature::rdrand, cpu::Feature::rdseed})
-    model.features.reset(static_cast<std::size_t>(f));
+  model.repeatable_random = true;
   config.model = &model;
   config.clock = machine::ClockKind::Counted;
   config.date = [] { return kDate; };
