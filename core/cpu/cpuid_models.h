@@ -25,6 +25,7 @@ struct CpuModel {
   unsigned physical_bits = 40;
   u64 tsc_hz = 1'000'000'000;  // set by the machine: what CPUID leaf 0x15 announces
   unsigned vcpus = 1;
+  bool repeatable_random = false;  // RDRAND and RDSEED follow from the TSC: for runs that are to repeat
   std::bitset<static_cast<unsigned>(Feature::kCount)> features;
 
   bool has(Feature f) const { return features.test(static_cast<unsigned>(f)); }

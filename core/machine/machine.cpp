@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "core/base/assert.h"
 
 namespace tandem::machine {
@@ -74,11 +77,28 @@ RunOutcome Machine::run() {
   for (u32 i = 0; i < vcpu_count(); ++i) cpus_[i]->thread = std::thread([this, i] { run_cpu(i); });
   for (const auto& c : cpus_) c->thread.join();
   if (host_clock_) host_clock_->pause();
+  return take_outcome().value_or(RunOutcome{});
+}
+
+std::optional<RunOutcome> Machine::run_for(u64 instructions) {
+  ensure(counted_clock_, "run_for needs the counted clock");
+  Cpu& c = *cpus_[0];
+  const u64 end = c.vcpu->retired() + instructions;
+  while (!stopping_ && c.vcpu->retired() < end) {
+    cpu::RunBudget budget = budget_to_deadline();
+    budget.instructions = std::min(budget.instructions, end - c.vcpu->retired());
+    const cpu::Stop stopped = c.vcpu->run(budget, *this);
+    if (stopped.why != cpu::StopReason::Halted) handle_stop(0, stopped);
+    else if (!c.wake.exchange(0) && !counted_clock_->skip_to_deadline())
+      stop({RunOutcome::Kind::Stopped, 0, "halted, and no timer is armed"});
+  }
+  return take_outcome();
+}
+
+std::optional<RunOutcome> Machine::take_outcome() {
   std::lock_guard lock(outcome_mutex_);
-  RunOutcome outcome = std::move(outcome_).value_or(RunOutcome{});
-  outcome_.reset();
   stopping_ = false;
-  return outcome;
+  return std::exchange(outcome_, std::nullopt);
 }
 
 void Machine::stop(RunOutcome outcome) {
@@ -96,17 +116,20 @@ void Machine::stop(RunOutcome outcome) {
 
 void Machine::run_cpu(u32 index) {
   Cpu& c = *cpus_[index];
-  while (!stopping_) {
-    cpu::RunBudget budget;
-    if (counted_clock_) {
-      counted_clock_->run_timers();
-      if (const auto next = counted_clock_->next_deadline()) {
-        const i64 distance = raw(*next) - raw(counted_clock_->now());
-        budget.instructions = distance > 0 ? static_cast<u64>(distance) : 1;
-      }
-    }
-    if (!handle_stop(index, c.vcpu->run(budget, *this))) return;
+  while (!stopping_)
+    if (!handle_stop(index, c.vcpu->run(budget_to_deadline(), *this))) return;
+}
+
+// Runs the timers that are due; the budget lasts until the next one.
+cpu::RunBudget Machine::budget_to_deadline() {
+  cpu::RunBudget budget;
+  if (!counted_clock_) return budget;
+  counted_clock_->run_timers();
+  if (const auto next = counted_clock_->next_deadline()) {
+    const i64 distance = raw(*next) - raw(counted_clock_->now());
+    budget.instructions = distance > 0 ? static_cast<u64>(distance) : 1;
   }
+  return budget;
 }
 
 bool Machine::handle_stop(u32 index, const cpu::Stop& stop_) {

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,6 +61,10 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
 
   // Runs all vCPUs, each on a thread, until stop() is called by somebody; can be called again after.
   RunOutcome run();
+  // Only with the counted clock: runs the vCPU on the caller's thread until it has retired `instructions`
+  // more, or something else ends the run (a halt that no timer will end: Stopped). Empty: the number was
+  // reached.
+  std::optional<RunOutcome> run_for(u64 instructions);
   // Ends run() with this outcome; the first caller wins. [any-thread]
   void stop(RunOutcome outcome);
 
@@ -96,6 +101,8 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   explicit Machine(std::unique_ptr<mem::GuestMemory> memory) : memory_(std::move(memory)) {}
   Result<void> add_cpus(const MachineConfig& config, cpu::Engine& engine);
   void run_cpu(u32 index);
+  cpu::RunBudget budget_to_deadline();
+  std::optional<RunOutcome> take_outcome();
   bool handle_stop(u32 index, const cpu::Stop& stop);  // false: the thread ends
   void wait_for_signal(Cpu& cpu);
 

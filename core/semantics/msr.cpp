@@ -209,12 +209,19 @@ Step cpuid(Cpu& cpu, const Insn&) {
   return Step::Next;
 }
 
-// From the host CPU's generator, which the model check guarantees.
+// From the host CPU's generator, which the model check guarantees; or a function of time alone (SplitMix64).
 template <class T>
 Step random(Cpu& cpu, const Insn& insn) {
   unsigned long long value = 0;
-  unsigned char ok;
-  asm volatile("rdrand %0\n\tsetc %1" : "=r"(value), "=qm"(ok) : : "cc");
+  unsigned char ok = 1;
+  if (cpu.model->repeatable_random) {
+    value = (cpu.sink->tsc_ticks(cpu.id) + 1) * 0x9e3779b97f4a7c15;
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+    value = (value ^ value >> 27) * 0x94d049bb133111eb;
+    value ^= value >> 31;
+  } else {
+    asm volatile("rdrand %0\n\tsetc %1" : "=r"(value), "=qm"(ok) : : "cc");
+  }
   set_reg<T>(cpu, insn.reg[0], static_cast<T>(ok ? value : 0));
   cpu.flags.set_rflags(ok ? kCf : 0);
   return Step::Next;

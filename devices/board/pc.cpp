@@ -189,6 +189,17 @@ Result<RunOutcome> Pc::run() {
   }
 }
 
+Result<std::optional<RunOutcome>> Pc::run_for(u64 instructions) {
+  if (!parts_->booted) TANDEM_TRY(parts_->boot(machine::ResetKind::PowerOn));
+  Machine& m = *parts_->machine;
+  const u64 end = m.retired() + instructions;
+  for (;;) {
+    std::optional<RunOutcome> outcome = m.run_for(end - m.retired());
+    if (!outcome || outcome->kind != Kind::Reset || !parts_->config.restart_on_reset) return outcome;
+    TANDEM_TRY(parts_->boot(machine::ResetKind::System));
+  }
+}
+
 Result<void> Pc::reboot() { return parts_->boot(machine::ResetKind::System); }
 
 void Pc::request_stop() { parts_->machine->stop({Kind::Stopped, 0, {}}); }

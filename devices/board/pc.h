@@ -45,6 +45,9 @@ class Pc {
   // Boots on the first call; after Stopped, goes on. Blocks until the guest ends or request_stop().
   // A failing boot loader is an error; everything that a guest does is an outcome.
   Result<RunOutcome> run();
+  // The same for `instructions` at most, on the caller's thread; only with ClockKind::Counted. Empty: so many
+  // were retired, and run_for goes on.
+  Result<std::optional<RunOutcome>> run_for(u64 instructions);
   Result<void> reboot();  // between calls of run(): all devices reset, then the boot loader
   void request_stop();    // [any-thread] run() returns Stopped
   void power_button();    // [any-thread]

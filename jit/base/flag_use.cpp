@@ -39,6 +39,16 @@ FlagUse flag_use(const ZydisDecodedInstruction& insn) {
   return use;
 }
 
+u32 undefined_flags(const ZydisDecodedInstruction& insn) {
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_AND:
+    case ZYDIS_MNEMONIC_OR:
+    case ZYDIS_MNEMONIC_XOR:
+    case ZYDIS_MNEMONIC_TEST: return 0;  // AF is cleared everywhere
+    default: return insn.cpu_flags ? insn.cpu_flags->undefined & kAllFlags : 0;
+  }
+}
+
 std::vector<u32> live_flags(std::span<const FlagUse> uses) {
   std::vector<u32> before(uses.size());
   u32 live = kAllFlags;

@@ -21,6 +21,9 @@ FlagUse flag_use(const ZydisDecodedInstruction& insn);
 // What an instruction does that the interpreter executes: it may look at any flag.
 inline constexpr FlagUse kExecutedFlags{kAllFlags, 0};
 
+// Flags that the manual leaves open, and CPUs and the interpreter do not agree on.
+u32 undefined_flags(const ZydisDecodedInstruction& insn);
+
 // For each instruction the flags that are live before it. All are live behind the last one.
 std::vector<u32> live_flags(std::span<const FlagUse> uses);
 

@@ -248,12 +248,13 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
     uses[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
     if (options_.exact_flags && may_fault(insn, forms_[i])) uses[i].reads = kAllFlags;
   }
+  if (options_.exact_flags) execute_undefined(uses);
   live_ = live_flags(uses);
 
   checked_entry();
   unsigned counted = 0;
   while (counted < count && live_[counted] != 0) ++counted;
-  if (counted == count) counted = 0;
+  if (counted == count || options_.exact_count) counted = 0;
   t.counted_from = counted;
   bool vectors = false;
   for (unsigned i = 0; i < count; ++i) {
@@ -304,6 +305,18 @@ void Translator::emit(unsigned i) {
   }
 }
 
+// Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
+void Translator::execute_undefined(std::span<FlagUse> uses) {
+  u32 live = kAllFlags;
+  for (std::size_t i = uses.size(); i-- > 0;) {
+    if (forms_[i] != Form::Execute && (undefined_flags(decoded_[i].insn) & live)) {
+      forms_[i] = Form::Execute;
+      uses[i] = kExecutedFlags;
+    }
+    live = (live & ~uses[i].kills) | uses[i].reads;
+  }
+}
+
 void Translator::execute() {
   a_.mov_imm(k11, ids_.new_site(*t_, static_cast<u16>(current_)));
   jump_to(stubs_.site);
@@ -311,26 +324,28 @@ void Translator::execute() {
 
 // --- The block's head -------------------------------------------------------------------------------------
 
-// Who comes from a jump table has the rip in R10: it may be another with the same low bits.
+// Who comes from a jump table has the rip in R10: it may be another with the same low bits. The flags are
+// left alone even where they are dead in this block: in the one that was meant they may be live.
 void Translator::checked_entry() {
-  current_ = 0;
-  const bool save = live_[0] != 0;
-  if (save) save_flags(k11);
-  const i32 low = static_cast<i32>(t_->rip);
-  if (static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
-    a_.alu_imm(Alu::Cmp, k10, low);
+  const u64 negative = 0 - t_->rip;
+  const i32 low = static_cast<i32>(negative);
+  a_.mov(k11, kCx);
+  if (static_cast<u64>(static_cast<i64>(low)) == negative) {
+    a_.lea(kCx, at(k10, low));
   } else {
-    a_.mov_imm(k11, t_->rip);
-    a_.bytes({0x4d, 0x39, 0xda});  // CMP R10, R11
+    a_.mov_imm(kCx, negative);
+    a_.lea(kCx, Mem{kCx, k10, 0, 0, false});
   }
-  jump_to(Cc::Nz, save ? stubs_.indirect_saved : stubs_.indirect);
-  if (save) restore_flags(k11);
+  a_.bytes({0xe3, 8});  // JRCXZ over the next two
+  a_.mov(kCx, k11);
+  jump_to(stubs_.indirect);
+  a_.mov(kCx, k11);
   t_->entry = a_.size();
 }
 
 // Takes the block's instructions from the budget, and looks whether somebody asked for attention.
 void Translator::count_block(unsigned i) {
-  const bool save = live_[i] != 0;
+  const bool save = live_[i] != 0 || options_.exact_flags;
   if (save) save_flags(k10);
   borrowed_[0] = borrowed_[1] = kNone;
   flags_saved_ = save;
@@ -359,7 +374,6 @@ void Translator::ensure_vectors(unsigned i) {
 // --- Exits ------------------------------------------------------------------------------------------------
 
 void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
-void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
 
 void Translator::link_here(u64 target, Hole from) {
   const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target});

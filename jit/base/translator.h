@@ -25,7 +25,9 @@ class Ids {
 };
 
 struct TranslatorOptions {
-  bool exact_flags = false;  // dead flags are kept where an instruction may fault, too
+  // Dead flags are kept where an instruction may fault, too, and undefined ones are the interpreter's.
+  bool exact_flags = false;
+  bool exact_count = false;  // the budget and requests are looked at before the first instruction
 };
 
 class Translator {
@@ -79,6 +81,7 @@ class Translator {
   static bool may_fault(const isa::Insn& insn, Form form);
   bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
 
+  void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
   void count_block(unsigned insn);
   void ensure_vectors(unsigned insn);
@@ -122,7 +125,6 @@ class Translator {
   void link_here(u64 target, Hole from);
   void indirect_exit();
   void jump_to(const u8* code);
-  void jump_to(Cc cc, const u8* code);
 
   i32 offset(const void* field) const {
     return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));

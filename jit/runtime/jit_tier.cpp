@@ -64,7 +64,7 @@ bool JitTier::prepare(Context& c) {
     stubs_ = make_stubs(*arena_, c);
     first_block_ = arena_->used();
     translator_ = std::make_unique<Translator>(c, stubs_, static_cast<Ids&>(*this),
-                                               TranslatorOptions{options_.exact_flags});
+                                               TranslatorOptions{options_.exact_flags, options_.exact_count});
     host_frame_.fault_exit = reinterpret_cast<u64>(stubs_.signal);
     c.tier.context = reinterpret_cast<u64>(&c);
     c.tier.on_site = reinterpret_cast<u64>(&on_site);

@@ -23,8 +23,7 @@ class StubWriter {
     s.enter = reinterpret_cast<Stubs::Enter>(reinterpret_cast<u64>(enter()));
     leave_common_ = leave_common();
     s.leave = leave();
-    s.indirect_saved = indirect(true);
-    s.indirect = indirect(false);
+    s.indirect = indirect();
     site_common_ = site_common();
     s.site_saved = site(true);
     s.site = site(false);
@@ -104,10 +103,10 @@ class StubWriter {
     jump_to(leave_common_);
     return finish();
   }
-  const u8* indirect(bool saved) {
+  const u8* indirect() {
     a_.store(field(&context_.state.rip), k10);
     a_.mov_imm(k11, kLeftIndirect);
-    store_rax_and_flags(saved);
+    store_rax_and_flags(false);
     jump_to(leave_common_);
     return finish();
   }

@@ -86,8 +86,7 @@ class Run {
     if (!outcome) return fail(outcome.error());
     if (!settings_.stats.empty()) {
       machine::Machine& m = pc.value()->machine();
-      const auto written =
-          write_stats(settings_.stats, m, m.statistics(), {engine_.name, taken.count()});
+      const auto written = write_stats(settings_.stats, m, m.statistics(), {engine_.name, taken.count()});
       if (!written) return fail(written.error());
     }
     return exit_status(outcome.value(), *guest);

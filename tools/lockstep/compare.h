@@ -1,0 +1,41 @@
+// Whether two machines are the same, and where they are not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/lockstep/side.h"
+
+namespace tandem::lockstep {
+
+// One thing that differs, as text.
+struct Change {
+  std::string name;
+  std::string first, second;
+};
+
+struct MemoryChange {
+  Gpa address;  // a multiple of 8
+  u64 first, second;
+};
+
+struct Comparison {
+  std::vector<Change> fields;        // of the CPU
+  std::vector<Change> surroundings;  // devices, time, output, how the guest ended
+  std::vector<MemoryChange> memory;  // the first few
+  u64 memory_words = 0;              // how many in all
+
+  bool equal() const { return fields.empty() && surroundings.empty() && memory_words == 0; }
+};
+
+struct CompareOptions {
+  bool lazy_flags = false;  // arithmetic flags may differ, in RFLAGS and in its copies in memory
+  bool memory = true;
+};
+
+// How a guest ended.
+std::string end_text(const machine::RunOutcome& outcome);
+
+Result<Comparison> compare(Side& first, Side& second, const CompareOptions& options);
+
+}  // namespace tandem::lockstep
