@@ -66,8 +66,11 @@ struct Cpu {
   const CpuModel* model = nullptr;
   semantics::HostCode* host_code = nullptr;
   u64 physical_mask = 0;  // address bits of a paging-structure entry
-  // Told when mappings or the mode may have changed, so that an engine drops what depends on them.
-  u64 mapping_generation = 0;
+  // Go up when mappings may have changed, so that an engine drops what depends on them: any, or also those of
+  // global pages.
+  u64 mapping_generation = 0, global_generation = 0;
+  mmu::PageFilter
+      code_pages;   // pages whose mapping engines rely on for code since global_generation last changed
   u64 retired = 0;  // instructions completed before the present block
   bool monitor_armed = false;
 

@@ -9,6 +9,7 @@
 
 namespace tandem::interp {
 
+using cpu::Cpu;
 using cpu::Step;
 using isa::Insn;
 
@@ -31,7 +32,9 @@ struct Context : cpu::Cpu {
   i64 remaining = 0;              // of the budget; a block's instructions are taken at its start
   Step left = Step::Next;         // how the handler chain was left, at `current`
   PendingLink link_from;          // to be linked with the block at its rip, if that comes next
-  u64 jump_tag = 0;               // what a JumpEntry must carry to be good now
+  u64 jump_tag = 0, jump_tag_global = 0;  // one of what a JumpEntry must carry to be good now
+  bool page_is_global = false;            // that of the block at rip
+  u32 held = 0;                           // Request bits that wait for the CPU to be able to take them
   TierFrame tier;
   UpperTier* upper = nullptr;  // for its code's way back
   std::array<JumpEntry, kJumpEntries> jumps;
@@ -40,6 +43,18 @@ struct Context : cpu::Cpu {
     return static_cast<unsigned>((rip ^ rip >> 12) & (kJumpEntries - 1));
   }
 };
+
+inline bool is_good(const Context& c, const JumpEntry& e) {
+  return e.rip == c.state.rip &&
+         (e.mode_and_generation == c.jump_tag || e.mode_and_generation == c.jump_tag_global);
+}
+
+// Single steps, breakpoints and shadows need a look between any two instructions.
+inline bool needs_single_step(const Cpu& c) {
+  const cpu::PendingEvents& e = c.state.events;
+  return (c.state.rflags & (cpu::kTf | cpu::kRf)) || (c.state.dr[7] & 0xff) || e.interrupt_shadow_sti ||
+         e.interrupt_shadow_movss;
+}
 
 // A handler executes *insn and jumps to that of the next; it returns only to leave the block.
 using Handler = void(__attribute__((preserve_none)) *)(Context&, const Insn*);

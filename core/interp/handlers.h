@@ -25,7 +25,7 @@ inline const Insn* start_block(Context& c, Block* block) {
 // The block behind an indirect branch (state.rip is set), or null to leave.
 inline const Insn* jump(Context& c) {
   const JumpEntry& e = c.jumps[Context::jump_index(c.state.rip)];
-  if (e.rip == c.state.rip && e.mode_and_generation == c.jump_tag) [[likely]]
+  if (is_good(c, e)) [[likely]]
     return start_block(c, e.block);
   c.left = Step::Branch;
   return nullptr;

@@ -119,7 +119,7 @@ Block* InterpVcpu::find_block() {
     return nullptr;
   }
   Gpa physical;
-  if (!mmu::translate_fetch(c_, linear, physical)) return nullptr;
+  if (!mmu::translate_fetch(c_, linear, physical, &c_.page_is_global)) return nullptr;
   const BlockKey key{raw(physical), mode_bits(c_.mode)};
   Block* found = cache_.find(key);
   if (found && (!found->crosses() || still_crosses(*found, linear))) return found;
@@ -134,13 +134,17 @@ Block* InterpVcpu::find_block() {
 // Is the second page of this block's bytes still the one that is mapped behind the first?
 bool InterpVcpu::still_crosses(const Block& block, u64 linear) {
   Gpa second;
-  return mmu::translate_fetch(c_, (linear | kPageMask) + 1, second) && raw(second) == block.second_page;
+  bool global;
+  if (!mmu::translate_fetch(c_, (linear | kPageMask) + 1, second, &global)) return false;
+  c_.page_is_global &= global;
+  return raw(second) == block.second_page;
 }
 
 // A block of the one instruction that crosses into the next page.
 Block* InterpVcpu::crossing_block(u64 linear) {
   if (!decode_one(linear, single_)) return nullptr;
   if (!single_.crosses() || single_.second_page == kNoRam) return &single_;
+  c_.page_is_global = false;
   auto block = std::make_unique<Block>(single_);
   block->runs_left = ~u32{0};
   block->upper = nullptr;

@@ -62,7 +62,7 @@ Result<void> InterpVcpu::export_state(CpuState& out) {
   out = c_.state;
   out.rflags = c_.rflags();
   out.lapic = lapic;
-  const u32 r = c_.requests.load() | held_;
+  const u32 r = c_.requests.load() | c_.held;
   if (r & kRequestNmi) out.events.nmi_pending = true;
   if (r & kRequestSmi) out.events.smi_pending = true;
   return {};
@@ -72,7 +72,7 @@ Result<void> InterpVcpu::import_state(const CpuState& in) {
   c_.state = in;
   c_.state.zero = 0;
   c_.set_rflags(in.rflags);
-  held_ = (in.events.nmi_pending ? kRequestNmi : 0) | (in.events.smi_pending ? kRequestSmi : 0);
+  c_.held = (in.events.nmi_pending ? kRequestNmi : 0) | (in.events.smi_pending ? kRequestSmi : 0);
   c_.state.events.nmi_pending = c_.state.events.smi_pending = false;
   mmu::flush_all(c_);
   update_mode(c_);
@@ -151,7 +151,7 @@ void InterpVcpu::startup(u8 vector) {
 // Takes over what other threads asked for. What can't be served now is held until an instruction changes
 // that; all that can (STI, POPF, IRET, RSM) come back to the boundary.
 InterpVcpu::Next InterpVcpu::handle_requests(StopReason& why) {
-  held_ |= c_.requests.exchange(0);
+  c_.held |= c_.requests.exchange(0);
   if (take(kRequestCode)) process_code_requests();
   if (take(kRequestInit)) {
     apply_init(c_.state);
@@ -167,8 +167,8 @@ InterpVcpu::Next InterpVcpu::handle_requests(StopReason& why) {
 }
 
 bool InterpVcpu::take(u32 request) {
-  const bool asked = held_ & request;
-  held_ &= ~request;
+  const bool asked = c_.held & request;
+  c_.held &= ~request;
   return asked;
 }
 
@@ -193,7 +193,7 @@ bool InterpVcpu::take_interrupt() {
   if (!(c_.state.rflags & kIf) || !take(kRequestInterrupt)) return false;
   const auto vector = c_.sink->take_interrupt(c_.id);
   if (!vector) return false;
-  if (c_.sink->interrupt_pending(c_.id)) held_ |= kRequestInterrupt;
+  if (c_.sink->interrupt_pending(c_.id)) c_.held |= kRequestInterrupt;
   c_.state.activity = Activity::Running;
   if (!semantics::deliver_interrupt(c_, *vector)) shutdown();
   return true;
@@ -201,7 +201,7 @@ bool InterpVcpu::take_interrupt() {
 
 // Everything that happens between two instructions, in order of priority (SDM vol. 3, table 6-2).
 InterpVcpu::Next InterpVcpu::handle_events(StopReason& why) {
-  if ((held_ || c_.requests.load(std::memory_order_relaxed)) && handle_requests(why) == Next::Stop)
+  if ((c_.held || c_.requests.load(std::memory_order_relaxed)) && handle_requests(why) == Next::Stop)
     return Next::Stop;
   if (c_.state.activity == Activity::WaitForSipi) return why = StopReason::Halted, Next::Stop;
   if (c_.state.activity != Activity::Shutdown && !deliver_debug_traps()) take_interrupt();
@@ -238,24 +238,28 @@ u64 InterpVcpu::linear_rip() const {
   return static_cast<u32>(c_.state.segments[kCs].base + c_.state.rip);
 }
 
-// Single steps, breakpoints and shadows need a look between any two instructions.
-bool InterpVcpu::needs_single_step() const {
-  const PendingEvents& e = c_.state.events;
-  return (c_.state.rflags & (kTf | kRf)) || (c_.state.dr[7] & 0xff) || e.interrupt_shadow_sti ||
-         e.interrupt_shadow_movss;
-}
-
 // The block at rip, by the jump table or by the page walk. Null: fault in cpu.fault.
 Block* InterpVcpu::next_block() {
-  c_.jump_tag = u64{mode_bits(c_.mode)} << 32 | static_cast<u32>(c_.mapping_generation);
+  constexpr u64 kGlobal = 1u << 31, kGenerationBits = kGlobal - 1;
+  if (code_generation_ != c_.global_generation) {
+    c_.code_pages.clear();
+    code_generation_ = c_.global_generation;
+  }
+  const u64 mode = u64{mode_bits(c_.mode)} << 32;
+  c_.jump_tag = mode | (c_.mapping_generation & kGenerationBits);
+  c_.jump_tag_global = mode | kGlobal | (c_.global_generation & kGenerationBits);
   const JumpEntry& e = c_.jumps[Context::jump_index(c_.state.rip)];
-  if (e.rip == c_.state.rip && e.mode_and_generation == c_.jump_tag && e.block->valid) return e.block;
-  return find_block();
+  if (!is_good(c_, e) || !e.block->valid) return find_block();
+  c_.page_is_global = e.mode_and_generation & kGlobal;
+  return e.block;
 }
 
 void InterpVcpu::remember(Block* block) {
   if (block == &single_) return;
-  c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.jump_tag, block};
+  c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip,
+                                                 c_.page_is_global ? c_.jump_tag_global : c_.jump_tag, block};
+  c_.code_pages.add(linear_rip());
+  if (block->crosses()) c_.code_pages.add(linear_rip() + kPageSize);
   const PendingLink& from = c_.link_from;
   if (from.block && from.rip == c_.state.rip) link(from.block, from.slot, block);
 }
@@ -267,7 +271,7 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
     return;
   }
   if (cache_.stored_insns() > kMaxStoredInsns || host_code_->nearly_full()) drop_everything();
-  if (needs_single_step()) return run_single();
+  if (needs_single_step(c_)) return run_single();
   Block* block = next_block();
   if (!block) {
     c_.link_from = {};
@@ -301,7 +305,7 @@ void InterpVcpu::run_single() {
   }
   // RF holds for one instruction; IRET and task switches may set it anew (SDM vol. 3, 17.3.1.1).
   c_.state.rflags &= ~kRf;
-  c_.jump_tag = ~u64{0};  // no chaining into a next block
+  c_.jump_tag = c_.jump_tag_global = ~u64{0};  // no chaining into a next block
   c_.block = &single_;
   --c_.remaining;
   const Insn* first = single_.insns.data();

@@ -44,7 +44,6 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void run_single();
   Block* next_block();
   void remember(Block* block);
-  bool needs_single_step() const;
   bool instruction_breakpoint();
   void after_leave();
   void finish_boundary(const Insn& insn, Step how);
@@ -67,10 +66,10 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   BlockCache cache_;
   Block single_;
   std::unique_ptr<semantics::HostCode> host_code_;
-  u64 retired_base_ = 0;  // instructions retired before this run()
-  i64 budget_ = 0;        // of this run()
+  u64 retired_base_ = 0;     // instructions retired before this run()
+  i64 budget_ = 0;           // of this run()
+  u64 code_generation_ = 0;  // global_generation that c_.code_pages holds for
   bool running_ = false;
-  u32 held_ = 0;  // Request bits that wait for the CPU to be able to take them
   std::thread::id owner_;
 
   struct PageChange {

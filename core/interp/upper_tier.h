@@ -17,6 +17,7 @@ struct TierFrame {
   u64 vector_load = 0;   // code that loads the guest's vector registers and goes on at R10
   u64 vector_enter = 0;  // the same as a function
   u64 vector_save = 0;   // a function
+  u64 host_pc = 0;       // of translated code that is about to be gone to
   u64 flags = 0;         // guest flags: AH as LAHF gives it, AL = OF
   u64 spill[2] = {};     // guest registers that an instruction borrows
   u32 vectors_loaded = 0;

@@ -52,13 +52,11 @@ bool locate(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privil
   const u64 page = static_cast<u64>(out.host - cpu.memory->base()) >> kPageShift;
   const u8 marks = cpu.memory->marks().get(page);
   if (marks & mem::kWatched || has_data_breakpoint(cpu, linear)) return true;
-  TlbBank& bank = cpu.tlb.banks[static_cast<unsigned>(privilege)];
-  const u64 tag = linear & ~kPageMask;
   const u64 addend = reinterpret_cast<u64>(out.host) - linear;
-  bank.read[tlb_index(linear)] = {tag, addend};
+  cpu.tlb.fill(privilege, linear, addend, false, t.global, t.page_shift);
   if (access == Access::Write && t.writable && !(marks & mem::kHoldsCode)) {
     cpu.memory->marks().set(page, mem::kDirty);
-    bank.write[tlb_index(linear)] = {tag, addend};
+    cpu.tlb.fill(privilege, linear, addend, true, t.global, t.page_shift);
   }
   return true;
 }
@@ -232,22 +230,34 @@ bool write_system(Cpu& cpu, u64 linear, const void* from, unsigned size) {
   return transfer_write(cpu, wrap(cpu, linear), static_cast<const u8*>(from), size, system_privilege(cpu));
 }
 
-bool translate_fetch(Cpu& cpu, u64 linear, Gpa& physical) {
+bool translate_fetch(Cpu& cpu, u64 linear, Gpa& physical, bool* global) {
   Translation t;
   const Privilege p = cpu.mode.cpl == 3 ? Privilege::User : Privilege::Supervisor;
   if (!translate(cpu, wrap(cpu, linear), Access::Fetch, p, t)) return false;
   physical = Gpa{t.physical};
+  if (global) *global = t.global;
   return true;
 }
 
 void flush_all(Cpu& cpu) {
   cpu.tlb.flush();
   ++cpu.mapping_generation;
+  ++cpu.global_generation;
+}
+
+void flush_local(Cpu& cpu) {
+  // Without PGE no page is global (SDM vol. 3, 4.10.2.4).
+  if (!(cpu.state.cr4 & kCr4Pge)) return flush_all(cpu);
+  cpu.tlb.flush_local();
+  ++cpu.mapping_generation;
 }
 
 void flush_page(Cpu& cpu, u64 linear) {
+  if (cpu.tlb.may_be_in_large_page(linear)) return flush_all(cpu);
   cpu.tlb.flush_page(linear);
+  if (!cpu.code_pages.may_contain(linear)) return;
   ++cpu.mapping_generation;
+  ++cpu.global_generation;
 }
 
 }  // namespace tandem::mmu

@@ -73,10 +73,12 @@ bool read_system(Cpu& cpu, u64 linear, void* to, unsigned size);
 bool write_system(Cpu& cpu, u64 linear, const void* from, unsigned size);
 
 // Where the next instruction's bytes are: guest physical address of one byte of code. False: fault (#PF).
-bool translate_fetch(Cpu& cpu, u64 linear, Gpa& physical);
+// global: where wanted, whether the page stays over a load of CR3.
+bool translate_fetch(Cpu& cpu, u64 linear, Gpa& physical, bool* global = nullptr);
 
-// Drop cached translations of the vCPU: all, or those of one page.
+// Drop cached translations of the vCPU: all, all but global ones (CR3), or those of one page.
 void flush_all(Cpu& cpu);
+void flush_local(Cpu& cpu);
 void flush_page(Cpu& cpu, u64 linear);
 
 }  // namespace tandem::mmu

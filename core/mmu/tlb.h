@@ -1,7 +1,7 @@
 // The soft TLB: direct-mapped tables from linear page to host address, private to one vCPU.
 #pragma once
 
-#include "core/base/types.h"
+#include "core/mmu/page_filter.h"
 
 namespace tandem::mmu {
 
@@ -22,6 +22,7 @@ inline constexpr unsigned kPrivilegeCount = 3;
 struct TlbBank {
   TlbEntry read[kTlbEntries];
   TlbEntry write[kTlbEntries];
+  u64 local[kTlbEntries / 64] = {};  // bit i: entry i may hold a page that is not global
 };
 
 constexpr unsigned tlb_index(u64 linear) { return (linear >> kPageShift) & (kTlbEntries - 1); }
@@ -31,10 +32,21 @@ struct Tlb {
   TlbBank empty;  // never filled: in use while every access has to take the slow path
 
   Tlb();
+  // page_shift: log2 of the size of the page that linear is in.
+  void fill(Privilege privilege, u64 linear, u64 addend, bool write, bool global, unsigned page_shift);
   void flush();
+  void flush_local();  // all but global pages
+  // Only for a page of 4 KiB: of a larger one there may be many entries.
   void flush_page(u64 linear);
+  bool may_be_in_large_page(u64 linear) const {
+    return large_.may_contain(linear) || huge_.may_contain(linear);
+  }
   // Removes write entries that lead to the host page at `host` (a page that now holds code).
   void protect_host_page(const u8* host);
+
+ private:
+  RegionFilter<22> large_;  // pages of 2 and 4 MiB that entries were made of
+  RegionFilter<30> huge_;   // of 1 GiB
 };
 
 }  // namespace tandem::mmu

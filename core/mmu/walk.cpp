@@ -154,6 +154,7 @@ class Walker {
     out.writable = may_write() && ((entry | wanted) & kDirty);
     out.user = path_.user;
     out.global = entry & kGlobal;
+    out.page_shift = level.shift;
     return Outcome::Done;
   }
 

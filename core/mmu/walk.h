@@ -10,6 +10,7 @@ struct Translation {
   bool writable = false;  // for the privilege asked, W and A/D included: a write entry may be cached
   bool user = false;      // U/S of all levels
   bool global = false;
+  unsigned page_shift = kPageShift;  // log2 of the page's size
 };
 
 // Translates with the checks of `privilege` and sets A (and D for a write). False: #PF in cpu.fault.

@@ -13,11 +13,6 @@ Step gp0(Cpu& cpu) { return raise(cpu, fault(kGeneralProtection, 0)); }
 Step ud(Cpu& cpu) { return raise(cpu, fault(kInvalidOpcode)); }
 bool refuse(Cpu& cpu) { return cpu.fault = fault(kGeneralProtection, 0), false; }
 
-void mappings_changed(Cpu& cpu) {
-  mmu::flush_all(cpu);
-  update_mode(cpu);
-}
-
 // The PAE page-directory-pointer registers are loaded with CR3 and with changes of paging (SDM vol.
 // 3, 4.4.1).
 bool load_pdptes(Cpu& cpu, u64 cr3) {
@@ -74,7 +69,7 @@ bool set_cr3(Cpu& cpu, u64 value) {
     return refuse(cpu);
   if (pae_paging(s.cr0, s.cr4, s.efer) && !load_pdptes(cpu, value)) return false;
   s.cr3 = value & ~(u64{1} << 63);
-  mappings_changed(cpu);
+  mmu::flush_local(cpu);
   return true;
 }
 
@@ -215,7 +210,9 @@ Step invpcid(Cpu& cpu, const Insn& insn) {
   if (type > 3 || (type < 2 && descriptor[0] >> 12)) return gp0(cpu);
   if (type < 2 && !(cpu.state.cr4 & kCr4Pcide) && descriptor[0] != 0) return gp0(cpu);
   if (type == 0 && sign_extend_from(descriptor[1], 48) != descriptor[1]) return gp0(cpu);
-  mmu::flush_all(cpu);
+  if (type == 0) mmu::flush_page(cpu, descriptor[1]);
+  else if (type == 2) mmu::flush_all(cpu);
+  else mmu::flush_local(cpu);
   return Step::EndBlock;
 }
 

@@ -161,7 +161,7 @@ bool switch_task(Cpu& cpu, u16 selector, TaskSwitch how, u64 next_rip, bool has_
   cpu.state.cr0 |= kCr0Ts;
   if (wide && (cpu.state.cr0 & kCr0Pg)) {
     cpu.state.cr3 = t.cr3;
-    mmu::flush_all(cpu);
+    mmu::flush_local(cpu);
   }
   cpu.set_rflags((t.eflags & 0x3f7fd7) | (nests ? kNt : 0));
   for (unsigned i = 0; i < 8; ++i) cpu.state.gpr[i] = t.gpr[i];

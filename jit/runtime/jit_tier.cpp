@@ -77,13 +77,21 @@ bool JitTier::prepare(Context& c) {
   c.tier.vector_load = reinterpret_cast<u64>(v.load);
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
-  if (generation_ != c.mapping_generation) {
-    ++figures_.table_clears;
-    for (ModeTable& m : tables_) m.table.clear();
-    generation_ = c.mapping_generation;
-    pending_link_ = kLeftSite;
-  }
+  follow_mappings(c);
   return true;
+}
+
+void JitTier::follow_mappings(const Context& c) {
+  if (generation_ == c.mapping_generation) return;
+  ++figures_.table_clears;
+  const bool all = global_generation_ != c.global_generation;
+  for (ModeTable& m : tables_) {
+    if (all) m.table.clear();
+    else m.table.clear_local();
+  }
+  generation_ = c.mapping_generation;
+  global_generation_ = c.global_generation;
+  pending_link_ = kLeftSite;
 }
 
 u8 JitTier::mode_index(const Context& context, u32 mode) {
@@ -225,7 +233,7 @@ bool JitTier::run(Context& c, Block& block) {
   if (!t) return false;
   if (pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
-  tables_[t->mode_index].table.set(t->rip, t->code);
+  tables_[t->mode_index].table.set(t->rip, t->code, c.page_is_global);
   c.tier.flags = slot_of(c.flags.rflags());
   c.block = nullptr;
   ++figures_.entries;
@@ -296,8 +304,31 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     if (!counted) c.remaining += t.block->count;
     return t.start_of(insn + 1);
   }
-  c.left = step == Step::Next ? Step::EndBlock : step;
+  if (step == Step::EndBlock || step == Step::Next) {
+    c.remaining += t.block->count - (insn + 1);
+    c.state.rip = semantics::next_rip(c, *c.current);
+    return go_on(c);
+  }
+  if (step == Step::Branch) return go_on(c);
+  c.left = step;
   return nullptr;
+}
+
+// At a boundary with rip and count up to date: on with the next translation if nothing needs the
+// interpreter's look.
+const u8* JitTier::go_on(Context& c) {
+  c.block = nullptr;
+  c.left = Step::Branch;
+  if (c.requests.load(std::memory_order_relaxed) || c.held || c.remaining <= 0 ||
+      c.state.events.debug_traps || c.state.activity != cpu::Activity::Running ||
+      interp::needs_single_step(c) || !prepare(c))
+    return nullptr;
+  const u32 mode = translation_mode(c);
+  const auto table =
+      std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
+  if (table == tables_.end()) return nullptr;
+  c.tier.flags = slot_of(c.flags.rflags());
+  return reinterpret_cast<const u8*>(table->table.entries()[c.state.rip & (JumpTable::kEntries - 1)]);
 }
 
 }  // namespace tandem::jit

@@ -66,6 +66,8 @@ class JitTier final : public interp::UpperTier, private Ids {
   u32 enter(interp::Context& context, const u8* code);
 
   static const u8* on_site(interp::Context* context, u32 id);
+  const u8* go_on(interp::Context& context);
+  void follow_mappings(const interp::Context& context);
   const u8* execute_site(interp::Context& context, u32 id);
   Site site_of_signal(interp::Context& context);
   void fault_at_branch(interp::Context& context);
@@ -92,6 +94,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   };
 
   Figures figures_;
+  u64 global_generation_ = ~u64{0};
   u64 generation_ = ~u64{0};  // of the mappings that the tables hold for
 };
 

@@ -41,16 +41,25 @@ Result<JumpTable> JumpTable::create(const u8* miss, const void* near) {
 JumpTable::JumpTable(JumpTable&& other) noexcept
     : entries_(std::exchange(other.entries_, nullptr)),
       miss_(other.miss_),
-      filled_(std::move(other.filled_)) {}
+      local_(std::move(other.local_)),
+      global_(std::move(other.global_)) {}
 
 JumpTable::~JumpTable() {
   if (entries_) munmap(entries_, kEntries * 8);
 }
 
-void JumpTable::set(u64 rip, const u8* code) {
+void JumpTable::set(u64 rip, const u8* code, bool global) {
   u64& entry = entries_[rip & (kEntries - 1)];
-  if (entry == miss_) filled_.push_back(static_cast<u16>(rip));
+  if (entry == reinterpret_cast<u64>(code)) return;
+  std::vector<u16>& list = global ? global_ : local_;
+  if (list.size() == kEntries) clear_list(list);
   entry = reinterpret_cast<u64>(code);
+  list.push_back(static_cast<u16>(rip));
+}
+
+void JumpTable::clear_list(std::vector<u16>& list) {
+  for (const u16 i : list) entries_[i] = miss_;
+  list.clear();
 }
 
 void JumpTable::remove(u64 rip, const u8* code) {
@@ -59,8 +68,10 @@ void JumpTable::remove(u64 rip, const u8* code) {
 }
 
 void JumpTable::clear() {
-  for (const u16 i : filled_) entries_[i] = miss_;
-  filled_.clear();
+  clear_list(local_);
+  clear_list(global_);
 }
+
+void JumpTable::clear_local() { clear_list(local_); }
 
 }  // namespace tandem::jit

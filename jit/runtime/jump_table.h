@@ -21,17 +21,21 @@ class JumpTable {
   ~JumpTable();
 
   const u64* entries() const { return entries_; }
-  void set(u64 rip, const u8* code);
+  // global: the entry stays over clear_local().
+  void set(u64 rip, const u8* code, bool global);
   // Empties the entry of rip if it leads to code.
   void remove(u64 rip, const u8* code);
   void clear();
+  void clear_local();
 
  private:
+  void clear_list(std::vector<u16>& list);
+
   JumpTable(u64* entries, const u8* miss) : entries_(entries), miss_(reinterpret_cast<u64>(miss)) {}
 
   u64* entries_;
   u64 miss_;
-  std::vector<u16> filled_;
+  std::vector<u16> local_, global_;  // entries that may be filled
 };
 
 }  // namespace tandem::jit

@@ -118,7 +118,7 @@ class StubWriter {
     a_.load(kDi, field(&frame().context));
     a_.mov(kSi, k11, false);
     a_.call(field(&frame().on_site));
-    a_.mov(k10, kAx);
+    a_.mov(k11, kAx);
     a_.bytes({0x48, 0x85, 0xc0});  // TEST RAX, RAX
     const Hole go_on = a_.jump(Cc::Nz);
     a_.store_imm(field(&frame().vectors_loaded), 0, false);
@@ -127,9 +127,11 @@ class StubWriter {
     for (unsigned i = std::size(kCalleeSaved); i-- > 0;) pop(kCalleeSaved[i]);
     a_.byte(0xc3);
     a_.fill(go_on);
+    a_.store(field(&frame().host_pc), k11);
     if_vectors(frame().vector_enter);
     load_guest();
-    a_.jump_reg(k10);
+    a_.load(k10, field(&context_.state.rip));  // for a checked entry
+    a_.jump(field(&frame().host_pc));
     return finish();
   }
   const u8* site(bool saved) {
