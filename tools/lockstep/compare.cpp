@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "core/base/bits.h"
@@ -17,11 +18,19 @@ using cpu::CpuState;
 using mem::GuestMemory;
 
 constexpr std::size_t kMemoryChangesKept = 32;
+static_assert(offsetof(CpuState, gpr) == 0);
+
+// RFLAGS, or a register that a copy of it may have got into.
+bool only_flags_differ(const StateField& field, const CpuState& a, const CpuState& b) {
+  const bool general = field.offset < sizeof a.gpr;  // gpr comes first
+  if (!general && field.name != "rflags") return false;
+  return !((load_le<u64>(field.in(a)) ^ load_le<u64>(field.in(b))) & ~cpu::kArithmeticFlags);
+}
 
 void compare_states(const CpuState& a, const CpuState& b, bool lazy_flags, std::vector<Change>& out) {
   for (const StateField& field : state_fields()) {
     if (std::memcmp(field.in(a), field.in(b), field.size) == 0) continue;
-    if (lazy_flags && field.name == "rflags" && !((a.rflags ^ b.rflags) & ~cpu::kArithmeticFlags)) continue;
+    if (lazy_flags && only_flags_differ(field, a, b)) continue;
     out.push_back({field.name, text_of(field, a), text_of(field, b)});
   }
 }

@@ -29,7 +29,7 @@ struct Comparison {
 };
 
 struct CompareOptions {
-  bool lazy_flags = false;  // arithmetic flags may differ, in RFLAGS and in its copies in memory
+  bool lazy_flags = false;  // the bits of arithmetic flags may differ in RFLAGS, registers, memory
   bool memory = true;
 };
 
