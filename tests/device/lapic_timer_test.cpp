@@ -42,6 +42,8 @@ TEST_F(LapicTimer, OneShot) {
   EXPECT_EQ(read(0, kRegCurrentCount), 0u);
   EXPECT_EQ(read(0, kRegInitialCount), 10'000u);
   EXPECT_EQ(interrupts(50'000), 0u);
+  write(0, kRegLvtTimer, kOneShot | kVector);
+  EXPECT_EQ(interrupts(50'000), 0u) << "a new entry starts nothing";
 }
 
 TEST_F(LapicTimer, OneShotStartsAnewByEachWrite) {
