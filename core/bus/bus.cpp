@@ -63,7 +63,7 @@ void Bus::dispatch(IoAccess& access) {
     std::shared_lock lock(mutex_);
     const Entry* first = find(access.address);
     const Entry* last = access.size == 1 ? first : find(access.address + access.size - 1);
-    whole = first == last;
+    whole = first == last && (!first || access.size <= first->range.widest);
     if (first && whole) {
       handler = first->handler;
       access.offset = access.address - first->range.start;

@@ -16,6 +16,7 @@ namespace tandem::bus {
 struct IoRange {
   u64 start;
   u64 length;
+  u8 widest = 8;  // bytes: wider accesses come one byte at a time, as to an 8-bit ISA card
 };
 
 // Answers accesses. Called by any vCPU thread with no bus lock held, so a handler takes its own lock, and may
@@ -75,7 +76,7 @@ class Bus {
   // Fails where the range overlaps another; the message names both owners. [any-thread]
   Result<Claim> claim(IoRange range, IoHandler& handler, std::string_view owner);
   // Unclaimed reads give all ones, unclaimed writes vanish; both are counted. An access that lies in more
-  // than one claim is split into bytes. [any-thread]
+  // than one claim, or is wider than its claim takes, is split into bytes. [any-thread]
   void dispatch(IoAccess& access);
 
   BusKind kind() const { return kind_; }

@@ -3,22 +3,27 @@
 
 namespace tandem::irq {
 
-void ApicBus::deliver(const ApicMessage& message) {
-  if (message.delivery == Delivery::LowestPriority) {
-    Lapic* best = nullptr;
-    u32 best_priority = ~0u;
-    for (Lapic* l : lapics_) {
-      if (!l->matches(message)) continue;
-      if (const u32 p = l->priority(); p < best_priority) {
-        best = l;
-        best_priority = p;
-      }
-    }
-    if (best) best->accept(message);
+template <class Predicate>
+void ApicBus::deliver_where(const ApicMessage& message, Predicate addressed) {
+  if (message.delivery != Delivery::LowestPriority) {
+    for (Lapic* l : lapics_)
+      if (addressed(*l)) l->accept(message);
     return;
   }
-  for (Lapic* l : lapics_)
-    if (l->matches(message)) l->accept(message);
+  Lapic* best = nullptr;
+  u32 best_priority = ~0u;
+  for (Lapic* l : lapics_) {
+    if (!addressed(*l)) continue;
+    if (const u32 p = l->priority(); p < best_priority) {
+      best = l;
+      best_priority = p;
+    }
+  }
+  if (best) best->accept(message);
+}
+
+void ApicBus::deliver(const ApicMessage& message) {
+  deliver_where(message, [&](const Lapic& l) { return l.matches(message); });
 }
 
 void ApicBus::send(const MsiMessage& message) {
@@ -42,8 +47,7 @@ void ApicBus::deliver_ipi(Lapic& from, u64 icr, u32 destination) {
   const u64 shorthand = bits(icr, 19, 18);
   if (shorthand == 0) return deliver(m);
   if (shorthand == 1) return from.accept(m);
-  for (Lapic* l : lapics_)
-    if (shorthand == 2 || l != &from) l->accept(m);
+  deliver_where(m, [&](const Lapic& l) { return shorthand == 2 || &l != &from; });
 }
 
 void ApicBus::broadcast_eoi(u8 vector) {

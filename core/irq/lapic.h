@@ -76,6 +76,9 @@ class ApicBus final : public MsiTarget {
   PicAcknowledge* pic() { return pic_; }
 
  private:
+  template <class Predicate>
+  void deliver_where(const ApicMessage& message, Predicate addressed);
+
   std::vector<Lapic*> lapics_;
   std::vector<EoiListener*> eoi_;
   PicAcknowledge* pic_ = nullptr;
@@ -124,13 +127,16 @@ class Lapic final {
   bool x2apic() const { return (apic_base() & 0xc00) == 0xc00; }
   bool software_enabled() const { return s_.svr & 0x100; }
   u32 ppr() const;
-  u32 read_reg(u32 reg);
+  std::optional<u32> read_reg(u32 reg);
+  bool read_x2apic(u32 reg, u64& value);
+  bool write_x2apic(u32 reg, u64 value);
   bool write_reg(u32 reg, u32 value);
   void write_lvt(u32& lvt, u32 value, u32 writable);
   bool write_base(u64 value);
   void raise_error(u32 bit);
   void set_irr(u8 vector, bool level);
   void eoi(std::optional<u8>& broadcast);
+  bool write_icr(u64 icr);
   void send_ipi(u64 icr);
   void deliver_lvt(u32 lvt);
   void update();  // recomputes ready_, signals the vCPU on a change to true
@@ -139,6 +145,8 @@ class Lapic final {
   u32 timer_divisor() const;
   u32 timer_mode() const { return (s_.lvt_timer >> 17) & 3; }
   u32 timer_current() const;
+  void set_divide(u32 value);
+  void skip_missed();
   void arm_timer();
   void timer_fired();
 

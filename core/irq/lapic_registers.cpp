@@ -5,7 +5,31 @@
 
 namespace tandem::irq {
 
-u32 Lapic::read_reg(u32 reg) {
+namespace {
+
+// Table 11-6: the bits that a WRMSR may set in x2APIC mode, 0 = read-only or no such register.
+u64 x2apic_writable(u32 reg) {
+  switch (reg) {
+    case kRegTpr:
+    case kRegSelfIpi: return 0xff;
+    case kRegSvr: return 0x3ff;
+    case kRegIcrLow: return 0xffffffff000cdfff;
+    case kRegLvtTimer: return 0x710ff;
+    case kRegLvtThermal:
+    case kRegLvtPmc: return 0x117ff;
+    case kRegLvtLint0:
+    case kRegLvtLint1: return 0x1f7ff;
+    case kRegLvtError: return 0x110ff;
+    case kRegInitialCount: return 0xffffffff;
+    case kRegDivide: return 0xb;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+// Nothing where there is no such register.
+std::optional<u32> Lapic::read_reg(u32 reg) {
   if (reg >= kRegIsr && reg < kRegTmr) return s_.isr[reg - kRegIsr];
   if (reg >= kRegTmr && reg < kRegIrr) return s_.tmr[reg - kRegTmr];
   if (reg >= kRegIrr && reg < kRegEsr) return s_.irr[reg - kRegIrr];
@@ -31,7 +55,7 @@ u32 Lapic::read_reg(u32 reg) {
     case kRegInitialCount: return s_.timer_initial;
     case kRegCurrentCount: return timer_current();
     case kRegDivide: return s_.timer_divide;
-    default: raise_error(kEsrIllegalRegister); return 0;
+    default: return std::nullopt;
   }
 }
 
@@ -65,6 +89,8 @@ bool Lapic::write_reg(u32 reg, u32 value) {
         s_.tsc_deadline = 0;
         if (((value >> 17) & 2) || (s_.lvt_timer >> 17 & 2)) s_.timer_initial = 0;
       }
+      // What a masked timer would have raised is lost.
+      if (s_.lvt_timer & kLvtMasked) skip_missed();
       write_lvt(s_.lvt_timer, value, 0x700ff);
       arm_timer();
       return true;
@@ -79,15 +105,21 @@ bool Lapic::write_reg(u32 reg, u32 value) {
       s_.timer_started = raw(clock_.now());
       arm_timer();
       return true;
-    case kRegDivide: {
-      s_.timer_divide = value & 0xb;
-      arm_timer();
-      return true;
-    }
-    default: raise_error(kEsrIllegalRegister); return false;
+    case kRegDivide: set_divide(value & 0xb); return true;
+    default: return false;
   }
   update();
   return true;
+}
+
+// False: the vector is illegal, and nothing is sent (SDM 11.5.3).
+bool Lapic::write_icr(u64 icr) {
+  s_.icr = icr & ~u64{0x1000};
+  const auto mode = static_cast<Delivery>(bits(icr, 10, 8));
+  const bool has_vector = mode == Delivery::Fixed || mode == Delivery::LowestPriority;
+  if (!has_vector || (icr & 0xff) >= 16) return true;
+  raise_error(kEsrSendIllegalVector);
+  return false;
 }
 
 void Lapic::send_ipi(u64 icr) {
@@ -100,21 +132,24 @@ void Lapic::io(bus::IoAccess& access) {
   const u32 reg = offset >> 4;
   if (access.dir == bus::IoDir::Read) {
     std::lock_guard lock(mutex_);
-    const bool in_register = (offset & 0xf) + access.size <= 4;
-    access.value = in_register ? (read_reg(reg) >> (8 * (offset & 3))) & low_mask(access.size * 8u) : 0;
+    if ((offset & 0xf) + access.size > 4) return;
+    const std::optional<u32> value = read_reg(reg);
+    if (!value) return raise_error(kEsrIllegalRegister);
+    access.value = (*value >> (8 * (offset & 3))) & low_mask(access.size * 8u);
     return;
   }
   if (access.size < 4 || (offset & 0xf)) return;
   const u32 value = static_cast<u32>(access.value);
   std::optional<u8> broadcast;
+  bool send = false;
   {
     std::lock_guard lock(mutex_);
     if (reg == kRegEoi) eoi(broadcast);
-    else if (reg == kRegIcrLow) s_.icr = (s_.icr & ~u64{0xffffffff}) | (value & ~0x1000u);
-    else write_reg(reg, value);
+    else if (reg == kRegIcrLow) send = write_icr((s_.icr & ~u64{0xffffffff}) | value);
+    else if (!write_reg(reg, value)) raise_error(kEsrIllegalRegister);
   }
   if (broadcast) bus_.broadcast_eoi(*broadcast);
-  if (reg == kRegIcrLow) send_ipi(s_.icr);
+  if (send) send_ipi(s_.icr);
 }
 
 bool Lapic::write_base(u64 value) {
@@ -153,35 +188,37 @@ bool Lapic::msr(cpu::MsrAccess& access) {
   }
   if (access.index < kMsrX2apicFirst || access.index > kMsrX2apicLast || !x2apic()) return false;
   const u32 reg = access.index - kMsrX2apicFirst;
-  if (reg == kRegIcrHigh || reg == kRegDfr) return false;
+  return read ? read_x2apic(reg, access.value) : write_x2apic(reg, access.value);
+}
+
+bool Lapic::read_x2apic(u32 reg, u64& value) {
+  if (reg == kRegApr || reg == kRegEoi || reg == kRegDfr || reg == kRegIcrHigh) return false;
+  std::lock_guard lock(mutex_);
+  const std::optional<u32> low = read_reg(reg);
+  if (!low) return false;
+  value = reg == kRegIcrLow ? s_.icr : *low;
+  return true;
+}
+
+bool Lapic::write_x2apic(u32 reg, u64 value) {
+  const bool zero_only = reg == kRegEoi || reg == kRegEsr;
+  if ((value & ~x2apic_writable(reg)) || (!zero_only && !x2apic_writable(reg))) return false;
   std::optional<u8> broadcast;
+  bool send = false;
   {
     std::lock_guard lock(mutex_);
-    const u32 errors = s_.esr_pending;
-    if (read) {
-      if (reg == kRegSelfIpi || reg == kRegEoi) return false;
-      access.value = reg == kRegIcrLow ? s_.icr : read_reg(reg);
-      const bool known = s_.esr_pending == errors;
-      return known;
-    }
-    if (reg == kRegId || reg == kRegLdr) return false;
-    if (reg == kRegIcrLow) {
-      s_.icr = access.value & ~u64{0x1000};
-    } else {
-      if (access.value >> 32) return false;
-      if (reg == kRegEoi || reg == kRegEsr) {
-        if (access.value) return false;
-        if (reg == kRegEoi) eoi(broadcast);
-        else write_reg(reg, 0);
-      } else if (reg == kRegSelfIpi) {
-        set_irr(static_cast<u8>(access.value), false);
-      } else {
-        return write_reg(reg, static_cast<u32>(access.value));
-      }
+    switch (reg) {
+      case kRegEoi: eoi(broadcast); break;
+      case kRegIcrLow: send = write_icr(value); break;
+      case kRegSelfIpi:
+        if (value < 16) raise_error(kEsrSendIllegalVector);
+        else set_irr(static_cast<u8>(value), false);
+        break;
+      default: write_reg(reg, static_cast<u32>(value)); break;
     }
   }
   if (broadcast) bus_.broadcast_eoi(*broadcast);
-  if (reg == kRegIcrLow) send_ipi(s_.icr);
+  if (send) send_ipi(s_.icr);
   return true;
 }
 

@@ -26,6 +26,26 @@ u32 Lapic::timer_current() const {
   return ticks >= s_.timer_initial ? 0 : s_.timer_initial - static_cast<u32>(ticks);
 }
 
+// What would have been raised by now no longer is.
+void Lapic::skip_missed() {
+  if (s_.timer_initial == 0 || s_.timer_started == kTimerExpired || (timer_mode() & kTimerTscDeadline))
+    return;
+  const i64 period = static_cast<i64>(s_.timer_initial) * timer_divisor();
+  const i64 elapsed = raw(clock_.now()) - s_.timer_started;
+  if (timer_mode() == kTimerPeriodic) s_.timer_started += elapsed / period * period;
+  else if (elapsed >= period) s_.timer_started = kTimerExpired;
+}
+
+// The count stays; from here on it goes at the new rate.
+void Lapic::set_divide(u32 value) {
+  if (s_.lvt_timer & kLvtMasked) skip_missed();
+  const u32 counted = s_.timer_initial - timer_current();
+  s_.timer_divide = value;
+  if (s_.timer_started != kTimerExpired)
+    s_.timer_started = raw(clock_.now()) - static_cast<i64>(counted) * timer_divisor();
+  arm_timer();
+}
+
 void Lapic::arm_timer() {
   const bool masked = s_.lvt_timer & kLvtMasked;
   if (timer_mode() & kTimerTscDeadline) {

@@ -38,10 +38,9 @@ void fill_cmos(Rtc& rtc, const mem::GuestMemory& memory, u32 vcpus) {
 
 }  // namespace
 
-Result<void> Pc::Parts::claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner,
-                              bool mmio) {
-  bus::Bus& b = mmio ? machine->mmio() : machine->pio();
-  TANDEM_TRY_ASSIGN(claim, b.claim({start, length}, handler, owner));
+Result<void> Pc::Parts::claim(bus::Bus& bus, bus::IoRange range, bus::IoHandler& handler,
+                              std::string_view owner) {
+  TANDEM_TRY_ASSIGN(claim, bus.claim(range, handler, owner));
   claims.push_back(std::move(claim));
   return {};
 }
@@ -61,7 +60,7 @@ Result<void> Pc::Parts::add_interrupts() {
   TANDEM_TRY(claim(0x20, 2, pic->master_ports(), pic->name()));
   TANDEM_TRY(claim(0xa0, 2, pic->slave_ports(), pic->name()));
   TANDEM_TRY(claim(0x4d0, 2, pic->elcr_ports(), pic->name()));
-  return claim(kIoapicBase, 0x1000, *ioapic, ioapic->name(), true);
+  return claim(m.mmio(), {kIoapicBase, 0x1000}, *ioapic, ioapic->name());
 }
 
 Result<void> Pc::Parts::add_timers() {
@@ -83,7 +82,7 @@ Result<void> Pc::Parts::add_timers() {
   TANDEM_TRY(claim(0x40, 4, pit->ports(), pit->name()));
   TANDEM_TRY(claim(0x61, 1, pit->system_port(), pit->name()));
   TANDEM_TRY(claim(kRtcPorts, 2, *rtc, rtc->name()));
-  return claim(kHpetBase, 0x400, hpet, hpet.name(), true);
+  return claim(m.mmio(), {kHpetBase, 0x400}, hpet, hpet.name());
 }
 
 Result<void> Pc::Parts::add_pci() {
@@ -99,7 +98,7 @@ Result<void> Pc::Parts::add_pci() {
                                      [&m] { m.signal_vcpu(VcpuId{0}, cpu::Signal::Smi, 0); }});
   host_bridge->plug(1, 0, piix3);
   host_bridge->plug(1, 3, *pm);
-  TANDEM_TRY(claim(0xcf8, 8, host_bridge->config_ports(), host_bridge->name()));
+  TANDEM_TRY(claim(m.pio(), {0xcf8, 8}, host_bridge->config_ports(), host_bridge->name()));
   return claim(0xb2, 2, pm->apm_ports(), pm->name());
 }
 
@@ -114,30 +113,30 @@ Result<void> Pc::Parts::add_isa() {
   i8042 = &add<I8042>(irq::LevelIrq(gsi[kKeyboardIrq]), irq::LevelIrq(gsi[kMouseIrq]), reset);
   TANDEM_TRY(claim(0x60, 1, i8042->data_port(), i8042->name()));
   TANDEM_TRY(claim(0x64, 1, i8042->command_port(), i8042->name()));
-  const auto port = [&](std::string_view name, u64 at, u64 length, u8 read_value,
+  const auto port = [&](std::string_view name, bus::IoRange range, u8 read_value,
                         std::function<void(u32)> f) {
     auto& p = add<CallPort>(std::string(name), read_value, std::move(f));
-    return claim(at, length, p, p.name());
+    return claim(m.pio(), range, p, p.name());
   };
   // Bit 0 resets, bit 1 is A20, which is always on.
-  TANDEM_TRY(port("fast-reset", 0x92, 1, 0x02, [reset](u32 v) {
+  TANDEM_TRY(port("fast-reset", {0x92, 1, 1}, 0x02, [reset](u32 v) {
     if (v & 1) reset();
   }));
   CharBackend* debugcon = config.debugcon.get();
   for (unsigned i = 0; i < 2; ++i)
-    TANDEM_TRY(port("debugcon" + std::to_string(i), kDebugconPorts[i], 1, 0xe9, [debugcon](u32 v) {
+    TANDEM_TRY(port("debugcon" + std::to_string(i), {kDebugconPorts[i], 1, 1}, 0xe9, [debugcon](u32 v) {
       const u8 byte = static_cast<u8>(v);
       if (debugcon) debugcon->write({&byte, 1});
     }));
-  TANDEM_TRY(port("pvpanic", kPvpanicPort, 1, 0x03, [&m](u32 v) {
+  TANDEM_TRY(port("pvpanic", {kPvpanicPort, 1, 1}, 0x03, [&m](u32 v) {
     if (v & 3) m.stop({Kind::Panic, v, {}});
   }));
   if (config.debug_exit_port)
-    TANDEM_TRY(
-        port("debug-exit", *config.debug_exit_port, 4, 0, [&m](u32 v) { m.stop({Kind::DebugExit, v, {}}); }));
+    TANDEM_TRY(port("debug-exit", {*config.debug_exit_port, 4}, 0,
+                    [&m](u32 v) { m.stop({Kind::DebugExit, v, {}}); }));
   if (config.exit_port)
-    TANDEM_TRY(
-        port("exit-port", *config.exit_port, 1, 0, [&m](u32 v) { m.stop({Kind::ExitPort, v & 0xff, {}}); }));
+    TANDEM_TRY(port("exit-port", {*config.exit_port, 1, 1}, 0,
+                    [&m](u32 v) { m.stop({Kind::ExitPort, v & 0xff, {}}); }));
   return {};
 }
 

@@ -48,8 +48,11 @@ struct Pc::Parts {
     owned.push_back(std::move(made));
     return device;
   }
-  Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner,
-                     bool mmio = false);
+  Result<void> claim(bus::Bus& bus, bus::IoRange range, bus::IoHandler& handler, std::string_view owner);
+  // Ports of an 8-bit device.
+  Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner) {
+    return claim(machine->pio(), {start, length, 1}, handler, owner);
+  }
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

@@ -63,7 +63,7 @@ void I8042::fill_output() {
       state_.from_mouse = false;
       state_.full = true;
     } else if (state_.keyboard.queue.count && !(state_.mode & kModeKeyboardOff)) {
-      u8 code = state_.keyboard.queue.pop();
+      u8 code = state_.keyboard.pop();
       if (state_.mode & kModeTranslate) {
         if (code == 0xf0) {
           state_.break_prefix = true;
@@ -186,12 +186,12 @@ void I8042::mouse(int dx, int dy, int dz, u8 buttons) {
 
 void I8042::save(snapshot::StateWriter& writer) const {
   std::lock_guard lock(mutex_);
-  snapshot::save_section(writer, name(), 1, state_);
+  snapshot::save_section(writer, name(), 2, state_);
 }
 
 Result<void> I8042::load(snapshot::StateReader& reader) {
   std::lock_guard lock(mutex_);
-  TANDEM_TRY(snapshot::load_section(reader, name(), 1, state_));
+  TANDEM_TRY(snapshot::load_section(reader, name(), 2, state_));
   update_irq();
   return {};
 }

@@ -32,6 +32,12 @@ u8 translate_scan_code(u8 set2) {
 
 void Ps2Keyboard::reply(std::initializer_list<u8> bytes) { queue.push({bytes.begin(), bytes.size()}); }
 
+u8 Ps2Keyboard::pop() {
+  const u8 value = queue.pop();
+  if (value != kResend) last = value;
+  return value;
+}
+
 void Ps2Keyboard::set_defaults() {
   scan_set = 2;
   leds = 0;
@@ -55,6 +61,7 @@ void Ps2Keyboard::write(u8 value) {
     case kScanSet:
     case kSetRate: command = value; return reply({kAck});
     case kEcho: return reply({kEcho});
+    case kResend: return reply({last});
     case kGetId: return reply({kAck, 0xab, 0x83});
     case kEnable: scanning = true; return reply({kAck});
     case kDisable:
@@ -76,6 +83,7 @@ void Ps2Mouse::set_defaults() {
   rate = 100;
   resolution = 2;
   reporting = remote = wrap = scaling = false;
+  std::ranges::fill(moved, 0);
 }
 
 void Ps2Mouse::argument(u8 value) {
@@ -100,14 +108,10 @@ void Ps2Mouse::write(u8 value) {
     case kScale2: scaling = true; break;
     case kResolution:
     case kSetRate: command = value; break;
-    case kStatus:
-      return reply(
-          {kAck,
-           static_cast<u8>((remote ? 0x40 : 0) | (reporting ? 0x20 : 0) | (scaling ? 0x10 : 0) | buttons),
-           resolution, rate});
+    case kStatus: return reply({kAck, status(), resolution, rate});
     case kStream: remote = false; break;
     case kEndWrap: wrap = false; break;
-    case kReadData: reply({kAck}); return packet(0, 0, 0);
+    case kReadData: return read_data();
     case kWrap: wrap = true; break;
     case kRemote: remote = true; break;
     case kGetId: return reply({kAck, id});
@@ -124,6 +128,19 @@ void Ps2Mouse::write(u8 value) {
   reply({kAck});
 }
 
+// The buttons have another order here than in a report.
+u8 Ps2Mouse::status() const {
+  const bool left = buttons & 1, right = buttons & 2, middle = buttons & 4;
+  return static_cast<u8>((remote ? 0x40 : 0) | (reporting ? 0x20 : 0) | (scaling ? 0x10 : 0) |
+                         (left ? 4 : 0) | (middle ? 2 : 0) | (right ? 1 : 0));
+}
+
+void Ps2Mouse::read_data() {
+  reply({kAck});
+  packet(moved[0], moved[1], -std::clamp(moved[2], -8, 7));
+  std::ranges::fill(moved, 0);
+}
+
 void Ps2Mouse::packet(int dx, int dy, int dz) {
   const u8 bytes[4] = {static_cast<u8>(buttons | 8 | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0)),
                        static_cast<u8>(dx), static_cast<u8>(dy), static_cast<u8>(dz)};
@@ -132,7 +149,13 @@ void Ps2Mouse::packet(int dx, int dy, int dz) {
 
 void Ps2Mouse::move(int dx, int dy, int dz, u8 new_buttons) {
   buttons = new_buttons & 7;
-  if (!reporting || remote) return;
+  if (remote) {
+    const int by[] = {dx, dy, dz};
+    for (unsigned i = 0; i < 3; ++i)
+      moved[i] = std::clamp(moved[i] + std::clamp(by[i], -255, 255), -255, 255);
+    return;
+  }
+  if (!reporting) return;
   do {
     const int x = std::clamp(dx, -255, 255), y = std::clamp(dy, -255, 255), z = std::clamp(dz, -8, 7);
     packet(x, y, -z);

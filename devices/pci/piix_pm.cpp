@@ -15,6 +15,7 @@ constexpr u64 kStatus = 0x00, kEnable = 0x02, kControl = 0x04, kTimer = 0x08, kG
               kGpeEnable = 0x0e;
 constexpr u64 kRegionSize = 0x40;
 constexpr u16 kTmr = 0x0001, kGbl = 0x0020, kPowerButton = 0x0100, kRtc = 0x0400;
+constexpr u16 kEvents = kTmr | kGbl | kPowerButton | kRtc;
 constexpr u16 kSciEnable = 0x0001, kSleepEnable = 0x2000;
 constexpr u64 kTimerHz = 3579545;
 constexpr unsigned kTimerBits = 24;
@@ -82,7 +83,7 @@ void PiixPm::update_timer_status() {
 
 void PiixPm::update_sci() {
   update_timer_status();
-  const bool events = state_.status & state_.enable & (kTmr | kGbl | kPowerButton | kRtc);
+  const bool events = state_.status & state_.enable;
   const bool gpe = state_.gpe_status & state_.gpe_enable;
   sci_.set((state_.control & kSciEnable) && (events || gpe));
   if ((state_.enable & kTmr) && !(state_.status & kTmr)) {
@@ -114,7 +115,7 @@ bool PiixPm::write_word(u64 offset, u16 value, u16 mask) {
   const auto merge = [&](u16 old) { return static_cast<u16>((old & ~mask) | (value & mask)); };
   switch (offset) {
     case kStatus: state_.status &= static_cast<u16>(~(value & mask)); break;
-    case kEnable: state_.enable = merge(state_.enable); break;
+    case kEnable: state_.enable = merge(state_.enable) & kEvents; break;
     case kControl: {
       const u16 written = merge(state_.control);
       state_.control = written & static_cast<u16>(~kSleepEnable);

@@ -62,8 +62,9 @@ void Hpet::arm(unsigned n) {
   if (!(state_.config & kEnable)) return timers_[n]->cancel();
   const u64 mask = t.config & k32Bit ? low_mask(32) : low_mask(64);
   u64 distance = (t.comparator - counter()) & mask;
-  if (distance == 0) distance = t.config & kPeriodic ? t.period & mask : mask;
-  deadlines_[n] = time_of(distance);
+  if (distance == 0 && (t.config & kPeriodic)) distance = t.period & mask;
+  // A match that has just been comes again when the counter, as far as it is compared, has wrapped.
+  deadlines_[n] = time_of(distance ? distance : mask == low_mask(64) ? mask : mask + 1);
   if (deadlines_[n] < 0) return timers_[n]->cancel();
   timers_[n]->arm(GuestNs{deadlines_[n]});
 }

@@ -13,6 +13,14 @@ constexpr u32 kVersionValue = 0x20 | (IoapicState::kPins - 1) << 16;
 constexpr u64 kRemoteIrr = 1u << 14, kLevel = 1u << 15, kMasked = 1u << 16;
 constexpr u64 kWritable = 0xff0000000001afff;
 
+irq::Delivery delivery_of(u64 entry) { return static_cast<irq::Delivery>(bits(entry, 10, 8)); }
+
+// 3.2.4: the other delivery modes have no EOI, and are edges whatever the entry says.
+bool is_level(u64 entry) {
+  const irq::Delivery delivery = delivery_of(entry);
+  return (entry & kLevel) && (delivery == irq::Delivery::Fixed || delivery == irq::Delivery::LowestPriority);
+}
+
 }  // namespace
 
 Ioapic::Ioapic(irq::ApicBus& apic_bus) : apic_bus_(apic_bus) { reset(machine::ResetKind::PowerOn); }
@@ -28,14 +36,14 @@ void Ioapic::reset(machine::ResetKind) {
 void Ioapic::service(unsigned pin) {
   u64& r = state_.redirection[pin];
   if (r & kMasked) return;
-  const bool level = r & kLevel;
+  const bool level = is_level(r);
   if (level) {
     if (!(state_.lines >> pin & 1) || (r & kRemoteIrr)) return;
     r |= kRemoteIrr;
   }
   apic_bus_.deliver({.destination = static_cast<u32>(r >> 56),
                      .logical = bit(r, 11),
-                     .delivery = static_cast<irq::Delivery>(bits(r, 10, 8)),
+                     .delivery = delivery_of(r),
                      .vector = static_cast<u8>(r),
                      .level = level});
 }
@@ -82,8 +90,8 @@ void Ioapic::write_reg(u32 value) {
   const u64 written =
       n & 1 ? (r & 0xffffffff) | static_cast<u64>(value) << 32 : (r & ~u64{0xffffffff}) | value;
   r = (written & kWritable) | (r & kRemoteIrr);
-  if (!(r & kLevel)) r &= ~kRemoteIrr;
-  if (r & kLevel) service(n / 2);
+  if (!is_level(r)) r &= ~kRemoteIrr;
+  if (is_level(r)) service(n / 2);
 }
 
 void Ioapic::io(bus::IoAccess& access) {

@@ -11,7 +11,7 @@ constexpr u8 kIcw1 = 0x10, kIcw1Ic4 = 0x01, kIcw1Single = 0x02;
 constexpr u8 kIcw4AutoEoi = 0x02, kIcw4SpecialFullyNested = 0x10;
 constexpr u8 kOcw3 = 0x08, kOcw3Poll = 0x04, kOcw3ReadCommand = 0x02, kOcw3ReadIsr = 0x01,
              kOcw3MaskCommand = 0x40, kOcw3SpecialMask = 0x20;
-constexpr unsigned kCascade = 2, kSpurious = 7;
+constexpr int kCascade = 2, kSpurious = 7;
 // PIIX3: IRQ0, 1, 2, 8 and 13 are always edge-triggered.
 constexpr u8 kElcrWritable[2] = {0xf8, 0xde};
 
@@ -20,6 +20,11 @@ unsigned priority(const PicChipState& chip, u8 mask) {
   for (unsigned i = 0; i < 8; ++i)
     if (mask >> ((chip.lowest_priority + 1 + i) & 7) & 1) return i;
   return 8;
+}
+
+// What holds back lower levels and what a non-specific EOI ends: special mask mode leaves masked levels out.
+u8 in_service(const PicChipState& chip) {
+  return chip.special_mask ? chip.isr & static_cast<u8>(~chip.imr) : chip.isr;
 }
 
 }  // namespace
@@ -40,14 +45,14 @@ void Pic::set_input(Chip& chip, unsigned pin, bool level) {
 }
 
 int Pic::request(const Chip& chip, bool master) {
-  u8 pending = chip.irr & static_cast<u8>(~chip.imr);
-  if (chip.special_mask) pending &= static_cast<u8>(~chip.isr);
+  const u8 pending = chip.irr & static_cast<u8>(~chip.imr);
   const unsigned best = priority(chip, pending);
   if (best == 8) return -1;
-  u8 serving = chip.special_mask ? 0 : chip.isr;
-  if (master && chip.special_fully_nested) serving &= static_cast<u8>(~(1u << kCascade));
-  if (priority(chip, serving) <= best) return -1;
-  return static_cast<int>((chip.lowest_priority + 1 + best) & 7);
+  const int pin = static_cast<int>((chip.lowest_priority + 1 + best) & 7);
+  const unsigned serving = priority(chip, in_service(chip));
+  // Special fully nested mode: a slave in service may interrupt itself.
+  const bool again = master && chip.special_fully_nested && pin == kCascade && serving == best;
+  return best < serving || again ? pin : -1;
 }
 
 void Pic::take(Chip& chip, unsigned pin) {
@@ -92,7 +97,7 @@ u8 Pic::acknowledge_locked() {
   if (pin == kCascade) {
     const int slave_pin = request(slave, false);
     if (slave_pin >= 0) take(slave, static_cast<unsigned>(slave_pin));
-    vector = static_cast<u8>(slave.vector_base + (slave_pin < 0 ? static_cast<int>(kSpurious) : slave_pin));
+    vector = static_cast<u8>(slave.vector_base + (slave_pin < 0 ? kSpurious : slave_pin));
     set_input(master, kCascade, false);
   }
   update();
@@ -141,7 +146,7 @@ void Pic::write_command(Chip& chip, u8 value) {
 
 void Pic::write_ocw2(Chip& chip, u8 value) {
   const u8 named = value & 7;
-  const unsigned serving = priority(chip, chip.isr);
+  const unsigned serving = priority(chip, in_service(chip));
   const u8 highest = static_cast<u8>((chip.lowest_priority + 1 + serving) & 7);
   switch (value >> 5) {
     case 0: chip.rotate_on_auto_eoi = false; break;
@@ -179,8 +184,14 @@ void Pic::write_data(Chip& chip, u8 value) {
 void Pic::elcr_io(bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
   Chip& chip = state_.chips[access.offset & 1];
-  if (access.dir == bus::IoDir::Read) access.value = chip.elcr;
-  else chip.elcr = static_cast<u8>(access.value) & kElcrWritable[access.offset & 1];
+  if (access.dir == bus::IoDir::Read) {
+    access.value = chip.elcr;
+    return;
+  }
+  chip.elcr = static_cast<u8>(access.value) & kElcrWritable[access.offset & 1];
+  // A level pin requests what its line says; what it had latched as an edge is gone.
+  chip.irr = static_cast<u8>((chip.irr & ~chip.elcr) | (chip.lines & chip.elcr));
+  update();
 }
 
 void Pic::reset(machine::ResetKind) {

@@ -9,10 +9,12 @@
 namespace tandem::devices {
 
 struct PitChannelState {
-  u32 count = 0x10000;      // the reload value, in ticks
-  i64 loaded = 0;           // GuestNs at which it was loaded
+  u32 count = 0x10000;      // the one loaded last, in ticks
+  u32 next_count = 0;       // written, not loaded yet; 0 = none
+  u64 reload_tick = 0;      // modes 2 and 3: when next_count will be loaded, in ticks since `loaded`
+  i64 loaded = 0;           // GuestNs
   i64 frozen_ticks = -1;    // ticks counted when the gate went low, -1 = counting
-  bool waiting = true;      // no count written since the control word
+  bool waiting = true;      // nothing loaded since the control word
   u8 mode = 3, access = 3;  // access: 1 low byte, 2 high byte, 3 low then high
   bool bcd = false, gate = true;
   bool high_write_next = false, high_read_next = false;
@@ -22,12 +24,14 @@ struct PitChannelState {
   bool status_latched = false;
   u8 status = 0;
   static void fields(auto& a, auto& s) {
-    a(s.count, s.loaded, s.frozen_ticks, s.waiting, s.mode, s.access, s.bcd, s.gate, s.high_write_next,
-      s.high_read_next, s.low_byte, s.latch, s.latched_bytes, s.status_latched, s.status);
+    a(s.count, s.next_count, s.reload_tick, s.loaded, s.frozen_ticks, s.waiting, s.mode, s.access, s.bcd,
+      s.gate, s.high_write_next, s.high_read_next, s.low_byte, s.latch, s.latched_bytes, s.status_latched,
+      s.status);
   }
   bool valid() const {
-    return count >= 1 && count <= 0x10000 && loaded >= 0 && frozen_ticks >= -1 && mode <= 5 && access >= 1 &&
-           access <= 3 && latched_bytes <= 2;
+    return count >= 1 && count <= 0x10000 && next_count <= 0x10000 && reload_tick < u64{1} << 52 &&
+           loaded > -time::kSecond && frozen_ticks >= -1 && mode <= 5 && access >= 1 && access <= 3 &&
+           latched_bytes <= 2;
   }
 };
 struct PitState {
@@ -60,7 +64,11 @@ class Pit final : public machine::Device {
   u8 read_counter(Channel& channel);
   void write_counter(unsigned index, u8 value);
   void write_control(u8 value);
-  void load_count(unsigned index, u32 value);
+  void write_count(unsigned index, u32 value);
+  static void load(Channel& channel, i64 now);
+  static void reload(Channel& channel);
+  void settle();
+  u64 reload_tick(const Channel& channel) const;
   void set_gate(Channel& channel, bool gate);
   u64 elapsed(const Channel& channel) const;  // ticks since loaded
   bool out(const Channel& channel) const;

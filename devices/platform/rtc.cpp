@@ -27,10 +27,14 @@ enum : u8 {
   kCentury = 0x32,
 };
 constexpr u8 kUpdateInProgress = 0x80;
-constexpr u8 kBSet = 0x80, kBPeriodic = 0x40, kBBinary = 0x04, kB24Hour = 0x02;
+constexpr u8 kBSet = 0x80, kBPeriodic = 0x40, kBUpdate = 0x10, kBBinary = 0x04, kB24Hour = 0x02,
+             kBDaylight = 0x01;
 constexpr u8 kCIrq = 0x80, kCPeriodic = 0x40, kCAlarm = 0x20, kCUpdate = 0x10;
 constexpr u8 kDValid = 0x80;
 constexpr u8 kPm = 0x80;
+// Register A's DV: the divider is held in reset.
+constexpr u8 kADividerReset = 0x60;
+constexpr i64 kFirstUpdate = 500 * time::kMillisecond;    // after the divider's reset
 constexpr i64 kUpdateWarning = 244 * time::kMicrosecond;  // UIP rises so long before an update
 
 bool is_time(u8 index) {
@@ -60,7 +64,7 @@ void Rtc::reset(machine::ResetKind) {
   // RESET# clears the enables and flags; the date and the memory are on the battery.
   state_.index = 0;
   state_.irq_enabled = true;
-  state_.cmos[kB] &= kBSet | kBBinary | kB24Hour;
+  state_.cmos[kB] &= kBSet | kBBinary | kB24Hour | kBDaylight;
   state_.cmos[kC] = 0;
   date_to_cmos();
   update_irq();
@@ -79,6 +83,7 @@ void Rtc::set_irq_enabled(bool on) {
 }
 
 i64 Rtc::date() const {
+  if (divider_held()) return state_.base_seconds;
   return state_.base_seconds + floor_div(raw(clock_.now()) - state_.base_ns, time::kSecond);
 }
 
@@ -119,8 +124,11 @@ void Rtc::date_from_cmos() {
   if (!ymd.ok()) return;  // such a date does not come: the clock goes on as it was
   state_.base_seconds = i64{sys_days{ymd}.time_since_epoch().count()} * 86400 + hour * 3600 +
                         decode(c[kMinutes]) * 60 + decode(c[kSeconds]);
-  state_.base_ns = raw(clock_.now());
+  // The divider goes on: the next update comes when it would have come.
+  state_.base_ns += floor_div(raw(clock_.now()) - state_.base_ns, time::kSecond) * time::kSecond;
 }
+
+bool Rtc::divider_held() const { return (state_.cmos[kA] & kADividerReset) == kADividerReset; }
 
 bool Rtc::alarm_matches() const {
   const auto& c = state_.cmos;
@@ -154,7 +162,8 @@ void Rtc::update_irq() {
 void Rtc::arm() {
   const i64 now = raw(clock_.now());
   next_second_ = state_.base_ns + (floor_div(now - state_.base_ns, time::kSecond) + 1) * time::kSecond;
-  second_timer_.arm(GuestNs{next_second_});
+  if (divider_held()) second_timer_.cancel();
+  else second_timer_.arm(GuestNs{next_second_});
   if (const i64 p = period(); p && (state_.cmos[kB] & kBPeriodic))
     periodic_timer_.arm(GuestNs{(now / p + 1) * p});
   else periodic_timer_.cancel();
@@ -162,7 +171,7 @@ void Rtc::arm() {
 
 void Rtc::second() {
   std::lock_guard lock(mutex_);
-  if (raw(clock_.now()) < next_second_) return arm();
+  if (divider_held() || raw(clock_.now()) < next_second_) return arm();
   if (!(state_.cmos[kB] & kBSet)) {
     date_to_cmos();
     state_.cmos[kC] |= kCUpdate;
@@ -185,7 +194,7 @@ u8 Rtc::read() {
   switch (state_.index) {
     case kA: {
       const i64 into = (raw(clock_.now()) - state_.base_ns) % time::kSecond;
-      const bool updating = !(c[kB] & kBSet) && into >= time::kSecond - kUpdateWarning;
+      const bool updating = !(c[kB] & kBSet) && !divider_held() && into >= time::kSecond - kUpdateWarning;
       return static_cast<u8>((c[kA] & 0x7f) | (updating ? kUpdateInProgress : 0));
     }
     case kC: {
@@ -200,7 +209,13 @@ u8 Rtc::read() {
 }
 
 void Rtc::write_control_a(u8 value) {
+  const bool was_held = divider_held();
+  const i64 until_now = date();
   state_.cmos[kA] = value & 0x7f;
+  if (divider_held() != was_held) {
+    state_.base_seconds = until_now;
+    state_.base_ns = raw(clock_.now()) - (was_held ? time::kSecond - kFirstUpdate : 0);
+  }
   state_.last_periodic = raw(clock_.now());
   arm();
 }
@@ -210,7 +225,7 @@ void Rtc::write_control_b(u8 value) {
   const bool was_set = c[kB] & kBSet;
   if (!was_set) date_to_cmos();
   if ((value & kBPeriodic) && !(c[kB] & kBPeriodic)) state_.last_periodic = raw(clock_.now());
-  c[kB] = value;
+  c[kB] = value & kBSet ? value & static_cast<u8>(~kBUpdate) : value;
   if (was_set && !(value & kBSet)) date_from_cmos();
   update_irq();
   arm();

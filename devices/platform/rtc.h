@@ -24,7 +24,8 @@ struct RtcState {
     a(s.index, s.irq_enabled, s.cmos, s.base_seconds, s.base_ns, s.last_periodic);
   }
   bool valid() const {
-    return index < 128 && base_ns >= 0 && base_seconds < (i64{1} << 40) && base_seconds > -(i64{1} << 40);
+    return index < 128 && base_ns > -time::kSecond && base_seconds < (i64{1} << 40) &&
+           base_seconds > -(i64{1} << 40);
   }
 };
 
@@ -50,6 +51,7 @@ class Rtc final : public machine::Device, public bus::IoHandler {
   void write_control_a(u8 value);
   void write_control_b(u8 value);
   i64 date() const;  // seconds since 1970 now
+  bool divider_held() const;
   void date_to_cmos();
   void date_from_cmos();
   u8 encode(unsigned value) const;

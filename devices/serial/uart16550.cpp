@@ -9,7 +9,6 @@ using namespace uart;
 
 namespace {
 
-constexpr size_t kFifoSize = 16;
 // A guest that polls for input without interrupts reads the line status so often between outputs.
 constexpr u32 kPollsBeforeInput = 64;
 
@@ -43,8 +42,7 @@ Result<void> Uart::quiesce() {
 size_t Uart::room_locked() const {
   if (state_.mcr & kMcrLoop) return 0;
   if (!(state_.ier & kIerReceive) && state_.idle_polls < kPollsBeforeInput) return 0;
-  const size_t size = fifos() ? kFifoSize : 1;
-  return size > state_.received.size() ? size - state_.received.size() : 0;
+  return receive_size() > state_.received.size() ? receive_size() - state_.received.size() : 0;
 }
 
 size_t Uart::room() {
@@ -52,15 +50,16 @@ size_t Uart::room() {
   return room_locked();
 }
 
+// 8.4, bit 1: with FIFOs an overrun loses the new byte, without them the one that was there.
+void Uart::take_received(u8 value) {
+  if (state_.received.size() < receive_size()) return state_.received.push_back(value);
+  state_.lsr_errors |= kLsrOverrun;
+  if (!fifos()) state_.received.back() = value;
+}
+
 void Uart::receive(std::span<const u8> bytes) {
   std::lock_guard lock(mutex_);
-  for (u8 b : bytes) {
-    if (state_.received.size() >= kFifoSize) {
-      state_.lsr_errors |= kLsrOverrun;
-      break;
-    }
-    state_.received.push_back(b);
-  }
+  for (u8 b : bytes) take_received(b);
   update_irq();
 }
 
@@ -143,8 +142,7 @@ u8 Uart::read_reg(u64 offset) {
 
 void Uart::transmit(u8 value) {
   if (state_.mcr & kMcrLoop) {
-    if (state_.received.size() < (fifos() ? kFifoSize : 1)) state_.received.push_back(value);
-    else state_.lsr_errors |= kLsrOverrun;
+    take_received(value);
   } else if (backend_) {
     backend_->write({&value, 1});
   }

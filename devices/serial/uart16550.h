@@ -50,12 +50,14 @@ class Uart final : public machine::Device, public bus::IoHandler, private CharRe
   void write_modem_control(u8 value);
   void transmit(u8 value);
   u8 read_data();
+  void take_received(u8 value);
   u8 interrupt_id() const;
   u8 line_status() const;
   void update_modem_status();
   void update_irq();
   size_t room_locked() const;
   bool fifos() const { return state_.fcr & 1; }
+  size_t receive_size() const { return fifos() ? 16 : 1; }
   bool can_transmit() const { return !backend_ || backend_->can_write(); }
 
   std::string name_;
