@@ -14,7 +14,7 @@ namespace tandem::interp {
 // What besides the bytes decides how they decode and run.
 struct BlockKey {
   u64 physical = 0;  // of the first byte
-  u32 mode = 0;      // mode_bits()
+  u32 mode = 0;      // mode_bits(), and a bit for blocks of one instruction
 
   bool operator==(const BlockKey&) const = default;
 };

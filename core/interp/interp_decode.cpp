@@ -12,7 +12,8 @@ using namespace cpu;
 
 namespace {
 constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = 15;
-constexpr u64 kNoRam = ~u64{1};  // second page of an instruction that ends where no RAM is
+constexpr u32 kSingle = 1u << 31;  // in a key's mode: see single_block()
+constexpr u64 kNoRam = ~u64{1};    // second page of an instruction that ends where no RAM is
 
 isa::Insn make_tail(u32 bytes) {
   isa::Insn tail;
@@ -85,6 +86,24 @@ bool InterpVcpu::decode_one(u64 linear, Block& block) {
   block.count = 1;
   block.insns[1] = make_tail(insn.length);
   return true;
+}
+
+// The one instruction at linear as a block that chains to nothing. Null: fetching it faults.
+Block* InterpVcpu::single_block(u64 linear) {
+  Gpa physical;
+  const u32 mode = mode_bits(c_.mode) | kSingle;
+  const bool in_ram = c_.mode.code_size == 8 && mmu::translate_fetch(c_, linear, physical) &&
+                      c_.memory->host(physical) != nullptr;
+  if (in_ram)
+    if (Block* found = cache_.find({raw(physical), mode})) return found;
+  if (!decode_one(linear, single_)) return nullptr;
+  if (!in_ram || single_.crosses()) return &single_;
+  mark_code(raw(physical));
+  auto block = std::make_unique<Block>(single_);
+  block->key.mode = mode;
+  Block* added = cache_.add(std::move(block));
+  added->runs_left = ~u32{0};
+  return added;
 }
 
 Block* InterpVcpu::decode_block(u64 linear, Gpa physical, unsigned limit) {

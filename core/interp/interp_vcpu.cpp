@@ -299,20 +299,21 @@ void InterpVcpu::run_single() {
   const bool had_sti = e.interrupt_shadow_sti, had_movss = e.interrupt_shadow_movss;
   const bool trap = c_.state.rflags & kTf, resume = c_.state.rflags & kRf;
   c_.link_from = {};
-  if (!decode_one(linear_rip(), single_)) {
+  Block* const block = single_block(linear_rip());
+  if (!block) {
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
   }
   // RF holds for one instruction; IRET and task switches may set it anew (SDM vol. 3, 17.3.1.1).
   c_.state.rflags &= ~kRf;
   c_.jump_tag = c_.jump_tag_global = ~u64{0};  // no chaining into a next block
-  c_.block = &single_;
+  c_.block = block;
   --c_.remaining;
-  const Insn* first = single_.insns.data();
+  const Insn* first = block->insns.data();
   handler_of(first)(c_, first);
   const bool completed = c_.left != Step::Fault;
   if (had_sti && completed) e.interrupt_shadow_sti = false;
-  if (had_movss && completed && single_.insns[0].op != isa::Op::MOV_TO_SEGMENT)
+  if (had_movss && completed && block->insns[0].op != isa::Op::MOV_TO_SEGMENT)
     e.interrupt_shadow_movss = false;
   if (trap && completed && c_.state.activity == Activity::Running) e.debug_traps |= u64{1} << 14;
   after_leave();

@@ -50,6 +50,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void shutdown();
 
   Block* find_block();
+  Block* single_block(u64 linear);
   Block* crossing_block(u64 linear);
   bool still_crosses(const Block& block, u64 linear);
   Block* decode_block(u64 linear, Gpa physical, unsigned limit);
