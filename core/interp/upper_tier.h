@@ -19,6 +19,7 @@ struct TierFrame {
   u64 vector_save = 0;   // a function
   u64 host_pc = 0;       // of translated code that is about to be gone to
   u64 flags = 0;         // guest flags: AH as LAHF gives it, AL = OF
+  u64 signal_flags = 0;  // what RFLAGS held at a host signal, in that form
   u64 spill[2] = {};     // guest registers that an instruction borrows
   u32 vectors_loaded = 0;
   u32 branch_site = 0;  // of the indirect branch that was taken last

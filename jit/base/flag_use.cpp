@@ -34,8 +34,9 @@ FlagUse flag_use(const ZydisDecodedInstruction& insn) {
   if (!f) return {};
   FlagUse use;
   use.reads = f->tested & kAllFlags;
-  if (!may_shift_by_nothing(insn))
-    use.kills = (f->modified | f->set_0 | f->set_1) & ~f->undefined & kAllFlags;
+  const u32 written = (f->modified | f->set_0 | f->set_1 | f->undefined) & kAllFlags;
+  use.writes = written;
+  if (!may_shift_by_nothing(insn)) use.kills = written;
   return use;
 }
 

@@ -14,12 +14,13 @@ inline constexpr u32 kAllFlags = static_cast<u32>(cpu::kArithmeticFlags);
 
 struct FlagUse {
   u32 reads = 0;
-  u32 kills = 0;  // set whatever they were before
+  u32 kills = 0;  // set whatever they were before, or left undefined
+  bool writes = false;
 };
 
 FlagUse flag_use(const ZydisDecodedInstruction& insn);
 // What an instruction does that the interpreter executes: it may look at any flag.
-inline constexpr FlagUse kExecutedFlags{kAllFlags, 0};
+inline constexpr FlagUse kExecutedFlags{kAllFlags, 0, true};
 
 // Flags that the manual leaves open, and CPUs and the interpreter do not agree on.
 u32 undefined_flags(const ZydisDecodedInstruction& insn);

@@ -42,6 +42,26 @@ void Translator::restore_flags(u8 temp) {
   a_.mov(kAx, temp);
 }
 
+// Before code that changes the host's flags: a copy of the guest's, if they are live. The second time it is
+// there already.
+void Translator::flags_into_slot(u8 temp) {
+  const bool live = current_ >= live_.size() || live_[current_] || options_.exact_flags;
+  if (!live || flags_at_ != FlagsAt::Host) return;
+  save_flags(temp);
+  flags_at_ = FlagsAt::Both;
+}
+
+void Translator::flags_into_host(u8 temp) {
+  if (flags_at_ != FlagsAt::Slot) return;
+  restore_flags(temp);
+  flags_at_ = FlagsAt::Both;
+}
+
+// Behind such code.
+void Translator::flags_lost() {
+  if (flags_at_ == FlagsAt::Both) flags_at_ = FlagsAt::Slot;
+}
+
 i32 Translator::tlb_offset(bool write, bool addend) const {
   const mmu::TlbBank& bank = context_.tlb.banks[static_cast<unsigned>(context_.privilege)];
   const mmu::TlbEntry& e = write ? bank.write[0] : bank.read[0];
@@ -49,7 +69,7 @@ i32 Translator::tlb_offset(bool write, bool addend) const {
 }
 
 void Translator::slow_if(Cc cc) {
-  slow_.push_back({a_.jump(cc), static_cast<u16>(current_), flags_saved_, {borrowed_[0], borrowed_[1]}});
+  slow_.push_back({a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}});
 }
 
 // t0: the address, becomes its page; t1: becomes the offset of the TLB entry.
@@ -108,7 +128,7 @@ void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1)
   const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
   const i32 entry = static_cast<i32>(mmu::tlb_index(address) * sizeof(mmu::TlbEntry));
   const u64 page = address & ~kPageMask;
-  if (flags_saved_) save_flags(t0);
+  flags_into_slot(t0);
   if (fits(page)) {
     a_.alu_imm(Alu::Cmp, gs(tlb_offset(write, false) + entry), static_cast<i32>(page));
   } else {
@@ -116,7 +136,8 @@ void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1)
     a_.alu(Alu::Cmp, t1, gs(tlb_offset(write, false) + entry));
   }
   slow_if(Cc::Nz);
-  if (flags_saved_) restore_flags(t0);
+  flags_lost();
+  if (wants_host_flags(current_)) flags_into_host(t0);
   a_.load(t0, gs(tlb_offset(write, true) + entry));
   Mem operand = at(t0, static_cast<i32>(address));
   if (!fits(address)) {
@@ -152,12 +173,13 @@ void Translator::address_into(const Insn& insn, u8 t) {
 Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
   const u8 base = register_of(insn.base), index = register_of(insn.index);
   const bool segmented = insn.address_form == isa::AddressForm::Based64;
-  if (flags_saved_) save_flags(t0);
+  flags_into_slot(t0);
   for (const u8 reg : {k10, k11})
     if (addresses_by(insn, reg)) load_guest(reg);
   address_into(insn, t0);
   check(t0, t1, write, size);
-  if (flags_saved_) restore_flags(t0);
+  flags_lost();
+  if (wants_host_flags(current_)) flags_into_host(t0);
   a_.load(t0, gs(t1, tlb_offset(write, true)));
   const bool base_lost = base != kNone && (base == t0 || base == t1);
   const bool index_lost = index != kNone && (index == t0 || index == t1);
@@ -180,7 +202,6 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
   pick_scratch(insn, t0, t1);
   for (const u8 reg : {k10, k11})
     if (names_gpr(insn, reg)) load_guest(reg);
-  flags_saved_ = flags_matter();
   const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
                         (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
   if (constant) {
@@ -208,9 +229,10 @@ void Translator::read_to_r10(const Insn& insn, const Decoded& d) {
   if (!constant) return a_.load(k10, host_operand(insn, false, 8, k10, k11));
   const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
   a_.mov_imm(k10, address);
-  if (flags_saved_) save_flags(k11);
+  flags_into_slot(k11);
   check(k10, k11, false, 8);
-  if (flags_saved_) restore_flags(k10);
+  flags_lost();
+  if (wants_host_flags(current_)) flags_into_host(k10);
   a_.load(k11, gs(k11, tlb_offset(false, true)));
   a_.mov_imm(k10, address);
   a_.load(k10, Mem{k10, k11, 0, 0, false});
@@ -220,15 +242,15 @@ void Translator::read_to_r10(const Insn& insn, const Decoded& d) {
 
 // R10 = what is to be added to RSP + disp for the host's address.
 void Translator::stack_check(i32 disp, bool write) {
-  if (flags_saved_) save_flags(k10);
+  flags_into_slot(k10);
   a_.lea(k10, at(kSp, disp));
   check(k10, k11, write, 8);
-  if (flags_saved_) restore_flags(k10);
+  flags_lost();
+  if (wants_host_flags(current_)) flags_into_host(k10);
   a_.load(k10, gs(k11, tlb_offset(write, true)));
 }
 
 void Translator::push(const Insn& insn, const Decoded& d) {
-  flags_saved_ = flags_matter();
   if (d.memory) {
     read_to_r10(insn, d);
     a_.store(spill(0), k10);
@@ -251,7 +273,6 @@ void Translator::push(const Insn& insn, const Decoded& d) {
 }
 
 void Translator::pop(const Insn& insn) {
-  flags_saved_ = flags_matter();
   stack_check(0, false);
   const u8 reg = insn.reg[0] / 8;
   a_.load(reg == k10 || reg == k11 || reg == kSp ? k10 : reg, Mem{kSp, k10, 0, 0, false});
@@ -261,11 +282,11 @@ void Translator::pop(const Insn& insn) {
 }
 
 void Translator::leave() {
-  flags_saved_ = flags_matter();
-  if (flags_saved_) save_flags(k10);
+  flags_into_slot(k10);
   a_.lea(k10, at(kBp, 0));
   check(k10, k11, false, 8);
-  if (flags_saved_) restore_flags(k10);
+  flags_lost();
+  if (wants_host_flags(current_)) flags_into_host(k10);
   a_.load(k10, gs(k11, tlb_offset(false, true)));
   a_.load(k10, Mem{kBp, k10, 0, 0, false});
   a_.lea(kSp, at(kBp, 8));
@@ -285,14 +306,12 @@ void Translator::push_constant(u64 value) {
 }
 
 void Translator::call(const Insn& insn) {
-  flags_saved_ = flags_matter();
   const u64 next = t_->rip + insn.offset + insn.length;
   push_constant(next);
   exit_to(next + insn.imm);
 }
 
 void Translator::call_indirect(const Insn& insn, const Decoded& d) {
-  flags_saved_ = flags_matter();
   read_to_r10(insn, d);
   a_.store(spill(0), k10);
   push_constant(t_->rip + insn.offset + insn.length);
@@ -301,13 +320,11 @@ void Translator::call_indirect(const Insn& insn, const Decoded& d) {
 }
 
 void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
-  flags_saved_ = flags_matter();
   read_to_r10(insn, d);
   indirect_exit();
 }
 
 void Translator::ret(const Insn& insn) {
-  flags_saved_ = flags_matter();
   stack_check(0, false);
   a_.load(k10, Mem{kSp, k10, 0, 0, false});
   a_.lea(kSp, at(kSp, static_cast<i32>(8 + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0))));

@@ -240,16 +240,16 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   const unsigned count = t.block->count;
   decode(bytes);
   forms_.resize(count);
-  std::vector<FlagUse> uses(count);
+  uses_.resize(count);
   for (unsigned i = 0; i < count; ++i) {
     const Insn& insn = t.block->insns[i];
     forms_[i] = form_of(insn, decoded_[i]);
     t.executes.push_back(forms_[i] == Form::Execute);
-    uses[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
-    if (options_.exact_flags && may_fault(insn, forms_[i])) uses[i].reads = kAllFlags;
+    uses_[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
+    if (options_.exact_flags && may_fault(insn, forms_[i])) uses_[i].reads = kAllFlags;
   }
-  if (options_.exact_flags) execute_undefined(uses);
-  live_ = live_flags(uses);
+  if (options_.exact_flags) execute_undefined(uses_);
+  live_ = live_flags(uses_);
 
   checked_entry();
   unsigned counted = 0;
@@ -286,7 +286,8 @@ void Translator::emit(unsigned i) {
   const Insn& insn = t_->block->insns[i];
   const Decoded& d = decoded_[i];
   borrowed_[0] = borrowed_[1] = kNone;
-  flags_saved_ = false;
+  // Forms with memory operands see to it behind their check.
+  if (forms_[i] != Form::Memory && wants_host_flags(i)) flags_into_host(k10);
   switch (forms_[i]) {
     case Form::Nothing: break;
     case Form::Copy: copy(insn, d); break;
@@ -303,6 +304,8 @@ void Translator::emit(unsigned i) {
     case Form::Return: ret(insn); break;
     case Form::Execute: execute(); break;
   }
+  t_->flags_in_slot.push_back(flags_at_ != FlagsAt::Host);
+  if (uses_[i].writes && forms_[i] != Form::Execute) flags_at_ = FlagsAt::Host;
 }
 
 // Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
@@ -311,56 +314,58 @@ void Translator::execute_undefined(std::span<FlagUse> uses) {
   for (std::size_t i = uses.size(); i-- > 0;) {
     if (forms_[i] != Form::Execute && (undefined_flags(decoded_[i].insn) & live)) {
       forms_[i] = Form::Execute;
-      uses[i] = kExecutedFlags;
+      uses_[i] = kExecutedFlags;
     }
-    live = (live & ~uses[i].kills) | uses[i].reads;
+    live = (live & ~uses_[i].kills) | uses_[i].reads;
   }
 }
 
 void Translator::execute() {
   a_.mov_imm(k11, ids_.new_site(*t_, static_cast<u16>(current_)));
-  jump_to(stubs_.site);
+  jump_to(flags_at_ == FlagsAt::Host ? stubs_.site : stubs_.site_saved);
+  flags_at_ = FlagsAt::Both;
+}
+
+// Does the instruction look at flags, or leave some that are live as they were?
+bool Translator::wants_host_flags(unsigned i) const {
+  if (forms_[i] == Form::Execute) return false;  // takes them from the slot
+  const u32 live_behind = i + 1 < live_.size() ? live_[i + 1] : kAllFlags;
+  return uses_[i].reads || (uses_[i].writes && (live_behind & ~uses_[i].kills));
 }
 
 // --- The block's head -------------------------------------------------------------------------------------
 
-// Who comes from a jump table has the rip in R10: it may be another with the same low bits. The flags are
-// left alone even where they are dead in this block: in the one that was meant they may be live.
+// Who comes from a jump table has the rip in R10, which may be another with the same low bits, and the flags
+// in the slot.
 void Translator::checked_entry() {
-  const u64 negative = 0 - t_->rip;
-  const i32 low = static_cast<i32>(negative);
-  a_.mov(k11, kCx);
-  if (static_cast<u64>(static_cast<i64>(low)) == negative) {
-    a_.lea(kCx, at(k10, low));
+  const i32 low = static_cast<i32>(t_->rip);
+  if (static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
+    a_.alu_imm(Alu::Cmp, k10, low);
   } else {
-    a_.mov_imm(kCx, negative);
-    a_.lea(kCx, Mem{kCx, k10, 0, 0, false});
+    a_.mov_imm(k11, t_->rip);
+    a_.bytes({0x4d, 0x39, 0xda});  // CMP R10, R11
   }
-  a_.bytes({0xe3, 8});  // JRCXZ over the next two
-  a_.mov(kCx, k11);
-  jump_to(stubs_.indirect);
-  a_.mov(kCx, k11);
+  jump_to(Cc::Nz, stubs_.indirect);
+  t_->entry_saved = a_.size();
+  if (live_[0] || options_.exact_flags) restore_flags(k10);
   t_->entry = a_.size();
+  flags_at_ = FlagsAt::Host;
 }
 
 // Takes the block's instructions from the budget, and looks whether somebody asked for attention.
 void Translator::count_block(unsigned i) {
-  const bool save = live_[i] != 0 || options_.exact_flags;
-  if (save) save_flags(k10);
-  borrowed_[0] = borrowed_[1] = kNone;
-  flags_saved_ = save;
+  flags_into_slot(k10);
   a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
   const Hole spent = a_.jump(Cc::S);
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
   const Hole asked = a_.jump(Cc::Nz);
-  slow_.push_back({spent, static_cast<u16>(i | kAttention), save, {kNone, kNone}});
-  slow_.push_back({asked, static_cast<u16>(i | kAttention), save, {kNone, kNone}});
-  if (save) restore_flags(k10);
+  slow_.push_back({spent, static_cast<u16>(i | kAttention), {kNone, kNone}});
+  slow_.push_back({asked, static_cast<u16>(i | kAttention), {kNone, kNone}});
+  flags_lost();
 }
 
-void Translator::ensure_vectors(unsigned i) {
-  const bool save = live_[i] != 0;
-  if (save) save_flags(k10);
+void Translator::ensure_vectors(unsigned) {
+  flags_into_slot(k10);
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.vectors_loaded)), 0, false);
   const Hole loaded = a_.jump(Cc::Nz);
   a_.bytes({0x4c, 0x8d, 0x15});  // LEA R10, [RIP + distance]
@@ -368,17 +373,18 @@ void Translator::ensure_vectors(unsigned i) {
   a_.jump(gs(offset(&context_.tier.vector_load)));
   a_.fill(back);
   a_.fill(loaded);
-  if (save) restore_flags(k10);
+  flags_lost();
 }
 
 // --- Exits ------------------------------------------------------------------------------------------------
 
 void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
+void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
 
 void Translator::link_here(u64 target, Hole from) {
-  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target});
+  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot});
   t_->links.push_back(id);
-  exits_.push_back({id, from});
+  exits_.push_back({id, from, flags_at_ != FlagsAt::Host});
 }
 
 // Within the page one mapping holds for both ends; elsewhere the table forgets what a mapping's change makes
@@ -392,14 +398,18 @@ void Translator::exit_to(u64 target) {
 }
 
 void Translator::exit_by_table(u64 target) {
+  flags_into_slot(k10);
   a_.mov_imm(k10, target);
   a_.jump(gs(offset(table_ + (target & 0xffff))));
 }
 
-std::vector<u8> Translator::table_exit(u64 target, const u64* table) {
+std::vector<u8> Translator::table_exit(const Link& link, const u64* table) {
   a_.clear();
   table_ = table;
-  exit_by_table(target);
+  live_.assign(1, kAllFlags);
+  current_ = 0;
+  flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
+  exit_by_table(link.target);
   return std::move(a_.code());
 }
 
@@ -409,7 +419,9 @@ void Translator::conditional_exit_to(u8 cc, u64 target) {
     return;
   }
   const Hole not_taken = a_.jump(static_cast<Cc>(cc ^ 1));
+  const FlagsAt before = flags_at_;
   exit_to(target);
+  flags_at_ = before;
   a_.fill(not_taken);
 }
 
@@ -421,6 +433,7 @@ void Translator::condition(const Insn& insn, const Decoded& d) {
 
 // To the guest rip in R10.
 void Translator::indirect_exit() {
+  flags_into_slot(k11);
   a_.store_imm(gs(offset(&context_.tier.branch_site)),
                static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
   a_.bytes({0x45, 0x0f, 0xb7, 0xda});  // MOVZX R11D, R10W
@@ -432,7 +445,7 @@ void Translator::exit_stubs() {
     a_.fill(e.from);
     ids_.set_stub(e.link, a_.size());
     a_.mov_imm(k11, e.link);
-    jump_to(stubs_.leave);
+    jump_to(e.flags_in_slot ? stubs_.leave_saved : stubs_.leave);
   }
 }
 
@@ -442,7 +455,7 @@ void Translator::slow_paths() {
     for (unsigned n = 0; n < 2; ++n)
       if (s.borrowed[n] != kNone) a_.load(s.borrowed[n], spill(n));
     a_.mov_imm(k11, ids_.new_site(*t_, s.insn));
-    jump_to(s.flags_saved || live_[s.insn & ~kAttention] == 0 ? stubs_.site_saved : stubs_.site);
+    jump_to(stubs_.site_saved);
   }
 }
 

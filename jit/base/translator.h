@@ -37,7 +37,7 @@ class Translator {
   // Code for the block at `rip`, to be placed at `base`; fills t. bytes: the block's guest code. table: of
   // the present mode.
   // Code that goes to the guest rip `target` by the table. Wherever it is placed.
-  std::vector<u8> table_exit(u64 target, const u64* table);
+  std::vector<u8> table_exit(const Link& link, const u64* table);
   std::vector<u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
 
  private:
@@ -67,12 +67,12 @@ class Translator {
   struct SlowPath {
     Hole from;
     u16 insn;
-    bool flags_saved;
     u8 borrowed[2];
   };
   struct ExitStub {
     u32 link;
     Hole from;
+    bool flags_in_slot;
   };
 
   void decode(std::span<const u8> bytes);
@@ -106,7 +106,10 @@ class Translator {
   // Memory accesses: see translate_memory.cpp.
   void save_flags(u8 temp);
   void restore_flags(u8 temp);
-  bool flags_matter() const { return live_[current_] != 0; }
+  void flags_into_slot(u8 temp);
+  void flags_into_host(u8 temp);
+  void flags_lost();
+  bool wants_host_flags(unsigned insn) const;
   i32 tlb_offset(bool write, bool addend) const;
   void check(u8 t0, u8 t1, bool write, unsigned size);
   void slow_if(Cc cc);
@@ -125,6 +128,7 @@ class Translator {
   void link_here(u64 target, Hole from);
   void indirect_exit();
   void jump_to(const u8* code);
+  void jump_to(Cc cc, const u8* code);
 
   i32 offset(const void* field) const {
     return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
@@ -156,7 +160,10 @@ class Translator {
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
   u8 borrowed_[2] = {kNone, kNone};
-  bool flags_saved_ = false;
+  // Where the guest's flags are while they are live.
+  enum class FlagsAt : u8 { Host, Slot, Both };
+  FlagsAt flags_at_ = FlagsAt::Host;
+  std::vector<FlagUse> uses_;
 };
 
 }  // namespace tandem::jit

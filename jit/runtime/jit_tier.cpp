@@ -162,14 +162,13 @@ void JitTier::connect(u32 id, Translation& to) {
   if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
   to.incoming.push_back(id);
-  point(link, to.code + to.entry);
+  point(link, to.code + (link.flags_in_slot ? to.entry_saved : to.entry));
 }
 
 // The second page's mapping may change: only the table knows when.
 void JitTier::connect_by_table(const Link& link) {
   if (arena_->room() < kReserve) return;
-  const std::vector<u8> code =
-      translator_->table_exit(link.target, tables_[link.from->mode_index].table.entries());
+  const std::vector<u8> code = translator_->table_exit(link, tables_[link.from->mode_index].table.entries());
   point(link, arena_->append(code));
 }
 
@@ -274,6 +273,7 @@ JitTier::Site JitTier::site_of_signal(Context& c) {
   Translation& t = *--after;
   const auto start = std::upper_bound(t.starts.begin(), t.starts.end(), static_cast<u32>(pc - t.code));
   const auto insn = static_cast<u16>(start - t.starts.begin() - 1);
+  if (!t.flags_in_slot[insn]) c.tier.flags = c.tier.signal_flags;
   for (const Borrowed& b : t.borrowed)
     if (b.insn == insn)
       for (unsigned n = 0; n < 2; ++n)

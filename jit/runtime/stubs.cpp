@@ -22,12 +22,13 @@ class StubWriter {
     s.avx512 = vectors(Width::Avx512);
     s.enter = reinterpret_cast<Stubs::Enter>(reinterpret_cast<u64>(enter()));
     leave_common_ = leave_common();
-    s.leave = leave();
+    s.leave = leave(false);
+    s.leave_saved = leave(true);
     s.indirect = indirect();
     site_common_ = site_common();
     s.site_saved = site(true);
     s.site = site(false);
-    s.signal = signal(s.site);
+    s.signal = signal();
     return s;
   }
 
@@ -98,15 +99,15 @@ class StubWriter {
     a_.byte(0xc3);
     return finish();
   }
-  const u8* leave() {
-    store_rax_and_flags(false);
+  const u8* leave(bool flags_saved) {
+    store_rax_and_flags(flags_saved);
     jump_to(leave_common_);
     return finish();
   }
   const u8* indirect() {
     a_.store(field(&context_.state.rip), k10);
     a_.mov_imm(k11, kLeftIndirect);
-    store_rax_and_flags(false);
+    store_rax_and_flags(true);
     jump_to(leave_common_);
     return finish();
   }
@@ -139,9 +140,13 @@ class StubWriter {
     jump_to(site_common_);
     return finish();
   }
-  const u8* signal(const u8* site) {
+  // The runtime knows where the instruction had the flags.
+  const u8* signal() {
+    a_.store(gpr(kAx), kAx);
+    a_.flags_to_ax();
+    a_.store(field(&frame().signal_flags), kAx);
     a_.mov_imm(k11, kSignalSite);
-    jump_to(site);
+    jump_to(site_common_);
     return finish();
   }
 

@@ -16,9 +16,11 @@ struct Stubs {
 
   Enter enter = nullptr;
   // Jumped to with guest registers in place.
-  const u8* leave = nullptr;       // R11D: id of a link; state.rip is the runtime's business
-  const u8* indirect = nullptr;    // R10: the guest rip to go to, which no translation was found for
-  const u8* site = nullptr;        // R11D: id of a site, flags are in RFLAGS
+  const u8* leave = nullptr;        // R11D: id of a link; state.rip is the runtime's business
+  const u8* leave_saved = nullptr;  // the same, flags already saved
+  const u8* indirect =
+      nullptr;               // R10: the guest rip to go to, which no translation was found for; flags saved
+  const u8* site = nullptr;  // R11D: id of a site, flags are in RFLAGS
   const u8* site_saved = nullptr;  // the same, flags already saved (or dead)
   const u8* signal = nullptr;      // a host signal ended an instruction
 

@@ -16,9 +16,10 @@ inline constexpr u16 kAttention = 0x8000;
 struct Link {
   Translation* from = nullptr;
   Translation* to = nullptr;
-  u32 field = 0;   // offset in the code of the jump's 32-bit distance
-  u32 stub = 0;    // offset of the code that leaves to the dispatcher
-  u64 target = 0;  // guest rip
+  u32 field = 0;               // offset in the code of the jump's 32-bit distance
+  u32 stub = 0;                // offset of the code that leaves to the dispatcher
+  u64 target = 0;              // guest rip
+  bool flags_in_slot = false;  // and not in RFLAGS
 };
 
 // Registers that an instruction borrowed while it ran, kept in TierFrame::spill.
@@ -37,9 +38,11 @@ struct Translation {
   const u8* code = nullptr;
   u32 size = 0;
   u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in R10 and looks whether it is this one
+  u32 entry_saved = 0;         // the same with the flags in TierFrame::flags
   u32 counted_from = 0;        // first instruction that runs with the block's count taken from the budget
   std::vector<u32> starts;     // offset of each instruction, and of the end
   std::vector<bool> executes;  // of each instruction: it is not translated
+  std::vector<bool> flags_in_slot;  // of each: while it runs
   std::vector<Borrowed> borrowed;
   std::vector<u32> links;     // ids of its exits
   std::vector<u32> incoming;  // ids of exits that lead here
