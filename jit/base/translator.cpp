@@ -183,10 +183,9 @@ Translator::Form Translator::host_form_of(const Insn& insn, const Decoded& d) co
   if (insn.op != Op::HOST)  // VZEROUPPER, VZEROALL
     return semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
   const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
-  const bool vector = h.unit == Unit::Sse || h.unit == Unit::Avx || h.unit == Unit::Avx512;
-  if (!vector || h.x87_state || h.vsib.count || h.mask.source != semantics::MaskSource::None)
+  if (h.vsib.count || h.mask.source != semantics::MaskSource::None ||
+      !semantics::unit_available(context_, h.unit))
     return Form::Execute;
-  if (!semantics::unit_available(context_, h.unit)) return Form::Execute;
   if (h.run == semantics::run_registers) return Form::Copy;
   return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
 }
@@ -256,16 +255,13 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   while (counted < count && live_[counted] != 0) ++counted;
   if (counted == count || options_.exact_count) counted = 0;
   t.counted_from = counted;
-  bool vectors = false;
+  bool vectors = false, x87 = false;
   for (unsigned i = 0; i < count; ++i) {
     current_ = i;
     t.starts.push_back(a_.size());
     if (i == counted) count_block(i);
-    const bool uses_vectors = kind_of(t.block->insns[i].op) == Kind::Vector && forms_[i] != Form::Execute;
-    if (uses_vectors && !vectors) {
-      ensure_vectors(i);
-      vectors = true;
-    }
+    if (!vectors && (vectors = needs_vectors(i))) ensure_vectors();
+    if (!x87 && (x87 = needs_x87(i))) ensure_x87();
     emit(i);
   }
   t.starts.push_back(a_.size());
@@ -364,7 +360,29 @@ void Translator::count_block(unsigned i) {
   flags_lost();
 }
 
-void Translator::ensure_vectors(unsigned) {
+bool Translator::needs_vectors(unsigned i) const {
+  const Insn& insn = t_->block->insns[i];
+  if (kind_of(insn.op) != Kind::Vector || forms_[i] == Form::Execute) return false;
+  if (insn.op != Op::HOST) return true;
+  // Some of MMX convert by MXCSR.
+  return static_cast<const semantics::HostInsn*>(insn.host)->unit != semantics::Unit::X87;
+}
+
+bool Translator::needs_x87(unsigned i) const {
+  const Insn& insn = t_->block->insns[i];
+  return insn.op == Op::HOST && forms_[i] != Form::Execute &&
+         static_cast<const semantics::HostInsn*>(insn.host)->x87_state;
+}
+
+void Translator::ensure_x87() {
+  flags_into_slot(k10);
+  t_->x87_check = a_.size();
+  a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.x87_loaded)), 0, false);
+  slow_.push_back({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87), {kNone, kNone}});
+  flags_lost();
+}
+
+void Translator::ensure_vectors() {
   flags_into_slot(k10);
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.vectors_loaded)), 0, false);
   const Hole loaded = a_.jump(Cc::Nz);

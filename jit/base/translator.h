@@ -84,7 +84,10 @@ class Translator {
   void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
   void count_block(unsigned insn);
-  void ensure_vectors(unsigned insn);
+  bool needs_vectors(unsigned insn) const;
+  bool needs_x87(unsigned insn) const;
+  void ensure_vectors();
+  void ensure_x87();
   void emit(unsigned insn);
   void slow_paths();
   void exit_stubs();

@@ -28,7 +28,9 @@ u32 translation_mode(Context& c) {
   return interp::mode_bits(c.mode) | static_cast<u32>(c.privilege) << 16 |
          static_cast<u32>(semantics::unit_available(c, Unit::Sse)) << 18 |
          static_cast<u32>(semantics::unit_available(c, Unit::Avx)) << 19 |
-         static_cast<u32>(semantics::unit_available(c, Unit::Avx512)) << 20;
+         static_cast<u32>(semantics::unit_available(c, Unit::Avx512)) << 20 |
+         static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
+         static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22;
 }
 
 // TierFrame::flags has AH as LAHF gives it and OF in AL.
@@ -68,6 +70,8 @@ bool JitTier::prepare(Context& c) {
     host_frame_.fault_exit = reinterpret_cast<u64>(stubs_.signal);
     c.tier.context = reinterpret_cast<u64>(&c);
     c.tier.on_site = reinterpret_cast<u64>(&on_site);
+    c.tier.x87_load = reinterpret_cast<u64>(&load_x87);
+    c.tier.x87_save = reinterpret_cast<u64>(&save_x87);
     c.upper = this;
   }
   const u64 xcr0 = c.state.cr4 & cpu::kCr4Osxsave ? c.state.xcr0 : 0;
@@ -265,27 +269,62 @@ void JitTier::fault_at_branch(Context& c) {
   execute_site(c, c.tier.branch_site);
 }
 
-JitTier::Site JitTier::site_of_signal(Context& c) {
-  const u8* pc = reinterpret_cast<const u8*>(host_frame_.fault_pc);
+void JitTier::load_x87(Context* c) {
+  semantics::XsaveX87& area = static_cast<JitTier*>(c->upper)->host_frame_.xsave;
+  area.x87 = c->state.vector.x87;
+  area.xstate_bv = cpu::kXfeatureX87;
+  asm volatile("xrstor64 %0" : : "m"(area), "a"(1), "d"(0));
+}
+
+// Pointers are kept only while an exception is pending (see cpu::X87State), and the host's are turned into
+// the guest's.
+void JitTier::save_x87(Context* c) {
+  auto& tier = *static_cast<JitTier*>(c->upper);
+  semantics::XsaveX87& area = tier.host_frame_.xsave;
+  asm volatile("xsave64 %0\n\tfninit" : "+m"(area) : "a"(1), "d"(0));
+  cpu::X87State& x = area.x87;
+  if (!(x.fsw & semantics::kFswEs)) {
+    x.fip = x.fdp = 0;
+    x.fop = 0;
+  } else if (tier.arena_->contains(x.fip)) {
+    const Site site = tier.site_at(reinterpret_cast<const u8*>(x.fip));
+    x.fip = site.in->rip + site.in->block->insns[site.insn].offset;
+    x.fdp = 0;
+  }
+  c->state.vector.x87 = x;
+}
+
+JitTier::Site JitTier::site_at(const u8* pc) {
   auto after = std::upper_bound(translations_.begin(), translations_.end(), pc,
                                 [](const u8* p, const Translation& t) { return p < t.code; });
   ensure(after != translations_.begin(), "a signal from translated code");
   Translation& t = *--after;
   const auto start = std::upper_bound(t.starts.begin(), t.starts.end(), static_cast<u32>(pc - t.code));
   const auto insn = static_cast<u16>(start - t.starts.begin() - 1);
+  return {&t, insn};
+}
+
+JitTier::Site JitTier::site_of_signal(Context& c) {
+  const Site site = site_at(reinterpret_cast<const u8*>(host_frame_.fault_pc));
+  const Translation& t = *site.in;
+  const u16 insn = site.insn;
   if (!t.flags_in_slot[insn]) c.tier.flags = c.tier.signal_flags;
   for (const Borrowed& b : t.borrowed)
     if (b.insn == insn)
       for (unsigned n = 0; n < 2; ++n)
         if (b.registers[n] != 0xff) c.state.gpr[b.registers[n]] = c.tier.spill[n];
-  return {&t, insn};
+  return site;
 }
 
 // Executes one instruction as the interpreter does; gives the code behind it, or null to leave.
 const u8* JitTier::execute_site(Context& c, u32 id) {
   const Site site = id == kSignalSite ? site_of_signal(c) : sites_[id];
   Translation& t = *site.in;
-  const unsigned insn = site.insn & ~kAttention;
+  const unsigned insn = site.insn & kSiteInsn;
+  if (site.insn & kLoadX87) {
+    c.tier.x87_loaded = 1;
+    return t.code + t.x87_check;
+  }
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.state.rip = t.rip;
   c.block = t.block;

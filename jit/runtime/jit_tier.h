@@ -69,6 +69,9 @@ class JitTier final : public interp::UpperTier, private Ids {
   const u8* go_on(interp::Context& context);
   void follow_mappings(const interp::Context& context);
   const u8* execute_site(interp::Context& context, u32 id);
+  static void load_x87(interp::Context* context);
+  static void save_x87(interp::Context* context);
+  Site site_at(const u8* pc);
   Site site_of_signal(interp::Context& context);
   void fault_at_branch(interp::Context& context);
 

@@ -80,6 +80,14 @@ class StubWriter {
     a_.fill(none);
   }
 
+  void if_x87(const u64& function) {
+    a_.alu_imm(Alu::Cmp, field(&frame().x87_loaded), 0, false);
+    const Hole none = a_.jump(Cc::Z);
+    a_.load(kDi, field(&frame().context));
+    a_.call(field(&function));
+    a_.fill(none);
+  }
+
   const u8* enter() {
     for (u8 r : kCalleeSaved) push(r);
     a_.alu_imm(Alu::Sub, kSp, 8);
@@ -91,9 +99,12 @@ class StubWriter {
   }
   const u8* leave_common() {
     store_guest();
+    a_.store(field(&frame().left_by), k11);
     if_vectors(frame().vector_save);
     a_.store_imm(field(&frame().vectors_loaded), 0, false);
-    a_.mov(kAx, k11, false);
+    if_x87(frame().x87_save);
+    a_.store_imm(field(&frame().x87_loaded), 0, false);
+    a_.load(kAx, field(&frame().left_by), false);
     a_.alu_imm(Alu::Add, kSp, 8);
     for (unsigned i = std::size(kCalleeSaved); i-- > 0;) pop(kCalleeSaved[i]);
     a_.byte(0xc3);
@@ -115,20 +126,24 @@ class StubWriter {
   // on_site(context, id) gives the code to go on with, or null.
   const u8* site_common() {
     store_guest();
+    a_.store(field(&frame().left_by), k11);
     if_vectors(frame().vector_save);
+    if_x87(frame().x87_save);
     a_.load(kDi, field(&frame().context));
-    a_.mov(kSi, k11, false);
+    a_.load(kSi, field(&frame().left_by), false);
     a_.call(field(&frame().on_site));
     a_.mov(k11, kAx);
     a_.bytes({0x48, 0x85, 0xc0});  // TEST RAX, RAX
     const Hole go_on = a_.jump(Cc::Nz);
     a_.store_imm(field(&frame().vectors_loaded), 0, false);
+    a_.store_imm(field(&frame().x87_loaded), 0, false);
     a_.mov_imm(kAx, kLeftSite);
     a_.alu_imm(Alu::Add, kSp, 8);
     for (unsigned i = std::size(kCalleeSaved); i-- > 0;) pop(kCalleeSaved[i]);
     a_.byte(0xc3);
     a_.fill(go_on);
     a_.store(field(&frame().host_pc), k11);
+    if_x87(frame().x87_load);
     if_vectors(frame().vector_enter);
     load_guest();
     a_.load(k10, field(&context_.state.rip));  // for a checked entry

@@ -11,6 +11,9 @@ struct Translation;
 
 // In a site's instruction number: nothing is to be executed, somebody asked for attention.
 inline constexpr u16 kAttention = 0x8000;
+// The same: the x87 state is to be loaded, then goes on at Translation::x87_check.
+inline constexpr u16 kLoadX87 = 0x4000;
+inline constexpr u16 kSiteInsn = 0x3fff;
 
 // A direct exit: a jump that goes to its stub, or to the translation behind it.
 struct Link {
@@ -39,6 +42,7 @@ struct Translation {
   u32 size = 0;
   u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in R10 and looks whether it is this one
   u32 entry_saved = 0;         // the same with the flags in TierFrame::flags
+  u32 x87_check = 0;           // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;        // first instruction that runs with the block's count taken from the budget
   std::vector<u32> starts;     // offset of each instruction, and of the end
   std::vector<bool> executes;  // of each instruction: it is not translated

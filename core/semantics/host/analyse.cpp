@@ -48,7 +48,8 @@ bool is_sse(ZydisISAExt extension) {
 }
 
 std::optional<Unit> unit_of(const Insn& insn, const Operand* operands) {
-  if (insn.meta.isa_ext == ZYDIS_ISA_EXT_X87) return Unit::X87;
+  // FISTTP came with SSE3.
+  if (insn.meta.isa_ext == ZYDIS_ISA_EXT_X87 || insn.mnemonic == ZYDIS_MNEMONIC_FISTTP) return Unit::X87;
   switch (insn.encoding) {
     case ZYDIS_INSTRUCTION_ENCODING_EVEX: return Unit::Avx512;
     case ZYDIS_INSTRUCTION_ENCODING_VEX:
