@@ -12,7 +12,7 @@ using namespace cpu;
 
 namespace {
 
-u64 address_mask(const Insn& insn) { return low_mask(insn.address_size * 8); }
+u64 address_mask(const Insn& insn) { return ~u64{0} >> (64 - insn.address_size * 8); }
 
 u64 index_register(const Cpu& cpu, const Insn& insn, unsigned gpr) {
   return cpu.state.gpr[gpr] & address_mask(insn);
