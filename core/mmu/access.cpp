@@ -136,21 +136,6 @@ bool transfer_write(Cpu& cpu, u64 linear, const u8* from, unsigned size, Privile
   return true;
 }
 
-bool host_span(Cpu& cpu, u64 linear, unsigned size, Access access, u8*& host) {
-  host = nullptr;
-  if (misaligned(cpu, linear, size)) return false;
-  if ((linear & kPageMask) + size > kPageSize) return true;
-  TlbEntry* table = access == Access::Write ? cpu.bank->write : cpu.bank->read;
-  const TlbEntry& e = table[tlb_index(linear)];
-  if (e.tag != (linear & ~kPageMask)) {
-    Piece p;
-    if (!locate(cpu, linear, size, access, cpu.privilege, p)) return false;
-    if (e.tag != (linear & ~kPageMask)) return true;
-  }
-  host = reinterpret_cast<u8*>(linear + e.addend);
-  return true;
-}
-
 }  // namespace
 
 bool read_slow(Cpu& cpu, u64 linear, void* to, unsigned size) {
@@ -179,15 +164,31 @@ bool write_slow(Cpu& cpu, u64 linear, const void* from, unsigned size) {
   return true;
 }
 
+bool host_span(Cpu& cpu, u64 linear, unsigned size, Access access, u8*& host) {
+  host = nullptr;
+  linear = wrap(cpu, linear);
+  if (misaligned(cpu, linear, size)) return false;
+  if ((linear & kPageMask) + size > kPageSize) return true;
+  TlbEntry* table = access == Access::Write ? cpu.bank->write : cpu.bank->read;
+  const TlbEntry& e = table[tlb_index(linear)];
+  if (e.tag != (linear & ~kPageMask)) {
+    Piece p;
+    if (!locate(cpu, linear, size, access, cpu.privilege, p)) return false;
+    if (e.tag != (linear & ~kPageMask)) return true;
+  }
+  host = reinterpret_cast<u8*>(linear + e.addend);
+  return true;
+}
+
 bool host_for_read(Cpu& cpu, u64 linear, unsigned size, const u8*& host) {
   u8* p;
-  const bool ok = host_span(cpu, wrap(cpu, linear), size, Access::Read, p);
+  const bool ok = host_span(cpu, linear, size, Access::Read, p);
   host = p;
   return ok;
 }
 
 bool host_for_write(Cpu& cpu, u64 linear, unsigned size, u8*& host) {
-  return host_span(cpu, wrap(cpu, linear), size, Access::Write, host);
+  return host_span(cpu, linear, size, Access::Write, host);
 }
 
 bool probe_write(Cpu& cpu, u64 linear, unsigned size) {

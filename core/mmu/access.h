@@ -25,6 +25,12 @@ inline u8* hit(const TlbEntry* table, u64 linear) {
   return nullptr;
 }
 
+// The same for any span in the page of linear.
+inline u8* hit_page(const TlbEntry* table, u64 linear) {
+  const TlbEntry& e = table[tlb_index(linear)];
+  return e.tag == (linear & ~kPageMask) ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
+}
+
 template <class T>
 [[nodiscard]] inline bool read(Cpu& cpu, u64 linear, T& value) {
   if (const u8* p = hit<T>(cpu.bank->read, linear)) [[likely]] {
@@ -52,6 +58,7 @@ template <class T>
 
 // Host address of a span that lies in one page of plain RAM, for both reading and writing, or null where only
 // the slow functions will do (MMIO, page crossing, code, watched). False: fault.
+bool host_span(Cpu& cpu, u64 linear, unsigned size, Access access, u8*& host);
 bool host_for_write(Cpu& cpu, u64 linear, unsigned size, u8*& host);
 bool host_for_read(Cpu& cpu, u64 linear, unsigned size, const u8*& host);
 // Would a write of size bytes be allowed? Faults as the write would, changes nothing but A/D bits.

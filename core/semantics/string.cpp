@@ -1,8 +1,10 @@
 #include "core/semantics/string.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/semantics/io.h"
+#include "core/semantics/string_host.h"
 
 namespace tandem::semantics {
 
@@ -10,7 +12,7 @@ using namespace cpu;
 
 namespace {
 
-u64 address_mask(const Insn& insn) { return low_mask(insn.address_size * 8); }
+u64 address_mask(const Insn& insn) { return ~u64{0} >> (64 - insn.address_size * 8); }
 
 u64 index_register(const Cpu& cpu, const Insn& insn, unsigned gpr) {
   return cpu.state.gpr[gpr] & address_mask(insn);
@@ -35,38 +37,76 @@ bool destination(Cpu& cpu, const Insn& insn, unsigned size, mmu::Access access, 
 }
 
 bool read_element(Cpu& cpu, u64 linear, unsigned size, u64& value) {
-  value = 0;
-  switch (size) {
-    case 1: return mmu::read<u8>(cpu, linear, reinterpret_cast<u8&>(value));
-    case 2: return mmu::read<u16>(cpu, linear, reinterpret_cast<u16&>(value));
-    case 4: return mmu::read<u32>(cpu, linear, reinterpret_cast<u32&>(value));
-    default: return mmu::read<u64>(cpu, linear, value);
-  }
+  return by_size(size, [&](auto element) {
+    if (!mmu::read(cpu, linear, element)) return false;
+    value = element;
+    return true;
+  });
 }
 bool write_element(Cpu& cpu, u64 linear, unsigned size, u64 value) {
-  switch (size) {
-    case 1: return mmu::write<u8>(cpu, linear, static_cast<u8>(value));
-    case 2: return mmu::write<u16>(cpu, linear, static_cast<u16>(value));
-    case 4: return mmu::write<u32>(cpu, linear, static_cast<u32>(value));
-    default: return mmu::write<u64>(cpu, linear, value);
-  }
+  return by_size(size, [&](auto t) { return mmu::write(cpu, linear, static_cast<decltype(t)>(value)); });
 }
 
+template <class T>
+void set_compare_flags(Cpu& cpu, u64 a, u64 b) {
+  alu::sub<T>(cpu.flags, static_cast<T>(a), static_cast<T>(b));
+}
 void set_compare_flags(Cpu& cpu, unsigned size, u64 a, u64 b) {
-  switch (size) {
-    case 1: alu::sub<u8>(cpu.flags, static_cast<u8>(a), static_cast<u8>(b)); break;
-    case 2: alu::sub<u16>(cpu.flags, static_cast<u16>(a), static_cast<u16>(b)); break;
-    case 4: alu::sub<u32>(cpu.flags, static_cast<u32>(a), static_cast<u32>(b)); break;
-    default: alu::sub<u64>(cpu.flags, a, b);
-  }
+  by_size(size, [&](auto t) { set_compare_flags<decltype(t)>(cpu, a, b); });
 }
 
-u64 bytes_to_page_end(u64 linear) { return kPageSize - (linear & kPageMask); }
+// REPNE ends with ZF set, REPE with ZF clear.
+bool stops_at_equal(const Insn& insn) { return insn.prefixes & isa::kRepne; }
 
-// How many elements, at most `count`, a forward run may do with host pointers: flat 64-bit addresses only,
-// since there segmentation can't end a run. 0: go by elements.
-bool may_run(const Cpu& cpu, const Insn& insn) {
-  return cpu.mode.code_size == 8 && insn.address_size == 8 && !(cpu.state.rflags & (kDf | kTf));
+unsigned size_log2(const Insn& insn) { return static_cast<unsigned>(std::countr_zero(insn.size)); }
+
+bool counts_down(const Cpu& cpu) { return cpu.state.rflags & kDf; }
+
+// One operand of a run: elements from an index register on, in the order of the repetition.
+struct Row {
+  unsigned segment;
+  u64 offset;  // of the first element
+  u64 linear;  // its address, not checked yet
+};
+
+Row make_row(const Cpu& cpu, const Insn& insn, unsigned segment, unsigned gpr) {
+  const bool long_code = cpu.mode.code_size == 8;
+  const u64 offset = index_register(cpu, insn, gpr);
+  const u64 base = long_code && segment < kFs ? 0 : cpu.state.segments[segment].base;
+  return {segment, offset, long_code ? base + offset : static_cast<u32>(base + offset)};
+}
+Row source_row(const Cpu& cpu, const Insn& insn) { return make_row(cpu, insn, insn.segment, kRsi); }
+Row destination_row(const Cpu& cpu, const Insn& insn) { return make_row(cpu, insn, kEs, kRdi); }
+
+// How many elements lie in the page of the first, and before the offset wraps (where it does so right behind
+// an element, that one is left out).
+u64 room(const Cpu& cpu, const Insn& insn, const Row& row) {
+  const u64 in_page = row.linear & kPageMask;
+  if (!counts_down(cpu))
+    return std::min(kPageSize - in_page, address_mask(insn) - row.offset) >> size_log2(insn);
+  return in_page + insn.size > kPageSize ? 0 : (std::min(in_page, row.offset) >> size_log2(insn)) + 1;
+}
+
+// Host address of the first of n elements, room() at most; null where they must be taken one by one, be it
+// because one of them faults.
+template <mmu::Access access>
+u8* host_row(Cpu& cpu, const Insn& insn, const Row& row, u64 n) {
+  constexpr bool writes = access == mmu::Access::Write;
+  // A flat address that the TLB has needs no check.
+  if (cpu.mode.code_size == 8)
+    if (u8* host = mmu::hit_page(writes ? cpu.bank->write : cpu.bank->read, row.linear)) [[likely]]
+      return host;
+  const unsigned bytes = static_cast<unsigned>(n * insn.size);
+  const unsigned below = counts_down(cpu) ? bytes - insn.size : 0;
+  u64 linear;
+  if (!mmu::linearize(cpu, row.segment, row.offset - below, bytes, access, linear)) return nullptr;
+  u8* host;
+  if (!mmu::host_span(cpu, linear, bytes, access, host) || !host) return nullptr;
+  return host + below;
+}
+
+i64 last_index(u64 taken, bool down) {
+  return down ? 1 - static_cast<i64>(taken) : static_cast<i64>(taken) - 1;
 }
 
 // Single steps and data breakpoints are reported after each element (SDM vol. 3, 17.3.1.4).
@@ -74,7 +114,8 @@ bool steps(const Cpu& cpu) { return (cpu.state.rflags & kTf) || cpu.state.events
 
 }  // namespace
 
-// element(): one step, false on a fault. run(): many steps at once, the number done, 0 where that can't be.
+// element(): one step, false on a fault. run(): at most count steps at once, inside a page; the number done,
+// 0 where that can't be.
 struct Movs {
   static constexpr bool kCompares = false;
   static bool element(Cpu& cpu, const Insn& insn) {
@@ -88,17 +129,14 @@ struct Movs {
     return true;
   }
   static u64 run(Cpu& cpu, const Insn& insn, u64 count) {
-    u64 from, to;
-    if (!source(cpu, insn, 1, from) || !destination(cpu, insn, 1, mmu::Access::Write, to)) return 0;
-    const u64 n = std::min({count, bytes_to_page_end(from) / insn.size, bytes_to_page_end(to) / insn.size});
-    const unsigned bytes = static_cast<unsigned>(n * insn.size);
-    const u8* source_host;
-    u8* target_host;
-    if (n < 2 || !mmu::host_for_read(cpu, from, bytes, source_host) || !source_host) return 0;
-    if (!mmu::host_for_write(cpu, to, bytes, target_host) || !target_host) return 0;
-    // A destination a little above its source repeats a pattern: that needs steps in order.
-    if (target_host > source_host && target_host < source_host + bytes) return 0;
-    std::memmove(target_host, source_host, bytes);
+    const Row from = source_row(cpu, insn), to = destination_row(cpu, insn);
+    const u64 n = std::min({count, room(cpu, insn, from), room(cpu, insn, to)});
+    if (n == 0) return 0;
+    u8* source_host = host_row<mmu::Access::Read>(cpu, insn, from, n);
+    if (!source_host) return 0;
+    u8* target_host = host_row<mmu::Access::Write>(cpu, insn, to, n);
+    if (!target_host) return 0;
+    copy_row(target_host, source_host, n, insn.size, counts_down(cpu));
     advance(cpu, insn, kRsi, n);
     advance(cpu, insn, kRdi, n);
     return n;
@@ -116,17 +154,14 @@ struct Stos {
     return true;
   }
   static u64 run(Cpu& cpu, const Insn& insn, u64 count) {
-    u64 to;
-    if (!destination(cpu, insn, 1, mmu::Access::Write, to)) return 0;
-    const u64 n = std::min(count, bytes_to_page_end(to) / insn.size);
-    u8* host;
-    if (n < 2 || !mmu::host_for_write(cpu, to, static_cast<unsigned>(n * insn.size), host) || !host) return 0;
-    const u64 value = cpu.state.gpr[kRax];
-    if (insn.size == 1) {
-      std::memset(host, static_cast<u8>(value), n);
-    } else {
-      for (u64 i = 0; i < n; ++i) std::memcpy(host + i * insn.size, &value, insn.size);
-    }
+    const Row to = destination_row(cpu, insn);
+    const u64 n = std::min(count, room(cpu, insn, to));
+    if (n == 0) return 0;
+    u8* host = host_row<mmu::Access::Write>(cpu, insn, to, n);
+    if (!host) return 0;
+    by_size(insn.size, [&](auto t) {
+      fill_row(host, n, static_cast<decltype(t)>(cpu.state.gpr[kRax]), counts_down(cpu));
+    });
     advance(cpu, insn, kRdi, n);
     return n;
   }
@@ -158,7 +193,26 @@ struct Scas {
     advance(cpu, insn, kRdi, 1);
     return true;
   }
-  static u64 run(Cpu&, const Insn&, u64) { return 0; }
+  static u64 run(Cpu& cpu, const Insn& insn, u64 count) {
+    const Row row = destination_row(cpu, insn);
+    const u64 n = std::min(count, room(cpu, insn, row));
+    if (n == 0) return 0;
+    const u8* host = host_row<mmu::Access::Read>(cpu, insn, row, n);
+    if (!host) return 0;
+    const u64 taken = by_size(insn.size, [&](auto t) { return scan<decltype(t)>(cpu, insn, host, n); });
+    advance(cpu, insn, kRdi, taken);
+    return taken;
+  }
+  // The flags are those of the last element as it is now: where another CPU has changed it in between, they
+  // decide.
+  template <class T>
+  static u64 scan(Cpu& cpu, const Insn& insn, const u8* row, u64 n) {
+    const bool down = counts_down(cpu);
+    const T value = static_cast<T>(cpu.state.gpr[kRax]);
+    const u64 taken = scan_row<T>(row, value, n, down, stops_at_equal(insn));
+    set_compare_flags<T>(cpu, value, element_at<T>(row, last_index(taken, down)));
+    return taken;
+  }
 };
 
 struct Cmps {
@@ -174,16 +228,35 @@ struct Cmps {
     advance(cpu, insn, kRdi, 1);
     return true;
   }
-  static u64 run(Cpu&, const Insn&, u64) { return 0; }
+  static u64 run(Cpu& cpu, const Insn& insn, u64 count) {
+    const Row from = source_row(cpu, insn), at = destination_row(cpu, insn);
+    const u64 n = std::min({count, room(cpu, insn, from), room(cpu, insn, at)});
+    if (n == 0) return 0;
+    const u8* b = host_row<mmu::Access::Read>(cpu, insn, at, n);
+    if (!b) return 0;
+    const u8* a = host_row<mmu::Access::Read>(cpu, insn, from, n);
+    if (!a) return 0;
+    const u64 taken = by_size(insn.size, [&](auto t) { return compare<decltype(t)>(cpu, insn, a, b, n); });
+    advance(cpu, insn, kRsi, taken);
+    advance(cpu, insn, kRdi, taken);
+    return taken;
+  }
+  template <class T>
+  static u64 compare(Cpu& cpu, const Insn& insn, const u8* a, const u8* b, u64 n) {
+    const bool down = counts_down(cpu);
+    const u64 taken = compare_rows<T>(a, b, n, down, stops_at_equal(insn));
+    const i64 last = last_index(taken, down);
+    set_compare_flags<T>(cpu, element_at<T>(a, last), element_at<T>(b, last));
+    return taken;
+  }
 };
 
 namespace {
 
-// REPE and REPNE end with ZF, for the instructions that set it.
 template <class Kind>
 bool ends(const Cpu& cpu, const Insn& insn) {
   if constexpr (!Kind::kCompares) return false;
-  return cpu.flags.zf() == ((insn.prefixes & isa::kRepne) != 0);
+  return cpu.flags.zf() == stops_at_equal(insn);
 }
 
 inline constexpr unsigned kElementsBetweenLooks = 4096;
@@ -194,7 +267,7 @@ template <class Kind>
 Step string_op(Cpu& cpu, const Insn& insn) {
   if (!(insn.prefixes & (isa::kRep | isa::kRepne)))
     return Kind::element(cpu, insn) ? Step::Next : Step::Fault;
-  const bool runs = may_run(cpu, insn);
+  const bool runs = !(cpu.state.rflags & kTf);
   u64 count = index_register(cpu, insn, kRcx);
   for (u64 since_look = 0; count != 0;) {
     u64 n = runs ? Kind::run(cpu, insn, count) : 0;
