@@ -132,7 +132,10 @@ bool I8042::write_data(u8 value) {
     case kWriteMode: state_.mode = value; break;
     case kWriteOutputPort: state_.output_port = value; return !(value & kOutputNoReset);
     case kFakeKeyboard: reply(value); break;
-    case kFakeMouse: state_.mouse.queue.push({&value, 1}); break;
+    case kFakeMouse:  // into the output buffer at once, even while the mouse's interface is off
+      state_.output = value;
+      state_.from_mouse = state_.full = true;
+      break;
     case kWriteMouse: state_.mouse.write(value); break;
     default:
       state_.mode &= static_cast<u8>(~kModeKeyboardOff);  // talking to the keyboard turns its interface on

@@ -17,7 +17,7 @@
 namespace tandem::jit {
 
 struct JitOptions {
-  u32 threshold = 2;           // runs in the interpreter before a block is translated
+  u32 threshold = 8;           // runs in the interpreter before a block is translated
   u64 cache_bytes = 64 * MiB;  // of translated code
   // Flags are right wherever an instruction may fault, and undefined ones are as in the interpreter.
   bool exact_flags = false;

@@ -140,6 +140,10 @@ TEST_F(I8042Test, BytesAsFromADevice) {
   EXPECT_EQ(status() & (kFull | kFromMouse), kFull | kFromMouse);
   EXPECT_TRUE(bench.wires.level(kMouseWire));
   EXPECT_EQ(take(), Bytes{0xa5});
+  command(0xa7);  // the mouse's interface is off: the byte comes from the controller all the same
+  command(0xd3, 0xf0);
+  EXPECT_EQ(status() & (kFull | kFromMouse), kFull | kFromMouse);
+  EXPECT_EQ(take(), Bytes{0xf0});
 }
 
 // "Output port": bit 0 is the system's reset, bit 1 A20; commands F0h to FFh pulse its low bits.
