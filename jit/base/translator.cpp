@@ -205,6 +205,8 @@ Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
     case Op::CALL_INDIRECT:
       return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
     case Op::RET: return plain_stack ? Form::Return : Form::Execute;
+    case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
+    case Op::SWAPGS: return context_.mode.cpl == 0 ? Form::SwapGs : Form::Execute;
     default: break;
   }
   if (conditional(insn.op) == Conditional::Jump) return Form::Condition;
@@ -222,7 +224,7 @@ Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
 }
 
 bool Translator::may_fault(const Insn& insn, Form form) {
-  if (form == Form::Nothing || form == Form::Lea) return false;
+  if (form == Form::Nothing || form == Form::Lea || form == Form::Cli || form == Form::SwapGs) return false;
   const bool quiet = kind_of(insn.op) == Kind::User && insn.op != Op::DIV && insn.op != Op::IDIV;
   return form != Form::Copy || !quiet;
 }
@@ -298,6 +300,8 @@ void Translator::emit(unsigned i) {
     case Form::JumpIndirect: jump_indirect(insn, d); break;
     case Form::Condition: condition(insn, d); break;
     case Form::Return: ret(insn); break;
+    case Form::Cli: cli(); break;
+    case Form::SwapGs: swap_gs(); break;
     case Form::Execute: execute(); break;
   }
   t_->flags_in_slot.push_back(flags_at_ != FlagsAt::Host);
@@ -314,6 +318,22 @@ void Translator::execute_undefined(std::span<FlagUse> uses) {
     }
     live = (live & ~uses_[i].kills) | uses_[i].reads;
   }
+}
+
+// At CPL 0: nothing can be refused.
+void Translator::cli() {
+  flags_into_slot(k10);
+  a_.alu_imm(Alu::And, gs(offset(&context_.state.rflags)), ~static_cast<i32>(cpu::kIf));
+  flags_lost();
+}
+
+void Translator::swap_gs() {
+  const Mem base = gs(offset(&context_.state.segments[cpu::kGs].base));
+  const Mem kernel = gs(offset(&context_.state.msr.kernel_gs_base));
+  a_.load(k10, base);
+  a_.load(k11, kernel);
+  a_.store(base, k11);
+  a_.store(kernel, k10);
 }
 
 void Translator::execute() {

@@ -62,6 +62,8 @@ class Translator {
     JumpIndirect,
     Condition,
     Return,
+    Cli,
+    SwapGs,
     Execute,  // by the interpreter's function
   };
   struct SlowPath {
@@ -104,6 +106,8 @@ class Translator {
   void jump_indirect(const isa::Insn& insn, const Decoded& d);
   void ret(const isa::Insn& insn);
   void condition(const isa::Insn& insn, const Decoded& d);
+  void cli();
+  void swap_gs();
   void execute();
 
   // Memory accesses: see translate_memory.cpp.
