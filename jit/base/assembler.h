@@ -80,6 +80,7 @@ class Assembler {
   void alu_imm(Alu op, u8 reg, i32 value, bool wide = true);
   void alu_imm(Alu op, const Mem& m, i32 value, bool wide = true);
   void shr(u8 reg, u8 count, bool wide);
+  void rorx(u8 to, u8 from, u8 count);  // 32 bits, BMI2, flags stay
 
   // Guest flags in the host's -> AX as LAHF and SETO give them, and back. Clobber RAX.
   void flags_to_ax() { bytes({0x9f, 0x0f, 0x90, 0xc0}); }  // LAHF; SETO AL

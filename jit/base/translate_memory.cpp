@@ -72,15 +72,38 @@ void Translator::slow_if(Cc cc) {
   slow_.push_back({a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}});
 }
 
-// t0: the address, becomes its page; t1: becomes the offset of the TLB entry.
-void Translator::check(u8 t0, u8 t1, bool write, unsigned size) {
-  a_.mov(t1, t0, false);
-  a_.shr(t1, kPageShift - 4, false);
+// t1 = offset of the TLB entry for the address in `from`.
+void Translator::entry_of(u8 t1, u8 from) {
+  if (bmi2_) {
+    a_.rorx(t1, from, kPageShift - 4);
+  } else {
+    a_.mov(t1, from, false);
+    a_.shr(t1, kPageShift - 4, false);
+  }
   a_.alu_imm(Alu::And, t1, (mmu::kTlbEntries - 1) << 4, false);
-  if (size > 1) a_.lea(t0, at(t0, static_cast<i32>(size - 1)));
+}
+
+// t0: page of the access's last byte; t1: offset of the TLB entry of its first.
+void Translator::compare(u8 t0, u8 t1, bool write) {
   a_.alu_imm(Alu::And, t0, -static_cast<i32>(kPageSize));
   a_.alu(Alu::Cmp, t0, gs(t1, tlb_offset(write, false)));
   slow_if(Cc::Nz);
+}
+
+// Checks an access of `size` bytes at the address in t0, which is lost; t1: becomes the offset of the TLB
+// entry.
+void Translator::check(u8 t0, u8 t1, bool write, unsigned size) {
+  entry_of(t1, t0);
+  if (size > 1) a_.lea(t0, at(t0, static_cast<i32>(size - 1)));
+  compare(t0, t1, write);
+}
+
+// The same at base + disp, where base is neither t0 nor t1: two short chains instead of a long one.
+void Translator::check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size) {
+  if (disp) a_.lea(t1, at(base, disp));
+  entry_of(t1, disp ? t1 : base);
+  a_.lea(t0, at(base, disp + static_cast<i32>(size - 1)));
+  compare(t0, t1, write);
 }
 
 // Two registers that the instruction does not need; R10 and R11 where it doesn't name them as operands.
@@ -176,8 +199,14 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   flags_into_slot(t0);
   for (const u8 reg : {k10, k11})
     if (addresses_by(insn, reg)) load_guest(reg);
-  address_into(insn, t0);
-  check(t0, t1, write, size);
+  const bool simple =
+      base != kNone && index == kNone && !segmented && base != t0 && base != t1 && insn.disp < i64{1} << 30;
+  if (simple) {
+    check_at(base, static_cast<i32>(insn.disp), t0, t1, write, size);
+  } else {
+    address_into(insn, t0);
+    check(t0, t1, write, size);
+  }
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(t0);
   a_.load(t0, gs(t1, tlb_offset(write, true)));
@@ -243,8 +272,7 @@ void Translator::read_to_r10(const Insn& insn, const Decoded& d) {
 // R10 = what is to be added to RSP + disp for the host's address.
 void Translator::stack_check(i32 disp, bool write) {
   flags_into_slot(k10);
-  a_.lea(k10, at(kSp, disp));
-  check(k10, k11, write, 8);
+  check_at(kSp, disp, k10, k11, write, 8);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(k10);
   a_.load(k10, gs(k11, tlb_offset(write, true)));
@@ -283,8 +311,7 @@ void Translator::pop(const Insn& insn) {
 
 void Translator::leave() {
   flags_into_slot(k10);
-  a_.lea(k10, at(kBp, 0));
-  check(k10, k11, false, 8);
+  check_at(kBp, 0, k10, k11, false, 8);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(k10);
   a_.load(k10, gs(k11, tlb_offset(false, true)));

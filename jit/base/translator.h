@@ -118,6 +118,9 @@ class Translator {
   void flags_lost();
   bool wants_host_flags(unsigned insn) const;
   i32 tlb_offset(bool write, bool addend) const;
+  void entry_of(u8 t1, u8 from);
+  void compare(u8 t0, u8 t1, bool write);
+  void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
   void check(u8 t0, u8 t1, bool write, unsigned size);
   void slow_if(Cc cc);
   void pick_scratch(const isa::Insn& insn, u8& t0, u8& t1);
@@ -149,6 +152,7 @@ class Translator {
   Ids& ids_;
   TranslatorOptions options_;
   ZydisDecoder decoder_;
+  bool bmi2_ = __builtin_cpu_supports("bmi2");
   Assembler a_;
 
   // Of the present block.

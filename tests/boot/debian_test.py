@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Boots Debian's kernel to its shell by the tandem program, on one engine, and checks its end.
 
-  debian_test.py TANDEM GUEST_FOLDER ENGINE
+  debian_test.py TANDEM GUEST_FOLDER ENGINE VCPUS
 """
 import json
 import pathlib
@@ -13,12 +13,12 @@ LIMIT = 240  # seconds
 MAX_OVERHEAD_KIB = 150 * 1024
 
 
-def run(tandem, folder, engine, stats):
+def run(tandem, folder, engine, vcpus, stats):
     command = ("cat /proc/cpuinfo | grep -c processor; echo 6*7 | bc; "
                "dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum; echo all-done")
-    arguments = [tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--timeout", str(LIMIT),
+    arguments = [tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", str(LIMIT),
                  "--cmdline", f'console=ttyS0 run="{command}"', "--stats", stats,
-                 "--expect", "Linux version", "--expect", "To end: poweroff", "--expect", "^1$",
+                 "--expect", "Linux version", "--expect", "To end: poweroff", "--expect", f"^{vcpus}$",
                  "--expect", "^42$", "--expect", "96995b58d4cbf6aaa9041b4f00c7f6ae", "--expect", "^all-done",
                  "--expect", "Power down"]
     return subprocess.run(["/usr/bin/env", "python3", "-c", RESIDENT, *map(str, arguments)], stdin=subprocess.DEVNULL,
@@ -35,13 +35,14 @@ sys.exit(status)
 
 
 def main():
-    tandem, folder, engine = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]), sys.argv[3]
+    tandem, folder = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
+    engine, vcpus = sys.argv[3:5]
     if not (folder / "default.cfg").exists():
         print(f"{folder}: no guest; make it by tools/guest/make")
         return 1
     with tempfile.TemporaryDirectory() as scratch:
         stats = pathlib.Path(scratch) / "stats.json"
-        done = run(tandem, folder, engine, stats)
+        done = run(tandem, folder, engine, vcpus, stats)
         print(done.stdout[-4000:], done.stderr, sep="\n")
         if done.returncode != 0:
             print(f"status {done.returncode}, 0 expected")
