@@ -133,7 +133,7 @@ bool has_high_byte(const Insn& insn) {
 
 }  // namespace
 
-Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, TranslatorOptions options)
+Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options)
     : context_(context), stubs_(stubs), ids_(ids), options_(options) {
   ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 }
@@ -158,6 +158,7 @@ void Translator::decode(std::span<const u8> bytes) {
 // An explicit operand by ModRM, whose address is formed with 64 bits out of ordinary registers.
 bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
   const auto& m = d.memory->mem;
+  if (!options_.memory) return false;
   if (!(d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) || insn.address_size != 8 || d.memory->size == 0)
     return false;
   if (m.type != ZYDIS_MEMOP_TYPE_MEM || has_high_byte(insn)) return false;
@@ -181,9 +182,10 @@ bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
 Translator::Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
   using semantics::Unit;
   if (insn.op != Op::HOST)  // VZEROUPPER, VZEROALL
-    return semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
+    return options_.vectors && semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
   const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
-  if (h.vsib.count || h.mask.source != semantics::MaskSource::None ||
+  const bool wanted = h.x87_state ? options_.x87 : options_.vectors;
+  if (!wanted || h.vsib.count || h.mask.source != semantics::MaskSource::None ||
       !semantics::unit_available(context_, h.unit))
     return Form::Execute;
   if (h.run == semantics::run_registers) return Form::Copy;

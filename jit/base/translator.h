@@ -10,6 +10,7 @@
 #include "core/interp/context.h"
 #include "jit/base/assembler.h"
 #include "jit/base/flag_use.h"
+#include "jit/base/options.h"
 #include "jit/runtime/stubs.h"
 #include "jit/runtime/translation.h"
 
@@ -24,15 +25,9 @@ class Ids {
   virtual void set_stub(u32 link, u32 offset) = 0;
 };
 
-struct TranslatorOptions {
-  // Dead flags are kept where an instruction may fault, too, and undefined ones are the interpreter's.
-  bool exact_flags = false;
-  bool exact_count = false;  // the budget and requests are looked at before the first instruction
-};
-
 class Translator {
  public:
-  Translator(interp::Context& context, const Stubs& stubs, Ids& ids, TranslatorOptions options);
+  Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options);
 
   // Code for the block at `rip`, to be placed at `base`; fills t. bytes: the block's guest code. table: of
   // the present mode.
@@ -150,7 +145,7 @@ class Translator {
   interp::Context& context_;
   const Stubs& stubs_;
   Ids& ids_;
-  TranslatorOptions options_;
+  JitOptions options_;
   ZydisDecoder decoder_;
   bool bmi2_ = __builtin_cpu_supports("bmi2");
   Assembler a_;

@@ -61,12 +61,11 @@ u32 JitTier::new_link(const Link& link) {
 
 // Brings stubs and frame up to date with the context. False: this CPU state is not for translated code.
 bool JitTier::prepare(Context& c) {
-  if (c.mode.code_size != 8 || c.alignment_checks) return false;
+  if (!options_.base || c.mode.code_size != 8 || c.alignment_checks) return false;
   if (!translator_) {
     stubs_ = make_stubs(*arena_, c);
     first_block_ = arena_->used();
-    translator_ = std::make_unique<Translator>(c, stubs_, static_cast<Ids&>(*this),
-                                               TranslatorOptions{options_.exact_flags, options_.exact_count});
+    translator_ = std::make_unique<Translator>(c, stubs_, static_cast<Ids&>(*this), options_);
     host_frame_.fault_exit = reinterpret_cast<u64>(stubs_.signal);
     c.tier.context = reinterpret_cast<u64>(&c);
     c.tier.on_site = reinterpret_cast<u64>(&on_site);
@@ -234,7 +233,7 @@ bool JitTier::run(Context& c, Block& block) {
   Translation* t = find(block, c.state.rip, mode);
   if (!t) t = translate(c, block, mode);
   if (!t) return false;
-  if (pending_link_ < links_.size()) connect(pending_link_, *t);
+  if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
   tables_[t->mode_index].table.set(t->rip, t->code, c.page_is_global);
   c.tier.flags = slot_of(c.flags.rflags());

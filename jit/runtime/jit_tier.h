@@ -16,16 +16,6 @@
 
 namespace tandem::jit {
 
-struct JitOptions {
-  u32 threshold = 8;           // runs in the interpreter before a block is translated
-  u64 cache_bytes = 64 * MiB;  // of translated code
-  // Flags are right wherever an instruction may fault, and undefined ones are as in the interpreter.
-  bool exact_flags = false;
-  // Budgets end and events come at the very instruction at which they do in the interpreter. Otherwise a
-  // block may look for them behind its first instructions, where flags need not be saved.
-  bool exact_count = false;
-};
-
 class JitTier final : public interp::UpperTier, private Ids {
  public:
   static Result<std::unique_ptr<JitTier>> create(JitOptions options);

@@ -25,6 +25,12 @@ inline std::vector<EngineRow> engine_rows() {
       // Translated before the first run; and with flags kept that nobody reads.
       {"jit_forced", [] { return jit::make_jit_engine({.threshold = 0}); }, false},
       {"jit_exact", [] { return jit::make_jit_engine({.threshold = 0, .exact_flags = true}); }},
+      {"jit_plain",
+       [] {
+         return jit::make_jit_engine(
+             {.threshold = 0, .links = false, .memory = false, .vectors = false, .x87 = false});
+       },
+       false},
   };
 }
 

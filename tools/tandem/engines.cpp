@@ -18,7 +18,10 @@ EngineChoice interpreter(std::string reason) {
   return {"interp", std::move(reason), interp::make_interp_engine()};
 }
 
-EngineChoice translator(std::string reason) { return {"jit", std::move(reason), jit::make_jit_engine()}; }
+Result<EngineChoice> translator(const std::string& options, std::string reason) {
+  TANDEM_TRY_ASSIGN(parsed, jit::parse_options(options));
+  return EngineChoice{"jit", std::move(reason), jit::make_jit_engine(parsed)};
+}
 
 }  // namespace
 
@@ -29,16 +32,16 @@ std::string kvm_obstacle() {
   return {};
 }
 
-Result<EngineChoice> choose_engine(const std::string& wanted) {
+Result<EngineChoice> choose_engine(const std::string& wanted, const std::string& jit_options) {
   const bool insist = wanted.ends_with('!');
   const std::string name = insist ? wanted.substr(0, wanted.size() - 1) : wanted;
   if (name == "interp") return interpreter("asked for");
-  if (name == "jit") return translator("asked for");
-  if (name == "auto") return translator("the fastest engine in this build");
+  if (name == "jit") return translator(jit_options, "asked for");
+  if (name == "auto") return translator(jit_options, "the fastest engine in this build");
   if (name != "kvm") return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));
   const std::string absent = fmt::format("engine {} is not in this build", name);
   if (insist) return host_error(absent);
-  return translator(absent);
+  return translator(jit_options, absent);
 }
 
 }  // namespace tandem::tools

@@ -16,7 +16,7 @@ struct EngineChoice {
 };
 
 // wanted: auto, interp, jit, kvm; with a trailing ! it is that one or an error.
-Result<EngineChoice> choose_engine(const std::string& wanted);
+Result<EngineChoice> choose_engine(const std::string& wanted, const std::string& jit_options);
 
 // Why /dev/kvm can't be used here; empty where it can be opened.
 std::string kvm_obstacle();

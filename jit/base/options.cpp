@@ -1,0 +1,61 @@
+#include "jit/base/options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace tandem::jit {
+
+namespace {
+
+struct Switch {
+  std::string_view name;
+  bool JitOptions::* field;
+};
+constexpr Switch kSwitches[] = {
+    {"base", &JitOptions::base},
+    {"links", &JitOptions::links},
+    {"memory", &JitOptions::memory},
+    {"vectors", &JitOptions::vectors},
+    {"x87", &JitOptions::x87},
+    {"exact_flags", &JitOptions::exact_flags},
+    {"exact_count", &JitOptions::exact_count},
+};
+constexpr std::string_view kThreshold = "threshold=";
+
+bool set_switch(JitOptions& options, std::string_view name, bool on) {
+  for (const Switch& s : kSwitches)
+    if (s.name == name) return options.*s.field = on, true;
+  return false;
+}
+
+bool set_threshold(JitOptions& options, std::string_view digits) {
+  const char* end = digits.data() + digits.size();
+  const auto [at, error] = std::from_chars(digits.data(), end, options.threshold);
+  return error == std::errc{} && at == end;
+}
+
+bool apply(JitOptions& options, std::string_view item) {
+  if (item == "all" || item == "base") return true;
+  if (item.starts_with(kThreshold)) return set_threshold(options, item.substr(kThreshold.size()));
+  if (item.starts_with('+') || item.starts_with('-'))
+    return set_switch(options, item.substr(1), item[0] == '+');
+  return false;
+}
+
+}  // namespace
+
+Result<JitOptions> parse_options(std::string_view list) {
+  JitOptions options;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    const std::string_view item = list.substr(0, comma);
+    if (item == "llvm" || item == "+llvm") return user_error("jit: tier llvm is not in this build");
+    if (item != "-llvm" && !apply(options, item))
+      return user_error(fmt::format("jit: '{}' is no tier and no switch", item));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return options;
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,30 @@
+// What --jit can switch.
+#pragma once
+
+#include <string_view>
+
+#include "core/base/result.h"
+#include "core/base/types.h"
+
+namespace tandem::jit {
+
+struct JitOptions {
+  u32 threshold = 8;           // runs in the interpreter before a block is translated
+  u64 cache_bytes = 64 * MiB;  // of translated code
+  // Flags are right wherever an instruction may fault, and undefined ones are as in the interpreter.
+  bool exact_flags = false;
+  // Budgets end and events come at the very instruction at which they do in the interpreter. Otherwise a
+  // block may look for them behind its first instructions, where flags need not be saved.
+  bool exact_count = false;
+  bool base = true;     // tier 1 at all
+  bool links = true;    // jumps from block to block, not by the dispatcher
+  bool memory = true;   // memory operands by an inline check, not by the interpreter
+  bool vectors = true;  // SSE and AVX in place
+  bool x87 = true;      // x87 and MMX in place
+};
+
+// A comma list: "all", a tier ("base"), "+x" or "-x" with x a tier or a switch above, "threshold=N". Tiers
+// that are named alone are those to use; +x and -x change what holds so far. Errors name the item.
+Result<JitOptions> parse_options(std::string_view list);
+
+}  // namespace tandem::jit
