@@ -125,6 +125,23 @@ Kind kind_of(Op op) {
   }
 }
 
+bool has_prefix(const ZydisDecodedInstruction& insn, u8 prefix) {
+  for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
+    if (insn.raw.prefixes[i].value == prefix) return true;
+  return false;
+}
+
+// The same bytes are another instruction on a CPU with more or fewer features (SDM vol. 2, TZCNT, LZCNT).
+bool is_other_on_host(Op op, const ZydisDecodedInstruction& insn) {
+  switch (op) {
+    case Op::BSF:
+    case Op::BSR: return has_prefix(insn, 0xf3);
+    case Op::TZCNT: return !__builtin_cpu_supports("bmi");
+    case Op::LZCNT: return !__builtin_cpu_supports("lzcnt");
+    default: return false;
+  }
+}
+
 bool has_high_byte(const Insn& insn) {
   for (unsigned n = 0; n < 3; ++n)
     if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] % 8 == 1) return true;
@@ -193,7 +210,7 @@ Translator::Form Translator::host_form_of(const Insn& insn, const Decoded& d) co
 }
 
 Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
-  if (d.insn.length == 0) return Form::Execute;
+  if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn)) return Form::Execute;
   const bool plain_stack = insn.size == 8;
   switch (insn.op) {
     case Op::LEA: return insn.base == isa::kRipOffset && insn.address_size != 8 ? Form::Execute : Form::Lea;

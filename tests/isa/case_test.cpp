@@ -132,5 +132,24 @@ TEST_F(Cases, EveryRowOfTheTableIsCovered) {
     EXPECT_TRUE(covered.contains(row) || tested_elsewhere(row)) << row << " has no case";
 }
 
+// A CPU without LZCNT takes F3 0F BD for BSR (SDM vol. 2, LZCNT), whatever the host makes of it.
+TEST(Models, BitScanWithAPrefixThatMeansNothing) {
+  const cpu::CpuModel model = cpu::make_cpu_model("x86-64-v2").take();
+  const std::vector<u8> rep_bsr = {0xf3, 0x0f, 0xbd, 0xc1}, rep_bsf = {0xf3, 0x0f, 0xbc, 0xd1};
+  for (const EngineRow& row : engine_rows()) {
+    SCOPED_TRACE(row.name);
+    const auto engine = row.make();
+    const auto executor = EngineExecutor::create(*engine, model).take();
+    RunState state = default_state();
+    state.gpr[cpu::kRcx] = 0x30;
+    for (const auto& code : {rep_bsr, rep_bsf}) {
+      state.rip = kCodeAddress;
+      ASSERT_TRUE(executor->run(code, state));
+    }
+    EXPECT_EQ(state.gpr[cpu::kRax], 5u);
+    EXPECT_EQ(state.gpr[cpu::kRdx], 4u);
+  }
+}
+
 }  // namespace
 }  // namespace tandem::tests
