@@ -21,7 +21,7 @@ constexpr Switch kSwitches[] = {
     {"exact_flags", &JitOptions::exact_flags},
     {"exact_count", &JitOptions::exact_count},
 };
-constexpr std::string_view kThreshold = "threshold=";
+constexpr std::string_view kThreshold = "threshold=", kCache = "cache=";
 
 bool set_switch(JitOptions& options, std::string_view name, bool on) {
   for (const Switch& s : kSwitches)
@@ -29,15 +29,24 @@ bool set_switch(JitOptions& options, std::string_view name, bool on) {
   return false;
 }
 
-bool set_threshold(JitOptions& options, std::string_view digits) {
+bool parse_number(std::string_view digits, u32& number) {
   const char* end = digits.data() + digits.size();
-  const auto [at, error] = std::from_chars(digits.data(), end, options.threshold);
+  const auto [at, error] = std::from_chars(digits.data(), end, number);
   return error == std::errc{} && at == end;
+}
+
+bool set_cache(JitOptions& options, std::string_view digits) {
+  constexpr u32 kMost = 1024;  // distances in code have 32 bits
+  u32 mebibytes = 0;
+  if (!parse_number(digits, mebibytes) || mebibytes == 0 || mebibytes > kMost) return false;
+  options.cache_bytes = mebibytes * MiB;
+  return true;
 }
 
 bool apply(JitOptions& options, std::string_view item) {
   if (item == "all" || item == "base") return true;
-  if (item.starts_with(kThreshold)) return set_threshold(options, item.substr(kThreshold.size()));
+  if (item.starts_with(kThreshold)) return parse_number(item.substr(kThreshold.size()), options.threshold);
+  if (item.starts_with(kCache)) return set_cache(options, item.substr(kCache.size()));
   if (item.starts_with('+') || item.starts_with('-'))
     return set_switch(options, item.substr(1), item[0] == '+');
   return false;

@@ -23,8 +23,8 @@ struct JitOptions {
   bool x87 = true;      // x87 and MMX in place
 };
 
-// A comma list: "all", a tier ("base"), "+x" or "-x" with x a tier or a switch above, "threshold=N". Tiers
-// that are named alone are those to use; +x and -x change what holds so far. Errors name the item.
+// A comma list: "all", a tier ("base"), "+x" or "-x" with x a tier or a switch above, "threshold=N",
+// "cache=N" (MiB, 1 to 1024). Errors name the item.
 Result<JitOptions> parse_options(std::string_view list);
 
 }  // namespace tandem::jit

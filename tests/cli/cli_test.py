@@ -69,6 +69,7 @@ def refusals(folder):
         (direct + ["--engine", "kvm!"], 3, ["kvm"]),
         (direct + ["--jit", "base,+turbo"], 2, ["jit", "+turbo"]),
         (direct + ["--jit", "threshold=many"], 2, ["jit", "threshold=many"]),
+        (direct + ["--jit", "cache=0"], 2, ["jit", "cache=0"]),
         (direct + ["--jit", "llvm"], 2, ["llvm"]),
         (direct + ["--serial", "carrier-pigeon"], 2, ["carrier-pigeon"]),
         (direct + ["--serial", "file:/nowhere/x"], 2, ["/nowhere/x"]),
