@@ -11,6 +11,8 @@ struct Context;
 
 // What translated code keeps beside the CPU state, at a fixed place behind it.
 struct TierFrame {
+  static constexpr unsigned kAddends = 8;
+
   u64 host_rsp = 0;
   u64 context = 0;       // address of the Context
   u64 on_site = 0;       // function that executes one instruction for translated code
@@ -19,12 +21,13 @@ struct TierFrame {
   u64 vector_save = 0;   // a function
   u64 x87_load = 0;      // functions of the Context
   u64 x87_save = 0;
-  u64 left_by = 0;         // site or reason, while code is left
-  u64 host_pc = 0;         // of translated code that is about to be gone to
-  u64 flags = 0;           // guest flags: AH as LAHF gives it, AL = OF
-  u64 signal_flags = 0;    // what RFLAGS held at a host signal, in that form
-  u64 spill[2] = {};       // guest registers that an instruction borrows
-  u32 vectors_loaded = 0;  // the guest's are in the host's registers
+  u64 left_by = 0;             // site or reason, while code is left
+  u64 host_pc = 0;             // of translated code that is about to be gone to
+  u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
+  u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form
+  u64 spill[2] = {};           // guest registers that an instruction borrows
+  u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses
+  u32 vectors_loaded = 0;      // the guest's are in the host's registers
   u32 x87_loaded = 0;
   u32 branch_site = 0;  // of the indirect branch that was taken last
   u32 host_mxcsr = 0x1f80;

@@ -16,6 +16,7 @@ constexpr Switch kSwitches[] = {
     {"base", &JitOptions::base},
     {"links", &JitOptions::links},
     {"memory", &JitOptions::memory},
+    {"merge", &JitOptions::merge},
     {"vectors", &JitOptions::vectors},
     {"x87", &JitOptions::x87},
     {"exact_flags", &JitOptions::exact_flags},

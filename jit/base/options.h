@@ -19,6 +19,7 @@ struct JitOptions {
   bool base = true;     // tier 1 at all
   bool links = true;    // jumps from block to block, not by the dispatcher
   bool memory = true;   // memory operands by an inline check, not by the interpreter
+  bool merge = true;    // neighbouring accesses share a check
   bool vectors = true;  // SSE and AVX in place
   bool x87 = true;      // x87 and MMX in place
 };

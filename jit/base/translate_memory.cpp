@@ -69,7 +69,8 @@ i32 Translator::tlb_offset(bool write, bool addend) const {
 }
 
 void Translator::slow_if(Cc cc) {
-  slow_.push_back({a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}});
+  slow_.push_back(
+      {a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, shared_[current_].first});
 }
 
 // t1 = offset of the TLB entry for the address in `from`.
@@ -106,6 +107,30 @@ void Translator::check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned 
   compare(t0, t1, write);
 }
 
+// t0 = the addend that an earlier instruction's check found; the flags where the instruction wants them.
+void Translator::load_shared_addend(u8 t0) {
+  const u8 group = shared_[current_].group;
+  if (wants_host_flags(current_)) {
+    if (flags_at_ == FlagsAt::Slot && t0 == k10) held_ = kNoGroup;
+    flags_into_host(t0);
+  }
+  if (t0 != k10 || held_ != group) a_.load(t0, addend(group));
+  if (t0 == k10) r10_addend_ = group;
+}
+
+// The addend in t0 is for others, too.
+void Translator::keep_addend(u8 t0) {
+  const u8 group = shared_[current_].group;
+  if (group == kNoGroup) return;
+  a_.store(addend(group), t0);
+  if (t0 == k10) r10_addend_ = group;
+}
+
+// Behind an instruction that was copied.
+void Translator::keep_r10_over(const Insn& insn) {
+  if (!names_gpr(insn, k10) && !names_gpr(insn, k11) && !addresses_by(insn, k10)) r10_addend_ = held_;
+}
+
 // Two registers that the instruction does not need; R10 and R11 where it doesn't name them as operands.
 void Translator::pick_scratch(const Insn& insn, u8& t0, u8& t1) {
   u8* const to[] = {&t0, &t1};
@@ -129,6 +154,7 @@ void Translator::copy(const Insn& insn, const Decoded& d) {
   a_.bytes(d.bytes);
   for (const u8 reg : {k10, k11})
     if (names_gpr(insn, reg)) store_guest(reg);
+  keep_r10_over(insn);
 }
 
 void Translator::lea(const Insn& insn, const Decoded& d) {
@@ -138,13 +164,14 @@ void Translator::lea(const Insn& insn, const Decoded& d) {
     if (insn.size == 2) return execute();
     a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
     if (reg == k10 || reg == k11) store_guest(reg);
-    return;
+    return keep_r10_over(insn);
   }
   for (const u8 reg : {k10, k11})
     if (names_gpr(insn, reg) || addresses_by(insn, reg)) load_guest(reg);
   a_.bytes(d.bytes);
   for (const u8 reg : {k10, k11})
     if (names_gpr(insn, reg)) store_guest(reg);
+  keep_r10_over(insn);
 }
 
 void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1) {
@@ -192,31 +219,44 @@ void Translator::address_into(const Insn& insn, u8 t) {
   a_.alu(Alu::Add, t, segment_base);
 }
 
-// Checks the operand and gives it as a host operand in t0 and t1. Flags are as before where they matter.
-Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
+// t0 = the addend of the operand's page, after a check of all that is to be accessed there. Flags are as
+// before where they matter.
+void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
   const u8 base = register_of(insn.base), index = register_of(insn.index);
-  const bool segmented = insn.address_form == isa::AddressForm::Based64;
+  const SharedCheck& shared = shared_[current_];
+  const i32 low = shared.first ? shared.low : 0;
+  if (shared.first) size = shared.size;
   flags_into_slot(t0);
   for (const u8 reg : {k10, k11})
     if (addresses_by(insn, reg)) load_guest(reg);
-  const bool simple =
-      base != kNone && index == kNone && !segmented && base != t0 && base != t1 && insn.disp < i64{1} << 30;
+  const bool simple = base != kNone && index == kNone && insn.address_form != isa::AddressForm::Based64 &&
+                      base != t0 && base != t1 && insn.disp < i64{1} << 30;
   if (simple) {
-    check_at(base, static_cast<i32>(insn.disp), t0, t1, write, size);
+    check_at(base, static_cast<i32>(insn.disp) + low, t0, t1, write, size);
   } else {
     address_into(insn, t0);
+    if (low) a_.lea(t0, at(t0, low));
     check(t0, t1, write, size);
   }
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(t0);
   a_.load(t0, gs(t1, tlb_offset(write, true)));
-  const bool base_lost = base != kNone && (base == t0 || base == t1);
-  const bool index_lost = index != kNone && (index == t0 || index == t1);
+  keep_addend(t0);
+}
+
+// Checks the operand and gives it as a host operand in t0 and t1.
+Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
+  const u8 base = register_of(insn.base), index = register_of(insn.index);
+  if (follows()) load_shared_addend(t0);
+  else find_addend(insn, write, size, t0, t1);
+  const auto is_lost = [&](u8 reg) { return (reg == k10 || reg == k11) && !names_gpr(insn, reg); };
+  const bool base_lost = is_lost(base), index_lost = is_lost(index);
   const i32 disp =
       static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
-  if (segmented) {
+  if (insn.address_form == isa::AddressForm::Based64) {
     a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
     a_.lea(t0, Mem{t0, t1, 0, 0, false});
+    if (t0 == k10) r10_addend_ = kNoGroup;
   }
   if (base_lost) a_.load(t1, gpr(base));
   if (index_lost) a_.load(t1, gpr(index));
@@ -269,13 +309,17 @@ void Translator::read_to_r10(const Insn& insn, const Decoded& d) {
 
 // --- The stack --------------------------------------------------------------------------------------------
 
-// R10 = what is to be added to RSP + disp for the host's address.
-void Translator::stack_check(i32 disp, bool write) {
+// R10 = what is to be added to base + disp, 8 bytes on the stack, for the host's address.
+void Translator::stack_check(u8 base, i32 disp, bool write) {
+  if (follows()) return load_shared_addend(k10);
+  const SharedCheck& shared = shared_[current_];
   flags_into_slot(k10);
-  check_at(kSp, disp, k10, k11, write, 8);
+  if (shared.first) check_at(base, disp + shared.low, k10, k11, write, shared.size);
+  else check_at(base, disp, k10, k11, write, 8);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(k10);
   a_.load(k10, gs(k11, tlb_offset(write, true)));
+  keep_addend(k10);
 }
 
 void Translator::push(const Insn& insn, const Decoded& d) {
@@ -283,7 +327,7 @@ void Translator::push(const Insn& insn, const Decoded& d) {
     read_to_r10(insn, d);
     a_.store(spill(0), k10);
   }
-  stack_check(-8, true);
+  stack_check(kSp, -8, true);
   const Mem top{kSp, k10, 0, -8, false};
   if (insn.kind[0] == OperandKind::Imm) {
     a_.store_imm(top, static_cast<i32>(insn.imm));
@@ -301,27 +345,26 @@ void Translator::push(const Insn& insn, const Decoded& d) {
 }
 
 void Translator::pop(const Insn& insn) {
-  stack_check(0, false);
+  stack_check(kSp, 0, false);
   const u8 reg = insn.reg[0] / 8;
-  a_.load(reg == k10 || reg == k11 || reg == kSp ? k10 : reg, Mem{kSp, k10, 0, 0, false});
+  const bool through_r10 = reg == k10 || reg == k11 || reg == kSp;
+  if (through_r10) r10_addend_ = kNoGroup;
+  a_.load(through_r10 ? k10 : reg, Mem{kSp, k10, 0, 0, false});
   if (reg == kSp) return a_.mov(kSp, k10);
   a_.lea(kSp, at(kSp, 8));
   if (reg == k10 || reg == k11) a_.store(gpr(reg), k10);
 }
 
 void Translator::leave() {
-  flags_into_slot(k10);
-  check_at(kBp, 0, k10, k11, false, 8);
-  flags_lost();
-  if (wants_host_flags(current_)) flags_into_host(k10);
-  a_.load(k10, gs(k11, tlb_offset(false, true)));
+  stack_check(kBp, 0, false);
+  r10_addend_ = kNoGroup;
   a_.load(k10, Mem{kBp, k10, 0, 0, false});
   a_.lea(kSp, at(kBp, 8));
   a_.mov(kBp, k10);
 }
 
 void Translator::push_constant(u64 value) {
-  stack_check(-8, true);
+  stack_check(kSp, -8, true);
   const Mem top{kSp, k10, 0, -8, false};
   if (fits(value)) {
     a_.store_imm(top, static_cast<i32>(value));
@@ -352,7 +395,7 @@ void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
 }
 
 void Translator::ret(const Insn& insn) {
-  stack_check(0, false);
+  stack_check(kSp, 0, false);
   a_.load(k10, Mem{kSp, k10, 0, 0, false});
   a_.lea(kSp, at(kSp, static_cast<i32>(8 + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0))));
   indirect_exit();

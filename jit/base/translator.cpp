@@ -1,5 +1,8 @@
 #include "jit/base/translator.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/isa/op.h"
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_insn.h"
@@ -196,7 +199,7 @@ bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
   return !(in_state(insn.base) && in_state(insn.index));
 }
 
-Translator::Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
+Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
   using semantics::Unit;
   if (insn.op != Op::HOST)  // VZEROUPPER, VZEROALL
     return options_.vectors && semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
@@ -209,7 +212,7 @@ Translator::Form Translator::host_form_of(const Insn& insn, const Decoded& d) co
   return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
 }
 
-Translator::Form Translator::form_of(const Insn& insn, const Decoded& d) const {
+Form Translator::form_of(const Insn& insn, const Decoded& d) const {
   if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn)) return Form::Execute;
   const bool plain_stack = insn.size == 8;
   switch (insn.op) {
@@ -270,6 +273,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   }
   if (options_.exact_flags) execute_undefined(uses_);
   live_ = live_flags(uses_);
+  share();
 
   checked_entry();
   unsigned counted = 0;
@@ -280,7 +284,10 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   for (unsigned i = 0; i < count; ++i) {
     current_ = i;
     t.starts.push_back(a_.size());
-    if (i == counted) count_block(i);
+    if (i == counted) {
+      count_block(i);
+      t.behind_count = a_.size();
+    }
     if (!vectors && (vectors = needs_vectors(i))) ensure_vectors();
     if (!x87 && (x87 = needs_x87(i))) ensure_x87();
     emit(i);
@@ -299,14 +306,27 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   return std::move(a_.code());
 }
 
+void Translator::share() {
+  const std::span<const Insn> insns(t_->block->insns.data(), t_->block->count);
+  shared_.assign(insns.size(), {});
+  if (options_.merge && !t_->is_twin) share_checks(insns, decoded_, forms_, shared_);
+  t_->shares_checks =
+      std::any_of(shared_.begin(), shared_.end(), [](const SharedCheck& s) { return s.first; });
+  r10_addend_ = kNoGroup;
+}
+
 void Translator::emit(unsigned i) {
   const Insn& insn = t_->block->insns[i];
   const Decoded& d = decoded_[i];
   borrowed_[0] = borrowed_[1] = kNone;
+  held_ = std::exchange(r10_addend_, kNoGroup);
   // Forms with memory operands see to it behind their check.
-  if (forms_[i] != Form::Memory && wants_host_flags(i)) flags_into_host(k10);
+  if (forms_[i] != Form::Memory && wants_host_flags(i)) {
+    if (flags_at_ == FlagsAt::Slot) held_ = kNoGroup;
+    flags_into_host(k10);
+  }
   switch (forms_[i]) {
-    case Form::Nothing: break;
+    case Form::Nothing: r10_addend_ = held_; break;
     case Form::Copy: copy(insn, d); break;
     case Form::Memory: memory(insn, d); break;
     case Form::Lea: lea(insn, d); break;
@@ -389,6 +409,7 @@ void Translator::checked_entry() {
 
 // Takes the block's instructions from the budget, and looks whether somebody asked for attention.
 void Translator::count_block(unsigned i) {
+  r10_addend_ = kNoGroup;
   flags_into_slot(k10);
   a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
   const Hole spent = a_.jump(Cc::S);
@@ -414,6 +435,7 @@ bool Translator::needs_x87(unsigned i) const {
 }
 
 void Translator::ensure_x87() {
+  r10_addend_ = kNoGroup;
   flags_into_slot(k10);
   t_->x87_check = a_.size();
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.x87_loaded)), 0, false);
@@ -422,6 +444,7 @@ void Translator::ensure_x87() {
 }
 
 void Translator::ensure_vectors() {
+  r10_addend_ = kNoGroup;
   flags_into_slot(k10);
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.vectors_loaded)), 0, false);
   const Hole loaded = a_.jump(Cc::Nz);
@@ -511,7 +534,16 @@ void Translator::slow_paths() {
     a_.fill(s.from);
     for (unsigned n = 0; n < 2; ++n)
       if (s.borrowed[n] != kNone) a_.load(s.borrowed[n], spill(n));
-    a_.mov_imm(k11, ids_.new_site(*t_, s.insn));
+    u16 site = s.insn;
+    if (s.split) {
+      site |= kSplit;
+      // For the twin, which may have them in either place.
+      if (live_[s.insn] || options_.exact_flags) restore_flags(k10);
+      const Hole to_twin = a_.jump();
+      a_.fill(to_twin);
+      t_->splits.push_back({s.insn, to_twin.at});
+    }
+    a_.mov_imm(k11, ids_.new_site(*t_, site));
     jump_to(stubs_.site_saved);
   }
 }

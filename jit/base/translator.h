@@ -9,8 +9,10 @@
 
 #include "core/interp/context.h"
 #include "jit/base/assembler.h"
+#include "jit/base/decoded.h"
 #include "jit/base/flag_use.h"
 #include "jit/base/options.h"
+#include "jit/base/shared_checks.h"
 #include "jit/runtime/stubs.h"
 #include "jit/runtime/translation.h"
 
@@ -29,42 +31,18 @@ class Translator {
  public:
   Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options);
 
-  // Code for the block at `rip`, to be placed at `base`; fills t. bytes: the block's guest code. table: of
-  // the present mode.
   // Code that goes to the guest rip `target` by the table. Wherever it is placed.
   std::vector<u8> table_exit(const Link& link, const u64* table);
+  // Code for t's block at t's rip, to be placed at `base`; fills t. bytes: the block's guest code. table: of
+  // the present mode.
   std::vector<u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
 
  private:
-  struct Decoded {
-    ZydisDecodedInstruction insn;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    std::span<const u8> bytes;
-    const ZydisDecodedOperand* memory = nullptr;  // explicit memory operand
-  };
-  // How an instruction is translated.
-  enum class Form : u8 {
-    Nothing,
-    Copy,
-    Memory,
-    Lea,
-    Push,
-    Pop,
-    Leave,
-    Call,
-    CallIndirect,
-    Jump,
-    JumpIndirect,
-    Condition,
-    Return,
-    Cli,
-    SwapGs,
-    Execute,  // by the interpreter's function
-  };
   struct SlowPath {
     Hole from;
     u16 insn;
     u8 borrowed[2];
+    bool split = false;
   };
   struct ExitStub {
     u32 link;
@@ -113,6 +91,10 @@ class Translator {
   void flags_lost();
   bool wants_host_flags(unsigned insn) const;
   i32 tlb_offset(bool write, bool addend) const;
+  void share();
+  bool follows() const { return shared_[current_].follows(); }
+  void load_shared_addend(u8 t0);
+  void keep_addend(u8 t0);
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
   void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
@@ -120,8 +102,10 @@ class Translator {
   void slow_if(Cc cc);
   void pick_scratch(const isa::Insn& insn, u8& t0, u8& t1);
   void address_into(const isa::Insn& insn, u8 t);
+  void find_addend(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
   Mem host_operand(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
-  void stack_check(i32 disp, bool write);
+  void stack_check(u8 base, i32 disp, bool write);
+  void keep_r10_over(const isa::Insn& insn);
   void read_to_r10(const isa::Insn& insn, const Decoded& d);
   void load_guest(u8 reg);
   void store_guest(u8 reg);
@@ -140,6 +124,7 @@ class Translator {
   }
   Mem gpr(u8 index) const { return gs(offset(&context_.state.gpr[index])); }
   Mem flags_slot() const { return gs(offset(&context_.tier.flags)); }
+  Mem addend(u8 group) const { return gs(offset(&context_.tier.addends[group])); }
   Mem spill(unsigned n) const { return gs(offset(&context_.tier.spill[n])); }
 
   interp::Context& context_;
@@ -170,6 +155,9 @@ class Translator {
   enum class FlagsAt : u8 { Host, Slot, Both };
   FlagsAt flags_at_ = FlagsAt::Host;
   std::vector<FlagUse> uses_;
+  std::vector<SharedCheck> shared_;
+  // The group whose addend R10 holds: before the present instruction, and, as far as it has come, behind it.
+  u8 held_ = kNoGroup, r10_addend_ = kNoGroup;
 };
 
 }  // namespace tandem::jit

@@ -112,7 +112,7 @@ u8 JitTier::mode_index(const Context& context, u32 mode) {
 
 Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
   for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
-    if (t->rip == rip && t->mode == mode) return t;
+    if (t->rip == rip && t->mode == mode && !t->is_twin) return t;
   return nullptr;
 }
 
@@ -126,14 +126,15 @@ std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block) {
   return crossing_;
 }
 
-Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
-  if (arena_->room() < kReserve) drop_all();
+// There must be room.
+Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, bool twin) {
   const u8 index = mode_index(c, mode);
   if (index == 0xff) return nullptr;
   Translation& t = translations_.emplace_back();
   t.block = &block;
-  t.rip = c.state.rip;
+  t.rip = rip;
   t.mode = mode;
+  t.is_twin = twin;
   t.mode_index = index;
   const auto started = std::chrono::steady_clock::now();
   const std::vector<u8> code =
@@ -149,11 +150,32 @@ Translation* JitTier::translate(Context& c, Block& block, u32 mode) {
   return &t;
 }
 
-void JitTier::point(const Link& link, const u8* to) {
-  const u8* field = link.from->code + link.field;
+// With a check for each access; null where there is no room.
+Translation* JitTier::twin_of(Context& c, Translation& t) {
+  if (!t.twin && arena_->room() >= kReserve) {
+    t.twin = translate(c, *t.block, t.rip, t.mode, true);
+    ++figures_.twins;
+  }
+  return t.twin;
+}
+
+// Goes on in the twin, from now on without coming here.
+const u8* JitTier::split(Context& c, Translation& t, unsigned insn) {
+  const Translation* twin = twin_of(c, t);
+  if (!twin) return nullptr;
+  const u8* on = twin->counted_start_of(insn);
+  for (const Split& s : t.splits)
+    if (s.insn == insn) patch(t.code + s.field, on);
+  return on;
+}
+
+// Leads the jump with this 32-bit distance elsewhere.
+void JitTier::patch(const u8* field, const u8* to) {
   // SAFETY: code patch: the vCPU that alone runs this code is here and not there.
   store_le<u32>(arena_->writable(field), static_cast<u32>(to - (field + 4)));
 }
+
+void JitTier::point(const Link& link, const u8* to) { patch(link.from->code + link.field, to); }
 
 // Only within a page, and within a mode: see Translator::exit_to.
 void JitTier::connect(u32 id, Translation& to) {
@@ -214,6 +236,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.entries", figures_.entries);
   report("jit.table_clears", figures_.table_clears);
   report("jit.dropped_blocks", figures_.dropped);
+  report("jit.twins", figures_.twins);
   for (std::size_t i = 0; i < figures_.executed.size(); ++i) {
     const std::string name = isa::name_of(static_cast<isa::Op>(i));
     if (figures_.executed[i]) report("jit.executed." + name, figures_.executed[i]);
@@ -231,7 +254,10 @@ bool JitTier::run(Context& c, Block& block) {
   if (!prepare(c)) return false;
   const u32 mode = translation_mode(c);
   Translation* t = find(block, c.state.rip, mode);
-  if (!t) t = translate(c, block, mode);
+  if (!t) {
+    if (arena_->room() < kReserve) drop_all();
+    t = translate(c, block, c.state.rip, mode, false);
+  }
   if (!t) return false;
   if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
@@ -324,23 +350,27 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     c.tier.x87_loaded = 1;
     return t.code + t.x87_check;
   }
+  if (site.insn & kSplit)
+    if (const u8* on = split(c, t, insn)) return on;
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.state.rip = t.rip;
   c.block = t.block;
   c.current = &t.block->insns[insn];
   const bool counted = insn >= t.counted_from;
   if (!counted) c.remaining -= t.block->count;
-  if (site.insn & kAttention) {
+  if (site.insn & (kAttention | kSplit)) {
     c.left = Step::Again;
     return nullptr;
   }
   auto& counts = t.executes[insn] ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
-  if (step == Step::Next && t.valid) {
+  // What a signal interrupted may have kept an addend in R10: the twin does not.
+  const Translation* on = id == kSignalSite && t.shares_checks && t.valid ? twin_of(c, t) : &t;
+  if (step == Step::Next && t.valid && on && generation_ == c.mapping_generation) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
-    return t.start_of(insn + 1);
+    return on->start_of(insn + 1);
   }
   if (step == Step::EndBlock || step == Step::Next) {
     c.remaining += t.block->count - (insn + 1);

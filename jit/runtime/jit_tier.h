@@ -48,7 +48,10 @@ class JitTier final : public interp::UpperTier, private Ids {
   u8 mode_index(const interp::Context& context, u32 mode);
   Translation* find(interp::Block& block, u64 rip, u32 mode);
   std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
-  Translation* translate(interp::Context& context, interp::Block& block, u32 mode);
+  Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
+  Translation* twin_of(interp::Context& context, Translation& t);
+  const u8* split(interp::Context& context, Translation& t, unsigned insn);
+  void patch(const u8* field, const u8* to);
   void connect(u32 link, Translation& to);
   void connect_by_table(const Link& link);
   void point(const Link& link, const u8* to);
@@ -79,7 +82,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
-        dropped = 0;
+        dropped = 0, twins = 0;
     u64 translation_ns = 0;
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>

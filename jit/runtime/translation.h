@@ -13,7 +13,9 @@ struct Translation;
 inline constexpr u16 kAttention = 0x8000;
 // The same: the x87 state is to be loaded, then goes on at Translation::x87_check.
 inline constexpr u16 kLoadX87 = 0x4000;
-inline constexpr u16 kSiteInsn = 0x3fff;
+// The same: a check that several accesses share has failed; goes on in the twin.
+inline constexpr u16 kSplit = 0x2000;
+inline constexpr u16 kSiteInsn = 0x1fff;
 
 // A direct exit: a jump that goes to its stub, or to the translation behind it.
 struct Link {
@@ -31,6 +33,12 @@ struct Borrowed {
   u8 registers[2] = {0xff, 0xff};
 };
 
+// Where a shared check has failed: a jump that goes to the site, or to the twin behind it.
+struct Split {
+  u16 insn = 0;
+  u32 field = 0;  // offset in the code of the jump's 32-bit distance
+};
+
 struct Translation {
   interp::Block* block = nullptr;
   Translation* next = nullptr;  // of the same block, for another rip or mode
@@ -44,14 +52,23 @@ struct Translation {
   u32 entry_saved = 0;         // the same with the flags in TierFrame::flags
   u32 x87_check = 0;           // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;        // first instruction that runs with the block's count taken from the budget
+  u32 behind_count = 0;        // offset in that instruction of what follows the count
   std::vector<u32> starts;     // offset of each instruction, and of the end
   std::vector<bool> executes;  // of each instruction: it is not translated
   std::vector<bool> flags_in_slot;  // of each: while it runs
   std::vector<Borrowed> borrowed;
-  std::vector<u32> links;     // ids of its exits
-  std::vector<u32> incoming;  // ids of exits that lead here
+  std::vector<Split> splits;
+  bool shares_checks = false;   // R10 and addends are in use between instructions
+  bool is_twin = false;         // of another of the same block, rip and mode
+  Translation* twin = nullptr;  // the same with a check for each access, once it was needed
+  std::vector<u32> links;       // ids of its exits
+  std::vector<u32> incoming;    // ids of exits that lead here
 
   const u8* start_of(u32 insn) const { return code + starts[insn]; }
+  // The same, if the block's instructions have been counted where they are to be.
+  const u8* counted_start_of(u32 insn) const {
+    return insn == counted_from ? code + behind_count : start_of(insn);
+  }
   bool contains(const u8* pc) const { return pc >= code && pc < code + size; }
 };
 

@@ -27,8 +27,12 @@ inline std::vector<EngineRow> engine_rows() {
       {"jit_exact", [] { return jit::make_jit_engine({.threshold = 0, .exact_flags = true}); }},
       {"jit_plain",
        [] {
-         return jit::make_jit_engine(
-             {.threshold = 0, .links = false, .memory = false, .vectors = false, .x87 = false});
+         return jit::make_jit_engine({.threshold = 0,
+                                      .links = false,
+                                      .memory = false,
+                                      .merge = false,
+                                      .vectors = false,
+                                      .x87 = false});
        },
        false},
   };

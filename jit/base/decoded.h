@@ -1,0 +1,39 @@
+// An instruction of a block as the translator sees it.
+#pragma once
+
+#include <Zydis/Zydis.h>
+
+#include <span>
+
+#include "core/base/types.h"
+
+namespace tandem::jit {
+
+struct Decoded {
+  ZydisDecodedInstruction insn;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+  std::span<const u8> bytes;
+  const ZydisDecodedOperand* memory = nullptr;  // explicit memory operand
+};
+
+// How an instruction is translated.
+enum class Form : u8 {
+  Nothing,
+  Copy,
+  Memory,
+  Lea,
+  Push,
+  Pop,
+  Leave,
+  Call,
+  CallIndirect,
+  Jump,
+  JumpIndirect,
+  Condition,
+  Return,
+  Cli,
+  SwapGs,
+  Execute,  // by the interpreter's function
+};
+
+}  // namespace tandem::jit

@@ -1,0 +1,215 @@
+#include "jit/base/shared_checks.h"
+
+#include <array>
+#include <optional>
+
+#include "core/isa/op.h"
+
+namespace tandem::jit {
+
+using isa::Insn;
+using isa::Op;
+using isa::OperandKind;
+
+namespace {
+
+// Wider windows lie more often in two pages.
+constexpr i64 kWidestWindow = 256;
+constexpr i64 kFarthest = i64{1} << 29;
+constexpr unsigned kSp = 4, kBp = 5;
+
+// What a register holds: an unknown number, the same for all with this name, plus a distance.
+struct Value {
+  u32 name = 0;
+  i64 distance = 0;
+};
+
+// What all addresses of a group have in common.
+struct Key {
+  u32 base = 0, index = 0, segment = 0;
+  u8 scale = 0;
+  bool operator==(const Key&) const = default;
+};
+
+struct Access {
+  Key key;
+  i64 distance = 0;
+  u32 size = 0;
+  bool write = false;
+};
+
+struct Group {
+  Key key;
+  bool write = false;
+  i64 low = 0, high = 0;
+  std::size_t first = 0;
+  i64 first_distance = 0;
+  std::vector<std::size_t> followers;
+};
+
+class Sharing {
+ public:
+  Sharing(std::span<const Insn> insns, std::span<const Decoded> decoded, std::span<const Form> forms)
+      : insns_(insns), decoded_(decoded), forms_(forms) {
+    change_all();
+  }
+
+  void run() {
+    for (at_ = 0; at_ < insns_.size(); ++at_) {
+      if (const std::optional<Access> access = access_of()) join(*access);
+      follow_registers();
+    }
+  }
+
+  void write_to(std::vector<SharedCheck>& checks) const {
+    checks.assign(insns_.size(), {});
+    u8 number = 0;
+    for (const Group& g : groups_) {
+      if (g.followers.empty() || number == interp::TierFrame::kAddends) continue;
+      checks[g.first] = {number, true, static_cast<i32>(g.low - g.first_distance),
+                         static_cast<u32>(g.high - g.low)};
+      for (const std::size_t i : g.followers) checks[i] = {number, false, 0, 0};
+      ++number;
+    }
+  }
+
+ private:
+  void change(unsigned reg) { registers_[reg] = {++names_, 0}; }
+
+  std::optional<Access> access_of() const {
+    const Insn& insn = insns_[at_];
+    const Decoded& d = decoded_[at_];
+    switch (forms_[at_]) {
+      case Form::Memory: return operand(insn, d);
+      case Form::Push:
+      case Form::CallIndirect:
+        if (d.memory) return {};  // two accesses
+        return stack(kSp, -8, true);
+      case Form::Call: return stack(kSp, -8, true);
+      case Form::Pop:
+      case Form::Return: return stack(kSp, 0, false);
+      case Form::Leave: return stack(kBp, 0, false);
+      default: return {};
+    }
+  }
+  std::optional<Access> stack(unsigned reg, i64 disp, bool write) const {
+    const Value& v = registers_[reg];
+    return Access{{v.name, 0, 0, 0}, v.distance + disp, 8, write};
+  }
+  std::optional<Access> operand(const Insn& insn, const Decoded& d) const {
+    if (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset) return {};
+    if (insn.disp > kFarthest || insn.disp < -kFarthest) return {};
+    const Value& base = registers_[insn.base / 8];
+    Access a{{base.name, 0, 0, 0}, base.distance + insn.disp, d.memory->size / 8u, false};
+    a.write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    if (insn.index != isa::kZeroOffset) {
+      const Value& index = registers_[insn.index / 8];
+      a.key.index = index.name;
+      a.key.scale = insn.scale_log2;
+      a.distance += index.distance << insn.scale_log2;
+    }
+    if (insn.address_form == isa::AddressForm::Based64) a.key.segment = segments_[insn.segment];
+    return a;
+  }
+
+  // A page that may be written may be read.
+  void join(const Access& a) {
+    for (Group& g : groups_) {
+      if (g.key != a.key || (a.write && !g.write)) continue;
+      const i64 low = std::min(g.low, a.distance), high = std::max(g.high, a.distance + a.size);
+      if (high - low > kWidestWindow) continue;
+      g.low = low;
+      g.high = high;
+      g.followers.push_back(at_);
+      return;
+    }
+    groups_.push_back({a.key, a.write, a.distance, a.distance + a.size, at_, a.distance, {}});
+  }
+
+  void follow_registers() {
+    const Insn& insn = insns_[at_];
+    switch (forms_[at_]) {
+      case Form::Execute: return change_all();
+      case Form::SwapGs: segments_[cpu::kGs] = ++names_; return;
+      case Form::Push: registers_[kSp].distance -= 8; return;
+      case Form::Pop: registers_[kSp].distance += 8; return change(insn.reg[0] / 8u);
+      case Form::Leave:
+        registers_[kSp] = {registers_[kBp].name, registers_[kBp].distance + 8};
+        return change(kBp);
+      case Form::Lea:
+      case Form::Copy:
+        if (const std::optional<Value> v = computed(insn)) {
+          registers_[insn.reg[0] / 8] = *v;
+          return;
+        }
+        break;
+      default: break;
+    }
+    change_written(decoded_[at_]);
+  }
+  // Of the first operand, where it is that of a register at a known distance.
+  std::optional<Value> computed(const Insn& insn) const {
+    if (insn.size != 8 || insn.kind[0] != OperandKind::Gpr) return {};
+    Value v = registers_[insn.reg[0] / 8];
+    const bool by_constant = insn.kind[1] == OperandKind::Imm;
+    switch (insn.op) {
+      case Op::ADD:
+        if (!by_constant) return {};
+        v.distance += static_cast<i64>(insn.imm);
+        break;
+      case Op::SUB:
+        if (!by_constant) return {};
+        v.distance -= static_cast<i64>(insn.imm);
+        break;
+      case Op::INC: ++v.distance; break;
+      case Op::DEC: --v.distance; break;
+      case Op::MOV:
+        if (insn.kind[1] != OperandKind::Gpr) return {};
+        v = registers_[insn.reg[1] / 8];
+        break;
+      case Op::LEA:
+        if (insn.address_size != 8 || insn.index != isa::kZeroOffset || insn.base == isa::kRipOffset ||
+            insn.base == isa::kZeroOffset)
+          return {};
+        v = registers_[insn.base / 8];
+        v.distance += insn.disp;
+        break;
+      default: return {};
+    }
+    if (v.distance > kFarthest || v.distance < -kFarthest) return {};
+    return v;
+  }
+  void change_written(const Decoded& d) {
+    for (unsigned n = 0; n < d.insn.operand_count; ++n) {
+      const ZydisDecodedOperand& o = d.operands[n];
+      if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
+      const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o.reg.value);
+      if (ZydisRegisterGetClass(whole) == ZYDIS_REGCLASS_GPR64)
+        change(static_cast<unsigned>(ZydisRegisterGetId(whole)));
+    }
+  }
+  void change_all() {
+    for (unsigned r = 0; r < 16; ++r) change(r);
+    for (u32& s : segments_) s = ++names_;
+  }
+
+  std::span<const Insn> insns_;
+  std::span<const Decoded> decoded_;
+  std::span<const Form> forms_;
+  std::size_t at_ = 0;
+  u32 names_ = 0;
+  std::array<Value, 16> registers_;
+  std::array<u32, 6> segments_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace
+
+void share_checks(std::span<const Insn> insns, std::span<const Decoded> decoded, std::span<const Form> forms,
+                  std::vector<SharedCheck>& checks) {
+  Sharing sharing(insns, decoded, forms);
+  sharing.run();
+  sharing.write_to(checks);
+}
+
+}  // namespace tandem::jit
