@@ -8,6 +8,8 @@
 
 namespace tandem::jit {
 
-std::unique_ptr<cpu::Engine> make_jit_engine(JitOptions options = {});
+// observer: told of all code that is made; may be empty.
+std::unique_ptr<cpu::Engine> make_jit_engine(JitOptions options = {},
+                                             std::shared_ptr<CodeObserver> observer = {});
 
 }  // namespace tandem::jit

@@ -41,10 +41,10 @@ bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 }  // namespace
 
-Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options) {
+Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared_ptr<CodeObserver> observer) {
   TANDEM_TRY_ASSIGN(arena, semantics::CodeArena::create(options.cache_bytes));
   semantics::install_signal_handlers();
-  return std::unique_ptr<JitTier>(new JitTier(options, std::move(arena)));
+  return std::unique_ptr<JitTier>(new JitTier(options, std::move(arena), std::move(observer)));
 }
 
 JitTier::~JitTier() = default;
@@ -147,6 +147,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   ensure(t.code, "room was kept for a block's code");
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
+  if (observer_) observer_->translated(t, bytes_of(c, block));
   return &t;
 }
 

@@ -11,6 +11,7 @@
 #include "core/isa/op.h"
 #include "core/semantics/host/host_frame.h"
 #include "jit/base/translator.h"
+#include "jit/runtime/code_observer.h"
 #include "jit/runtime/jump_table.h"
 #include "jit/runtime/translation.h"
 
@@ -18,7 +19,8 @@ namespace tandem::jit {
 
 class JitTier final : public interp::UpperTier, private Ids {
  public:
-  static Result<std::unique_ptr<JitTier>> create(JitOptions options);
+  static Result<std::unique_ptr<JitTier>> create(JitOptions options,
+                                                 std::shared_ptr<CodeObserver> observer = {});
   ~JitTier() override;
 
   bool run(interp::Context& context, interp::Block& block) override;
@@ -37,8 +39,9 @@ class JitTier final : public interp::UpperTier, private Ids {
     JumpTable table;
   };
 
-  JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena)
-      : options_(options), arena_(std::move(arena)) {}
+  JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
+          std::shared_ptr<CodeObserver> observer)
+      : options_(options), arena_(std::move(arena)), observer_(std::move(observer)) {}
 
   u32 new_site(Translation& in, u16 insn) override;
   u32 new_link(const Link& link) override;
@@ -70,6 +73,7 @@ class JitTier final : public interp::UpperTier, private Ids {
 
   JitOptions options_;
   std::unique_ptr<semantics::CodeArena> arena_;
+  std::shared_ptr<CodeObserver> observer_;
   u64 first_block_ = 0;  // in the arena, behind the stubs
   std::unique_ptr<Translator> translator_;
   Stubs stubs_;

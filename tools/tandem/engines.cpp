@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/interp/interp_engine.h"
+#include "jit/dump/code_dump.h"
 #include "jit/jit_engine.h"
 
 namespace tandem::tools {
@@ -18,9 +19,14 @@ EngineChoice interpreter(std::string reason) {
   return {"interp", std::move(reason), interp::make_interp_engine()};
 }
 
-Result<EngineChoice> translator(const std::string& options, std::string reason) {
-  TANDEM_TRY_ASSIGN(parsed, jit::parse_options(options));
-  return EngineChoice{"jit", std::move(reason), jit::make_jit_engine(parsed)};
+Result<EngineChoice> translator(const config::Settings& s, std::string reason) {
+  TANDEM_TRY_ASSIGN(parsed, jit::parse_options(s.jit));
+  std::shared_ptr<jit::CodeObserver> observer;
+  if (!s.dump.empty()) {
+    TANDEM_TRY_ASSIGN(dump, jit::make_code_dump(s.dump));
+    observer = std::move(dump);
+  }
+  return EngineChoice{"jit", std::move(reason), jit::make_jit_engine(parsed, std::move(observer))};
 }
 
 }  // namespace
@@ -32,16 +38,20 @@ std::string kvm_obstacle() {
   return {};
 }
 
-Result<EngineChoice> choose_engine(const std::string& wanted, const std::string& jit_options) {
+Result<EngineChoice> choose_engine(const config::Settings& s) {
+  const std::string& wanted = s.engine;
   const bool insist = wanted.ends_with('!');
   const std::string name = insist ? wanted.substr(0, wanted.size() - 1) : wanted;
-  if (name == "interp") return interpreter("asked for");
-  if (name == "jit") return translator(jit_options, "asked for");
-  if (name == "auto") return translator(jit_options, "the fastest engine in this build");
+  if (name == "interp") {
+    if (!s.dump.empty()) return user_error("dump: the interpreter makes no code");
+    return interpreter("asked for");
+  }
+  if (name == "jit") return translator(s, "asked for");
+  if (name == "auto") return translator(s, "the fastest engine in this build");
   if (name != "kvm") return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));
   const std::string absent = fmt::format("engine {} is not in this build", name);
   if (insist) return host_error(absent);
-  return translator(jit_options, absent);
+  return translator(s, absent);
 }
 
 }  // namespace tandem::tools

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "core/config/settings.h"
 #include "core/cpu/engine.h"
 
 namespace tandem::tools {
@@ -15,8 +16,8 @@ struct EngineChoice {
   std::unique_ptr<cpu::Engine> engine;
 };
 
-// wanted: auto, interp, jit, kvm; with a trailing ! it is that one or an error.
-Result<EngineChoice> choose_engine(const std::string& wanted, const std::string& jit_options);
+// By engine (auto, interp, jit, kvm; with a trailing ! it is that one or an error), jit and dump.
+Result<EngineChoice> choose_engine(const config::Settings& settings);
 
 // Why /dev/kvm can't be used here; empty where it can be opened.
 std::string kvm_obstacle();

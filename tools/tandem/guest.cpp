@@ -26,7 +26,6 @@ Result<void> check_absent(const Settings& s) {
       {"control", !s.control.empty()},
       {"screenshot", !s.screenshot.empty()},
       {"trace", !s.trace.empty()},
-      {"dump", !s.dump.empty()},
   };
   for (const auto& [key, used] : absent)
     if (used) return user_error(fmt::format("{}: this build does not have it", key));

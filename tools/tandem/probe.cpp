@@ -13,7 +13,7 @@ namespace tandem::tools {
 
 int probe_command(Arguments arguments) {
   if (!arguments.empty()) return say(fmt::format("probe: {}: takes no arguments", arguments[0])), kUsage;
-  auto choice = choose_engine("auto", "all");
+  auto choice = choose_engine({});
   if (!choice) return fail(choice.error());
   const cpu::CpuModel best = cpu::default_cpu_model();
   const std::string obstacle = kvm_obstacle();

@@ -141,7 +141,7 @@ int run_command(Arguments arguments) {
   Settings& s = line.settings;
   if (s.uuid.empty()) s.uuid = random_uuid();
   if (line.print_config) return fmt::print("{}", config::print(s)), kOk;
-  auto engine = choose_engine(s.engine, s.jit);
+  auto engine = choose_engine(s);
   if (!engine) return fail(engine.error());
   return Run(s, engine.take()).go();
 }

@@ -1,7 +1,6 @@
 #include "core/semantics/host/code_arena.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,33 +12,26 @@ namespace {
 
 constexpr u64 kAlignment = 16;
 
-u8* map(int fd, u64 size, int protection) {
-  void* p = mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
-  return p == MAP_FAILED ? nullptr : static_cast<u8*>(p);
-}
-
 Error failed(const char* what) {
   return host_error(std::string("code memory: ") + what + ": " + std::strerror(errno));
 }
 
 }  // namespace
 
+// Anonymous rather than of a memfd: for code in a file, perf looks for symbols in the file.
 Result<std::unique_ptr<CodeArena>> CodeArena::create(u64 bytes) {
   const u64 size = (bytes + kPageMask) & ~kPageMask;
-  const int fd = memfd_create("tandem-code", MFD_CLOEXEC);
-  if (fd < 0) return failed("memfd_create");
-  u8* write = nullptr;
-  u8* execute = nullptr;
-  if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
-    write = map(fd, size, PROT_READ | PROT_WRITE);
-    execute = map(fd, size, PROT_READ | PROT_EXEC);
+  void* write = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (write == MAP_FAILED) return failed("mmap");
+  // An old size of 0 maps shared memory a second time (mremap(2)).
+  void* execute = mremap(write, 0, size, MREMAP_MAYMOVE);
+  if (execute == MAP_FAILED || mprotect(execute, size, PROT_READ | PROT_EXEC) != 0) {
+    const Error error = failed("mremap");
+    if (execute != MAP_FAILED) munmap(execute, size);
+    munmap(write, size);
+    return error;
   }
-  const Error error = failed("mmap");
-  close(fd);
-  if (write && execute) return std::unique_ptr<CodeArena>(new CodeArena(write, execute, size));
-  if (write) munmap(write, size);
-  if (execute) munmap(execute, size);
-  return error;
+  return std::unique_ptr<CodeArena>(new CodeArena(static_cast<u8*>(write), static_cast<u8*>(execute), size));
 }
 
 CodeArena::~CodeArena() {

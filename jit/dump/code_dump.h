@@ -1,0 +1,20 @@
+// --dump: what blocks were before and after translation, as text; and their places in memory for `perf`.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "core/base/result.h"
+#include "jit/runtime/code_observer.h"
+
+namespace tandem::jit {
+
+// stages: STAGE[,STAGE...][:FILE], where a stage is
+//   guest  the block's instructions
+//   host   the code made of each
+//   perf   a line for each block in /tmp/perf-PID.map, where perf looks for symbols of code without a file
+// Without FILE, guest and host go to standard error. Errors name the stage, or the file that can't be
+// written.
+Result<std::shared_ptr<CodeObserver>> make_code_dump(std::string_view stages);
+
+}  // namespace tandem::jit
