@@ -16,13 +16,14 @@ struct TierFrame {
   u64 host_rsp = 0;
   u64 context = 0;       // address of the Context
   u64 on_site = 0;       // function that executes one instruction for translated code
-  u64 vector_load = 0;   // code that loads the guest's vector registers and goes on at R10
+  u64 vector_load = 0;   // code that loads the guest's vector registers and goes on at T0
   u64 vector_enter = 0;  // the same as a function
   u64 vector_save = 0;   // a function
   u64 x87_load = 0;      // functions of the Context
   u64 x87_save = 0;
   u64 left_by = 0;             // site or reason, while code is left
   u64 host_pc = 0;             // of translated code that is about to be gone to
+  u64 t0 = 0;                  // what the register T0 is to hold there
   u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
   u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form
   u64 spill[2] = {};           // guest registers that an instruction borrows

@@ -52,6 +52,22 @@ void Assembler::mov(u8 to, u8 from, bool wide) {
   bytes({0x89, static_cast<u8>(0xc0 | (from & 7) << 3 | (to & 7))});
 }
 
+void Assembler::movzx16(u8 to, u8 from) {
+  byte(static_cast<u8>(0x40 | (to >= 8 ? 4 : 0) | (from >= 8 ? 1 : 0)));
+  bytes({0x0f, 0xb7, static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7))});
+}
+
+Hole Assembler::lea_rip(u8 reg) {
+  bytes({static_cast<u8>(0x48 | (reg >= 8 ? 4 : 0)), 0x8d, static_cast<u8>((reg & 7) << 3 | 5)});
+  return hole();
+}
+
+void Assembler::alu(Alu op, u8 reg, u8 other) {
+  bytes({static_cast<u8>(0x48 | (other >= 8 ? 4 : 0) | (reg >= 8 ? 1 : 0)),
+         static_cast<u8>(static_cast<u8>(op) << 3 | 1),
+         static_cast<u8>(0xc0 | (other & 7) << 3 | (reg & 7))});
+}
+
 void Assembler::mov_imm(u8 reg, u64 value) {
   const u8 b = reg >= 8 ? 1 : 0, low = reg & 7;
   if (value <= 0xffffffff) {

@@ -29,6 +29,10 @@ enum HostReg : u8 {
   kNone = 0xff
 };
 
+// The guest's registers of these names stay in CpuState; the host's are free for addresses. They are those
+// that compilers take last: Clang R13, GCC R15.
+inline constexpr HostReg kT0 = k13, kT1 = k15;
+
 // A memory operand: [base + index << scale + disp], in the GS segment where gs is set.
 struct Mem {
   u8 base = kNone, index = kNone, scale_log2 = 0;
@@ -73,10 +77,13 @@ class Assembler {
   void store_imm(const Mem& m, i32 value, bool wide = true);
   void lea(u8 reg, const Mem& m, bool wide = true);
   void mov(u8 to, u8 from, bool wide = true);
+  void movzx16(u8 to, u8 from);
+  Hole lea_rip(u8 reg);             // the address of a place to be filled in
   void mov_imm(u8 reg, u64 value);  // the shortest that leaves flags alone
   void alu(Alu op, u8 reg, const Mem& m) {
     with_memory(true, static_cast<u8>(static_cast<u8>(op) << 3 | 3), reg, m);
   }
+  void alu(Alu op, u8 reg, u8 other);
   void alu_imm(Alu op, u8 reg, i32 value, bool wide = true);
   void alu_imm(Alu op, const Mem& m, i32 value, bool wide = true);
   void shr(u8 reg, u8 count, bool wide);

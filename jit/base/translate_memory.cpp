@@ -1,5 +1,6 @@
 // Memory operands: the soft TLB's check, inline, and the instruction behind it.
 #include "core/isa/op.h"
+#include "jit/base/register_use.h"
 #include "jit/base/rewrite.h"
 #include "jit/base/translator.h"
 
@@ -11,11 +12,6 @@ using isa::OperandKind;
 
 namespace {
 
-bool names_gpr(const Insn& insn, u8 reg) {
-  for (unsigned n = 0; n < 3; ++n)
-    if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] / 8 == reg) return true;
-  return false;
-}
 bool addresses_by(const Insn& insn, u8 reg) {
   return insn.base == isa::gpr_offset(reg) || insn.index == isa::gpr_offset(reg);
 }
@@ -111,11 +107,11 @@ void Translator::check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned 
 void Translator::load_shared_addend(u8 t0) {
   const u8 group = shared_[current_].group;
   if (wants_host_flags(current_)) {
-    if (flags_at_ == FlagsAt::Slot && t0 == k10) held_ = kNoGroup;
+    if (flags_at_ == FlagsAt::Slot && t0 == kT0) held_ = kNoGroup;
     flags_into_host(t0);
   }
-  if (t0 != k10 || held_ != group) a_.load(t0, addend(group));
-  if (t0 == k10) r10_addend_ = group;
+  if (t0 != kT0 || held_ != group) a_.load(t0, addend(group));
+  if (t0 == kT0) t0_addend_ = group;
 }
 
 // The addend in t0 is for others, too.
@@ -123,22 +119,17 @@ void Translator::keep_addend(u8 t0) {
   const u8 group = shared_[current_].group;
   if (group == kNoGroup) return;
   a_.store(addend(group), t0);
-  if (t0 == k10) r10_addend_ = group;
+  if (t0 == kT0) t0_addend_ = group;
 }
 
-// Behind an instruction that was copied.
-void Translator::keep_r10_over(const Insn& insn) {
-  if (!names_gpr(insn, k10) && !names_gpr(insn, k11) && !addresses_by(insn, k10)) r10_addend_ = held_;
-}
-
-// Two registers that the instruction does not need; R10 and R11 where it doesn't name them as operands.
+// Two registers that the instruction does not need; T0 and T1 where it doesn't name them as operands.
 void Translator::pick_scratch(const Insn& insn, u8& t0, u8& t1) {
   u8* const to[] = {&t0, &t1};
   unsigned have = 0;
-  for (const u8 reg : {k10, k11})
+  for (const u8 reg : {kT0, kT1})
     if (!names_gpr(insn, reg)) *to[have++] = reg;
   unsigned spilled = 0;
-  for (const u8 reg : {k12, k13, k14, k15, k8, k9, kBp, kSi, kDi}) {
+  for (const u8 reg : {k12, k14, k11, k10, k9, k8, kBp, kSi, kDi}) {
     if (have == 2) break;
     if (names_gpr(insn, reg) || addresses_by(insn, reg)) continue;
     a_.store(spill(spilled), reg);
@@ -148,30 +139,61 @@ void Translator::pick_scratch(const Insn& insn, u8& t0, u8& t1) {
   if (spilled) t_->borrowed.push_back({static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}});
 }
 
-void Translator::copy(const Insn& insn, const Decoded& d) {
-  for (const u8 reg : {k10, k11})
-    if (names_gpr(insn, reg)) load_guest(reg);
+// --- Guest registers in T0 and T1 -------------------------------------------------------------------------
+
+// Where the next instructions may be copied, too, they find the value in the host's register.
+void Translator::hold(u8 reg, Held how) {
+  if (!options_.merge) {
+    if (how == Held::Dirty) store_guest(reg);
+    return;
+  }
+  held_value(reg) = how;
+}
+
+void Translator::write_back() {
+  for (const u8 reg : {kT0, kT1})
+    if (held_value(reg) == Held::Dirty) {
+      store_guest(reg);
+      held_value(reg) = Held::Clean;
+    }
+}
+
+void Translator::release_temporaries() {
+  write_back();
+  held_value(kT0) = held_value(kT1) = Held::No;
+}
+
+void Translator::load_operands(const RegisterUse& t0, const RegisterUse& t1) {
+  const auto load = [&](u8 reg, const RegisterUse& use) {
+    if (!use.reads || held_value(reg) != Held::No) return;
+    load_guest(reg);
+    hold(reg, Held::Clean);
+  };
+  load(kT0, t0);
+  load(kT1, t1);
+}
+
+void Translator::store_operands(const RegisterUse& t0, const RegisterUse& t1) {
+  if (t0.writes) hold(kT0, Held::Dirty);
+  if (t1.writes) hold(kT1, Held::Dirty);
+}
+
+// An instruction that has no memory operand runs as it is.
+void Translator::copy(const Decoded& d) {
+  const RegisterUse t0 = register_use(d, kT0), t1 = register_use(d, kT1);
+  load_operands(t0, t1);
   a_.bytes(d.bytes);
-  for (const u8 reg : {k10, k11})
-    if (names_gpr(insn, reg)) store_guest(reg);
-  keep_r10_over(insn);
+  store_operands(t0, t1);
+  if (held_value(kT0) == Held::No && !t0.reads && !t0.writes) t0_addend_ = held_;
 }
 
 void Translator::lea(const Insn& insn, const Decoded& d) {
-  if (insn.base == isa::kRipOffset) {
-    const u64 address = t_->rip + static_cast<u64>(insn.disp);
-    const u8 reg = insn.reg[0] / 8;
-    if (insn.size == 2) return execute();
-    a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
-    if (reg == k10 || reg == k11) store_guest(reg);
-    return keep_r10_over(insn);
-  }
-  for (const u8 reg : {k10, k11})
-    if (names_gpr(insn, reg) || addresses_by(insn, reg)) load_guest(reg);
-  a_.bytes(d.bytes);
-  for (const u8 reg : {k10, k11})
-    if (names_gpr(insn, reg)) store_guest(reg);
-  keep_r10_over(insn);
+  if (insn.base != isa::kRipOffset) return copy(d);
+  const u64 address = t_->rip + static_cast<u64>(insn.disp);
+  const u8 reg = insn.reg[0] / 8;
+  a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
+  if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
+  if (held_value(kT0) == Held::No && reg != kT0) t0_addend_ = held_;
 }
 
 void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1) {
@@ -206,7 +228,7 @@ void Translator::address_into(const Insn& insn, u8 t) {
   if (!segmented) return a_.lea(t, m);
   const Mem segment_base = gs(offset(&context_.state.segments[insn.segment].base));
   if (index == kNone) {
-    if (base == t) {  // R10 or R11, loaded for this
+    if (base == t) {  // T0 or T1, loaded for this
       a_.lea(t, m);
       a_.alu(Alu::Add, t, segment_base);
       return;
@@ -227,8 +249,8 @@ void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0,
   const i32 low = shared.first ? shared.low : 0;
   if (shared.first) size = shared.size;
   flags_into_slot(t0);
-  for (const u8 reg : {k10, k11})
-    if (addresses_by(insn, reg)) load_guest(reg);
+  for (const u8 reg : {kT0, kT1})
+    if (addresses_by(insn, reg) && !names_gpr(insn, reg)) load_guest(reg);
   const bool simple = base != kNone && index == kNone && insn.address_form != isa::AddressForm::Based64 &&
                       base != t0 && base != t1 && insn.disp < i64{1} << 30;
   if (simple) {
@@ -249,14 +271,14 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   const u8 base = register_of(insn.base), index = register_of(insn.index);
   if (follows()) load_shared_addend(t0);
   else find_addend(insn, write, size, t0, t1);
-  const auto is_lost = [&](u8 reg) { return (reg == k10 || reg == k11) && !names_gpr(insn, reg); };
+  const auto is_lost = [&](u8 reg) { return (reg == kT0 || reg == kT1) && !names_gpr(insn, reg); };
   const bool base_lost = is_lost(base), index_lost = is_lost(index);
   const i32 disp =
       static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
   if (insn.address_form == isa::AddressForm::Based64) {
     a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
     a_.lea(t0, Mem{t0, t1, 0, 0, false});
-    if (t0 == k10) r10_addend_ = kNoGroup;
+    if (t0 == kT0) t0_addend_ = kNoGroup;
   }
   if (base_lost) a_.load(t1, gpr(base));
   if (index_lost) a_.load(t1, gpr(index));
@@ -269,8 +291,9 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
 void Translator::memory(const Insn& insn, const Decoded& d) {
   u8 t0 = kNone, t1 = kNone;
   pick_scratch(insn, t0, t1);
-  for (const u8 reg : {k10, k11})
-    if (names_gpr(insn, reg)) load_guest(reg);
+  const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
+  const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
+  load_operands(use0, use1);
   const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
                         (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
   if (constant) {
@@ -279,65 +302,64 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
     const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
     rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->size / 8, t0, t1));
   }
-  for (const u8 reg : {k10, k11})
-    if (names_gpr(insn, reg)) store_guest(reg);
+  store_operands(use0, use1);
   for (unsigned n = 0; n < 2; ++n)
     if (borrowed_[n] != kNone) a_.load(borrowed_[n], spill(n));
 }
 
-// R10 = the 64-bit operand, a register or memory.
-void Translator::read_to_r10(const Insn& insn, const Decoded& d) {
+// T0 = the 64-bit operand, a register or memory.
+void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
   if (!d.memory) {
     const u8 reg = insn.reg[0] / 8;
-    if (reg == k10 || reg == k11) a_.load(k10, gpr(reg));
-    else a_.mov(k10, reg);
+    if (reg == kT0 || reg == kT1) a_.load(kT0, gpr(reg));
+    else a_.mov(kT0, reg);
     return;
   }
   const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
                         (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
-  if (!constant) return a_.load(k10, host_operand(insn, false, 8, k10, k11));
+  if (!constant) return a_.load(kT0, host_operand(insn, false, 8, kT0, kT1));
   const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
-  a_.mov_imm(k10, address);
-  flags_into_slot(k11);
-  check(k10, k11, false, 8);
+  a_.mov_imm(kT0, address);
+  flags_into_slot(kT1);
+  check(kT0, kT1, false, 8);
   flags_lost();
-  if (wants_host_flags(current_)) flags_into_host(k10);
-  a_.load(k11, gs(k11, tlb_offset(false, true)));
-  a_.mov_imm(k10, address);
-  a_.load(k10, Mem{k10, k11, 0, 0, false});
+  if (wants_host_flags(current_)) flags_into_host(kT0);
+  a_.load(kT1, gs(kT1, tlb_offset(false, true)));
+  a_.mov_imm(kT0, address);
+  a_.load(kT0, Mem{kT0, kT1, 0, 0, false});
 }
 
 // --- The stack --------------------------------------------------------------------------------------------
 
-// R10 = what is to be added to base + disp, 8 bytes on the stack, for the host's address.
+// T0 = what is to be added to base + disp, 8 bytes on the stack, for the host's address.
 void Translator::stack_check(u8 base, i32 disp, bool write) {
-  if (follows()) return load_shared_addend(k10);
+  if (follows()) return load_shared_addend(kT0);
   const SharedCheck& shared = shared_[current_];
-  flags_into_slot(k10);
-  if (shared.first) check_at(base, disp + shared.low, k10, k11, write, shared.size);
-  else check_at(base, disp, k10, k11, write, 8);
+  flags_into_slot(kT0);
+  if (shared.first) check_at(base, disp + shared.low, kT0, kT1, write, shared.size);
+  else check_at(base, disp, kT0, kT1, write, 8);
   flags_lost();
-  if (wants_host_flags(current_)) flags_into_host(k10);
-  a_.load(k10, gs(k11, tlb_offset(write, true)));
-  keep_addend(k10);
+  if (wants_host_flags(current_)) flags_into_host(kT0);
+  a_.load(kT0, gs(kT1, tlb_offset(write, true)));
+  keep_addend(kT0);
 }
 
 void Translator::push(const Insn& insn, const Decoded& d) {
   if (d.memory) {
-    read_to_r10(insn, d);
-    a_.store(spill(0), k10);
+    read_to_t0(insn, d);
+    a_.store(spill(0), kT0);
   }
   stack_check(kSp, -8, true);
-  const Mem top{kSp, k10, 0, -8, false};
+  const Mem top{kSp, kT0, 0, -8, false};
   if (insn.kind[0] == OperandKind::Imm) {
     a_.store_imm(top, static_cast<i32>(insn.imm));
   } else {
-    u8 reg = d.memory ? k11 : insn.reg[0] / 8;
+    u8 reg = d.memory ? kT1 : insn.reg[0] / 8;
     if (d.memory) {
-      a_.load(k11, spill(0));
-    } else if (reg == k10 || reg == k11) {
-      a_.load(k11, gpr(reg));
-      reg = k11;
+      a_.load(kT1, spill(0));
+    } else if (reg == kT0 || reg == kT1) {
+      a_.load(kT1, gpr(reg));
+      reg = kT1;
     }
     a_.store(top, reg);
   }
@@ -347,30 +369,30 @@ void Translator::push(const Insn& insn, const Decoded& d) {
 void Translator::pop(const Insn& insn) {
   stack_check(kSp, 0, false);
   const u8 reg = insn.reg[0] / 8;
-  const bool through_r10 = reg == k10 || reg == k11 || reg == kSp;
-  if (through_r10) r10_addend_ = kNoGroup;
-  a_.load(through_r10 ? k10 : reg, Mem{kSp, k10, 0, 0, false});
-  if (reg == kSp) return a_.mov(kSp, k10);
+  const bool through_t0 = reg == kT0 || reg == kT1 || reg == kSp;
+  if (through_t0) t0_addend_ = kNoGroup;
+  a_.load(through_t0 ? kT0 : reg, Mem{kSp, kT0, 0, 0, false});
+  if (reg == kSp) return a_.mov(kSp, kT0);
   a_.lea(kSp, at(kSp, 8));
-  if (reg == k10 || reg == k11) a_.store(gpr(reg), k10);
+  if (reg == kT0 || reg == kT1) a_.store(gpr(reg), kT0);
 }
 
 void Translator::leave() {
   stack_check(kBp, 0, false);
-  r10_addend_ = kNoGroup;
-  a_.load(k10, Mem{kBp, k10, 0, 0, false});
+  t0_addend_ = kNoGroup;
+  a_.load(kT0, Mem{kBp, kT0, 0, 0, false});
   a_.lea(kSp, at(kBp, 8));
-  a_.mov(kBp, k10);
+  a_.mov(kBp, kT0);
 }
 
 void Translator::push_constant(u64 value) {
   stack_check(kSp, -8, true);
-  const Mem top{kSp, k10, 0, -8, false};
+  const Mem top{kSp, kT0, 0, -8, false};
   if (fits(value)) {
     a_.store_imm(top, static_cast<i32>(value));
   } else {
-    a_.mov_imm(k11, value);
-    a_.store(top, k11);
+    a_.mov_imm(kT1, value);
+    a_.store(top, kT1);
   }
   a_.lea(kSp, at(kSp, -8));
 }
@@ -382,21 +404,21 @@ void Translator::call(const Insn& insn) {
 }
 
 void Translator::call_indirect(const Insn& insn, const Decoded& d) {
-  read_to_r10(insn, d);
-  a_.store(spill(0), k10);
+  read_to_t0(insn, d);
+  a_.store(spill(0), kT0);
   push_constant(t_->rip + insn.offset + insn.length);
-  a_.load(k10, spill(0));
+  a_.load(kT0, spill(0));
   indirect_exit();
 }
 
 void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
-  read_to_r10(insn, d);
+  read_to_t0(insn, d);
   indirect_exit();
 }
 
 void Translator::ret(const Insn& insn) {
   stack_check(kSp, 0, false);
-  a_.load(k10, Mem{kSp, k10, 0, 0, false});
+  a_.load(kT0, Mem{kSp, kT0, 0, 0, false});
   a_.lea(kSp, at(kSp, static_cast<i32>(8 + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0))));
   indirect_exit();
 }

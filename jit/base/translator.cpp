@@ -194,7 +194,7 @@ bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
     return static_cast<u64>(static_cast<i64>(static_cast<i32>(address))) == address;
   }
   const auto in_state = [](u8 offset) {
-    return offset == isa::gpr_offset(k10) || offset == isa::gpr_offset(k11);
+    return offset == isa::gpr_offset(kT0) || offset == isa::gpr_offset(kT1);
   };
   return !(in_state(insn.base) && in_state(insn.index));
 }
@@ -216,7 +216,9 @@ Form Translator::form_of(const Insn& insn, const Decoded& d) const {
   if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn)) return Form::Execute;
   const bool plain_stack = insn.size == 8;
   switch (insn.op) {
-    case Op::LEA: return insn.base == isa::kRipOffset && insn.address_size != 8 ? Form::Execute : Form::Lea;
+    case Op::LEA:
+      return insn.base == isa::kRipOffset && (insn.address_size != 8 || insn.size == 2) ? Form::Execute
+                                                                                        : Form::Lea;
     case Op::PUSH: return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::Push : Form::Execute;
     case Op::POP: return plain_stack && !d.memory ? Form::Pop : Form::Execute;
     case Op::LEAVE: return plain_stack ? Form::Leave : Form::Execute;
@@ -283,16 +285,24 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   bool vectors = false, x87 = false;
   for (unsigned i = 0; i < count; ++i) {
     current_ = i;
-    t.starts.push_back(a_.size());
+    prepare_temporaries(i == counted);
+    start_insn();
     if (i == counted) {
       count_block(i);
       t.behind_count = a_.size();
     }
-    if (!vectors && (vectors = needs_vectors(i))) ensure_vectors();
-    if (!x87 && (x87 = needs_x87(i))) ensure_x87();
+    if (!vectors && (vectors = needs_vectors(i))) {
+      release_temporaries();
+      ensure_vectors();
+    }
+    if (!x87 && (x87 = needs_x87(i))) {
+      release_temporaries();
+      ensure_x87();
+    }
     emit(i);
   }
-  t.starts.push_back(a_.size());
+  release_temporaries();
+  start_insn();
   current_ = count;
   const Insn& last = t.block->insns[count - 1];
   if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(t.rip + t.block->bytes);
@@ -310,24 +320,23 @@ void Translator::share() {
   const std::span<const Insn> insns(t_->block->insns.data(), t_->block->count);
   shared_.assign(insns.size(), {});
   if (options_.merge && !t_->is_twin) share_checks(insns, decoded_, forms_, shared_);
-  t_->shares_checks =
-      std::any_of(shared_.begin(), shared_.end(), [](const SharedCheck& s) { return s.first; });
-  r10_addend_ = kNoGroup;
+  t0_addend_ = kNoGroup;
 }
 
 void Translator::emit(unsigned i) {
   const Insn& insn = t_->block->insns[i];
   const Decoded& d = decoded_[i];
   borrowed_[0] = borrowed_[1] = kNone;
-  held_ = std::exchange(r10_addend_, kNoGroup);
+  held_ = std::exchange(t0_addend_, kNoGroup);
   // Forms with memory operands see to it behind their check.
-  if (forms_[i] != Form::Memory && wants_host_flags(i)) {
-    if (flags_at_ == FlagsAt::Slot) held_ = kNoGroup;
-    flags_into_host(k10);
+  if (forms_[i] != Form::Memory && wants_host_flags(i) && flags_at_ == FlagsAt::Slot) {
+    held_ = kNoGroup;
+    release_temporaries();
+    flags_into_host(kT0);
   }
   switch (forms_[i]) {
-    case Form::Nothing: r10_addend_ = held_; break;
-    case Form::Copy: copy(insn, d); break;
+    case Form::Nothing: t0_addend_ = held_; break;
+    case Form::Copy: copy(d); break;
     case Form::Memory: memory(insn, d); break;
     case Form::Lea: lea(insn, d); break;
     case Form::Push: push(insn, d); break;
@@ -347,6 +356,23 @@ void Translator::emit(unsigned i) {
   if (uses_[i].writes && forms_[i] != Form::Execute) flags_at_ = FlagsAt::Host;
 }
 
+// What the next instruction may need T0 and T1 for; who may leave the code finds all in the state.
+void Translator::prepare_temporaries(bool counts) {
+  const Form form = forms_[current_];
+  const Insn& insn = t_->block->insns[current_];
+  const bool copied = form == Form::Copy || form == Form::Lea || form == Form::Nothing;
+  if (counts || (!copied && form != Form::Memory)) return release_temporaries();
+  if (may_fault(insn, form)) write_back();
+  if (copied) return;
+  for (const u8 reg : {kT0, kT1})
+    if (!names_gpr(insn, reg)) held_value(reg) = Held::No;
+}
+
+void Translator::start_insn() {
+  t_->starts.push_back(a_.size());
+  t_->t0_holds.push_back(t0_addend_ == kNoGroup ? kGuestValue : t0_addend_);
+}
+
 // Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
 void Translator::execute_undefined(std::span<FlagUse> uses) {
   u32 live = kAllFlags;
@@ -361,7 +387,7 @@ void Translator::execute_undefined(std::span<FlagUse> uses) {
 
 // At CPL 0: nothing can be refused.
 void Translator::cli() {
-  flags_into_slot(k10);
+  flags_into_slot(kT0);
   a_.alu_imm(Alu::And, gs(offset(&context_.state.rflags)), ~static_cast<i32>(cpu::kIf));
   flags_lost();
 }
@@ -369,14 +395,14 @@ void Translator::cli() {
 void Translator::swap_gs() {
   const Mem base = gs(offset(&context_.state.segments[cpu::kGs].base));
   const Mem kernel = gs(offset(&context_.state.msr.kernel_gs_base));
-  a_.load(k10, base);
-  a_.load(k11, kernel);
-  a_.store(base, k11);
-  a_.store(kernel, k10);
+  a_.load(kT0, base);
+  a_.load(kT1, kernel);
+  a_.store(base, kT1);
+  a_.store(kernel, kT0);
 }
 
 void Translator::execute() {
-  a_.mov_imm(k11, ids_.new_site(*t_, static_cast<u16>(current_)));
+  a_.mov_imm(kT1, ids_.new_site(*t_, static_cast<u16>(current_)));
   jump_to(flags_at_ == FlagsAt::Host ? stubs_.site : stubs_.site_saved);
   flags_at_ = FlagsAt::Both;
 }
@@ -390,27 +416,27 @@ bool Translator::wants_host_flags(unsigned i) const {
 
 // --- The block's head -------------------------------------------------------------------------------------
 
-// Who comes from a jump table has the rip in R10, which may be another with the same low bits, and the flags
+// Who comes from a jump table has the rip in T0, which may be another with the same low bits, and the flags
 // in the slot.
 void Translator::checked_entry() {
   const i32 low = static_cast<i32>(t_->rip);
   if (static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
-    a_.alu_imm(Alu::Cmp, k10, low);
+    a_.alu_imm(Alu::Cmp, kT0, low);
   } else {
-    a_.mov_imm(k11, t_->rip);
-    a_.bytes({0x4d, 0x39, 0xda});  // CMP R10, R11
+    a_.mov_imm(kT1, t_->rip);
+    a_.alu(Alu::Cmp, kT0, kT1);
   }
   jump_to(Cc::Nz, stubs_.indirect);
   t_->entry_saved = a_.size();
-  if (live_[0] || options_.exact_flags) restore_flags(k10);
+  if (live_[0] || options_.exact_flags) restore_flags(kT0);
   t_->entry = a_.size();
   flags_at_ = FlagsAt::Host;
 }
 
 // Takes the block's instructions from the budget, and looks whether somebody asked for attention.
 void Translator::count_block(unsigned i) {
-  r10_addend_ = kNoGroup;
-  flags_into_slot(k10);
+  t0_addend_ = kNoGroup;
+  flags_into_slot(kT0);
   a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
   const Hole spent = a_.jump(Cc::S);
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
@@ -435,8 +461,8 @@ bool Translator::needs_x87(unsigned i) const {
 }
 
 void Translator::ensure_x87() {
-  r10_addend_ = kNoGroup;
-  flags_into_slot(k10);
+  t0_addend_ = kNoGroup;
+  flags_into_slot(kT0);
   t_->x87_check = a_.size();
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.x87_loaded)), 0, false);
   slow_.push_back({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87), {kNone, kNone}});
@@ -444,12 +470,11 @@ void Translator::ensure_x87() {
 }
 
 void Translator::ensure_vectors() {
-  r10_addend_ = kNoGroup;
-  flags_into_slot(k10);
+  t0_addend_ = kNoGroup;
+  flags_into_slot(kT0);
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.vectors_loaded)), 0, false);
   const Hole loaded = a_.jump(Cc::Nz);
-  a_.bytes({0x4c, 0x8d, 0x15});  // LEA R10, [RIP + distance]
-  const Hole back = a_.hole();
+  const Hole back = a_.lea_rip(kT0);
   a_.jump(gs(offset(&context_.tier.vector_load)));
   a_.fill(back);
   a_.fill(loaded);
@@ -478,8 +503,8 @@ void Translator::exit_to(u64 target) {
 }
 
 void Translator::exit_by_table(u64 target) {
-  flags_into_slot(k10);
-  a_.mov_imm(k10, target);
+  flags_into_slot(kT0);
+  a_.mov_imm(kT0, target);
   a_.jump(gs(offset(table_ + (target & 0xffff))));
 }
 
@@ -511,20 +536,20 @@ void Translator::condition(const Insn& insn, const Decoded& d) {
   exit_to(next);
 }
 
-// To the guest rip in R10.
+// To the guest rip in T0.
 void Translator::indirect_exit() {
-  flags_into_slot(k11);
+  flags_into_slot(kT1);
   a_.store_imm(gs(offset(&context_.tier.branch_site)),
                static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
-  a_.bytes({0x45, 0x0f, 0xb7, 0xda});  // MOVZX R11D, R10W
-  a_.jump(Mem{kNone, k11, 3, offset(table_), true});
+  a_.movzx16(kT1, kT0);
+  a_.jump(Mem{kNone, kT1, 3, offset(table_), true});
 }
 
 void Translator::exit_stubs() {
   for (const ExitStub& e : exits_) {
     a_.fill(e.from);
     ids_.set_stub(e.link, a_.size());
-    a_.mov_imm(k11, e.link);
+    a_.mov_imm(kT1, e.link);
     jump_to(e.flags_in_slot ? stubs_.leave_saved : stubs_.leave);
   }
 }
@@ -537,13 +562,15 @@ void Translator::slow_paths() {
     u16 site = s.insn;
     if (s.split) {
       site |= kSplit;
-      // For the twin, which may have them in either place.
-      if (live_[s.insn] || options_.exact_flags) restore_flags(k10);
+      // For the twin, which may have flags in either place, and the guest's registers in T0 and T1.
+      if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
+      load_guest(kT0);
+      load_guest(kT1);
       const Hole to_twin = a_.jump();
       a_.fill(to_twin);
       t_->splits.push_back({s.insn, to_twin.at});
     }
-    a_.mov_imm(k11, ids_.new_site(*t_, site));
+    a_.mov_imm(kT1, ids_.new_site(*t_, site));
     jump_to(stubs_.site_saved);
   }
 }

@@ -1,6 +1,6 @@
 // Tier 1: a guest block as host code that is, where it can be, the guest's own.
 //
-// While it runs, guest registers are in the host's registers of the same names, but for R10 and R11, which
+// While it runs, guest registers are in the host's registers of the same names, but for T0 and T1, which
 // stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. GS is the
 // Context.
 #pragma once
@@ -12,6 +12,7 @@
 #include "jit/base/decoded.h"
 #include "jit/base/flag_use.h"
 #include "jit/base/options.h"
+#include "jit/base/register_use.h"
 #include "jit/base/shared_checks.h"
 #include "jit/runtime/stubs.h"
 #include "jit/runtime/translation.h"
@@ -54,6 +55,8 @@ class Translator {
   Form form_of(const isa::Insn& insn, const Decoded& d) const;
   Form host_form_of(const isa::Insn& insn, const Decoded& d) const;
   static bool may_fault(const isa::Insn& insn, Form form);
+  void prepare_temporaries(bool counts);
+  void start_insn();
   bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
 
   void execute_undefined(std::span<FlagUse> uses);
@@ -67,7 +70,7 @@ class Translator {
   void slow_paths();
   void exit_stubs();
 
-  void copy(const isa::Insn& insn, const Decoded& d);
+  void copy(const Decoded& d);
   void lea(const isa::Insn& insn, const Decoded& d);
   void memory(const isa::Insn& insn, const Decoded& d);
   void memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1);
@@ -105,8 +108,15 @@ class Translator {
   void find_addend(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
   Mem host_operand(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
   void stack_check(u8 base, i32 disp, bool write);
-  void keep_r10_over(const isa::Insn& insn);
-  void read_to_r10(const isa::Insn& insn, const Decoded& d);
+  void read_to_t0(const isa::Insn& insn, const Decoded& d);
+  // Of T0 or T1: it holds the guest register's value, and the state's may be out of date.
+  enum class Held : u8 { No, Clean, Dirty };
+  Held& held_value(u8 reg) { return held_values_[reg == kT1]; }
+  void hold(u8 reg, Held how);
+  void write_back();
+  void load_operands(const RegisterUse& t0, const RegisterUse& t1);
+  void store_operands(const RegisterUse& t0, const RegisterUse& t1);
+  void release_temporaries();
   void load_guest(u8 reg);
   void store_guest(u8 reg);
   void push_constant(u64 value);
@@ -156,8 +166,9 @@ class Translator {
   FlagsAt flags_at_ = FlagsAt::Host;
   std::vector<FlagUse> uses_;
   std::vector<SharedCheck> shared_;
-  // The group whose addend R10 holds: before the present instruction, and, as far as it has come, behind it.
-  u8 held_ = kNoGroup, r10_addend_ = kNoGroup;
+  Held held_values_[2] = {Held::No, Held::No};
+  // The group whose addend T0 holds: before the present instruction, and, as far as it has come, behind it.
+  u8 held_ = kNoGroup, t0_addend_ = kNoGroup;
 };
 
 }  // namespace tandem::jit

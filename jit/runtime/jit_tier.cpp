@@ -366,12 +366,12 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   auto& counts = t.executes[insn] ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
-  // What a signal interrupted may have kept an addend in R10: the twin does not.
-  const Translation* on = id == kSignalSite && t.shares_checks && t.valid ? twin_of(c, t) : &t;
-  if (step == Step::Next && t.valid && on && generation_ == c.mapping_generation) {
+  if (step == Step::Next && t.valid && generation_ == c.mapping_generation) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
-    return on->start_of(insn + 1);
+    const u8 holds = t.t0_holds[insn + 1];
+    c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : c.tier.addends[holds];
+    return t.start_of(insn + 1);
   }
   if (step == Step::EndBlock || step == Step::Next) {
     c.remaining += t.block->count - (insn + 1);
@@ -397,6 +397,7 @@ const u8* JitTier::go_on(Context& c) {
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;
   c.tier.flags = slot_of(c.flags.rflags());
+  c.tier.t0 = c.state.rip;
   return reinterpret_cast<const u8*>(table->table.entries()[c.state.rip & (JumpTable::kEntries - 1)]);
 }
 

@@ -58,12 +58,12 @@ class StubWriter {
     a_.load(kAx, field(&frame().flags));
     a_.flags_from_ax();
     for (u8 r = 0; r < 16; ++r)
-      if (r != k10 && r != k11) a_.load(r, gpr(r));
+      if (r != kT0 && r != kT1) a_.load(r, gpr(r));
   }
   // RAX and the flags are stored already.
   void store_guest() {
     for (u8 r = 1; r < 16; ++r)
-      if (r != k10 && r != k11) a_.store(gpr(r), r);
+      if (r != kT0 && r != kT1) a_.store(gpr(r), r);
     a_.load(kSp, field(&frame().host_rsp));
   }
   void store_rax_and_flags(bool flags_saved) {
@@ -92,14 +92,14 @@ class StubWriter {
     for (u8 r : kCalleeSaved) push(r);
     a_.alu_imm(Alu::Sub, kSp, 8);
     a_.store(field(&frame().host_rsp), kSp);
-    a_.mov(k10, kSi);
+    a_.mov(kT0, kSi);
     load_guest();
-    a_.jump_reg(k10);
+    a_.jump_reg(kT0);
     return finish();
   }
   const u8* leave_common() {
     store_guest();
-    a_.store(field(&frame().left_by), k11);
+    a_.store(field(&frame().left_by), kT1);
     if_vectors(frame().vector_save);
     a_.store_imm(field(&frame().vectors_loaded), 0, false);
     if_x87(frame().x87_save);
@@ -116,8 +116,8 @@ class StubWriter {
     return finish();
   }
   const u8* indirect() {
-    a_.store(field(&context_.state.rip), k10);
-    a_.mov_imm(k11, kLeftIndirect);
+    a_.store(field(&context_.state.rip), kT0);
+    a_.mov_imm(kT1, kLeftIndirect);
     store_rax_and_flags(true);
     jump_to(leave_common_);
     return finish();
@@ -126,13 +126,13 @@ class StubWriter {
   // on_site(context, id) gives the code to go on with, or null.
   const u8* site_common() {
     store_guest();
-    a_.store(field(&frame().left_by), k11);
+    a_.store(field(&frame().left_by), kT1);
     if_vectors(frame().vector_save);
     if_x87(frame().x87_save);
     a_.load(kDi, field(&frame().context));
     a_.load(kSi, field(&frame().left_by), false);
     a_.call(field(&frame().on_site));
-    a_.mov(k11, kAx);
+    a_.mov(kT1, kAx);
     a_.bytes({0x48, 0x85, 0xc0});  // TEST RAX, RAX
     const Hole go_on = a_.jump(Cc::Nz);
     a_.store_imm(field(&frame().vectors_loaded), 0, false);
@@ -142,11 +142,12 @@ class StubWriter {
     for (unsigned i = std::size(kCalleeSaved); i-- > 0;) pop(kCalleeSaved[i]);
     a_.byte(0xc3);
     a_.fill(go_on);
-    a_.store(field(&frame().host_pc), k11);
+    a_.store(field(&frame().host_pc), kT1);
     if_x87(frame().x87_load);
     if_vectors(frame().vector_enter);
     load_guest();
-    a_.load(k10, field(&context_.state.rip));  // for a checked entry
+    a_.load(kT0, field(&frame().t0));
+    a_.load(kT1, gpr(kT1));
     a_.jump(field(&frame().host_pc));
     return finish();
   }
@@ -160,7 +161,7 @@ class StubWriter {
     a_.store(gpr(kAx), kAx);
     a_.flags_to_ax();
     a_.store(field(&frame().signal_flags), kAx);
-    a_.mov_imm(k11, kSignalSite);
+    a_.mov_imm(kT1, kSignalSite);
     jump_to(site_common_);
     return finish();
   }
@@ -169,7 +170,7 @@ class StubWriter {
     Stubs::Vectors v;
     move_vectors(width, true);
     a_.store_imm(field(&frame().vectors_loaded), 1, false);
-    a_.jump_reg(k10);
+    a_.jump_reg(kT0);
     v.load = finish();
     move_vectors(width, true);
     a_.byte(0xc3);

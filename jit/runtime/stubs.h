@@ -7,7 +7,7 @@
 
 namespace tandem::jit {
 
-// What R11 holds when code leaves with one of these; otherwise the id of a link.
+// What T1 holds when code leaves with one of these; otherwise the id of a link.
 enum LeaveReason : u32 { kLeftIndirect = 0xffffffff, kLeftSite = 0xfffffffe };
 inline constexpr u32 kSignalSite = 0xffffffff;  // the site is where a signal came from
 
@@ -16,16 +16,16 @@ struct Stubs {
 
   Enter enter = nullptr;
   // Jumped to with guest registers in place.
-  const u8* leave = nullptr;        // R11D: id of a link; state.rip is the runtime's business
+  const u8* leave = nullptr;        // T1: id of a link; state.rip is the runtime's business
   const u8* leave_saved = nullptr;  // the same, flags already saved
   const u8* indirect =
-      nullptr;               // R10: the guest rip to go to, which no translation was found for; flags saved
-  const u8* site = nullptr;  // R11D: id of a site, flags are in RFLAGS
+      nullptr;               // T0: the guest rip to go to, which no translation was found for; flags saved
+  const u8* site = nullptr;  // T1: id of a site, flags are in RFLAGS
   const u8* site_saved = nullptr;  // the same, flags already saved (or dead)
   const u8* signal = nullptr;      // a host signal ended an instruction
 
   struct Vectors {
-    const u8* load = nullptr;   // goes on at R10
+    const u8* load = nullptr;   // goes on at T0
     const u8* enter = nullptr;  // function
     const u8* save = nullptr;   // function
   };

@@ -33,6 +33,9 @@ struct Borrowed {
   u8 registers[2] = {0xff, 0xff};
 };
 
+// In Translation::t0_holds: the guest's register, as T1 does then.
+inline constexpr u8 kGuestValue = 0xff;
+
 // Where a shared check has failed: a jump that goes to the site, or to the twin behind it.
 struct Split {
   u16 insn = 0;
@@ -48,7 +51,7 @@ struct Translation {
   bool valid = true;
   const u8* code = nullptr;
   u32 size = 0;
-  u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in R10 and looks whether it is this one
+  u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in T0 and looks whether it is this one
   u32 entry_saved = 0;         // the same with the flags in TierFrame::flags
   u32 x87_check = 0;           // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;        // first instruction that runs with the block's count taken from the budget
@@ -56,9 +59,9 @@ struct Translation {
   std::vector<u32> starts;     // offset of each instruction, and of the end
   std::vector<bool> executes;  // of each instruction: it is not translated
   std::vector<bool> flags_in_slot;  // of each: while it runs
+  std::vector<u8> t0_holds;         // where each instruction starts: an addend of this number, or kGuestValue
   std::vector<Borrowed> borrowed;
   std::vector<Split> splits;
-  bool shares_checks = false;   // R10 and addends are in use between instructions
   bool is_twin = false;         // of another of the same block, rip and mode
   Translation* twin = nullptr;  // the same with a check for each access, once it was needed
   std::vector<u32> links;       // ids of its exits
