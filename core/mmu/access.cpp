@@ -42,12 +42,22 @@ struct Piece {
   u64 physical = 0;
   unsigned size = 0;
   u8* host = nullptr;
+  bool hit = false;  // found in the soft TLB: physical is not known, and a write needs to be told to nobody
 };
+
+// What the soft TLB knows of this page. An entry for writes says that the page is marked dirty and holds no
+// code.
+bool find_hit(const Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privilege, Piece& out) {
+  if (privilege != cpu.privilege) return false;
+  u8* host = hit_page(access == Access::Write ? cpu.bank->write : cpu.bank->read, linear);
+  if (host) out = {linear, 0, size, host, true};
+  return host;
+}
 
 bool locate(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privilege, Piece& out) {
   Translation t;
   if (!translate(cpu, linear, access, privilege, t)) return false;
-  out = {linear, t.physical, size, cpu.memory->host(Gpa{t.physical})};
+  out = {linear, t.physical, size, cpu.memory->host(Gpa{t.physical}), false};
   if (!out.host) return true;
   const u64 page = static_cast<u64>(out.host - cpu.memory->base()) >> kPageShift;
   const u8 marks = cpu.memory->marks().get(page);
@@ -89,7 +99,7 @@ void store(Cpu& cpu, const Piece& p, const u8* from) {
       case 8: store_le(p.host, load_le<u64>(from)); break;
       default: std::memcpy(p.host, from, p.size);
     }
-    cpu.memory->written(Gpa{p.physical}, p.size);
+    if (!p.hit) cpu.memory->written(Gpa{p.physical}, p.size);
   } else {
     mmio(cpu, bus::IoDir::Write, p.physical, const_cast<u8*>(from), p.size);
   }
@@ -101,7 +111,9 @@ bool locate_all(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege pr
   for (unsigned done = 0; done < size;) {
     const u64 at = wrap(cpu, linear + done);
     const unsigned n = static_cast<unsigned>(std::min<u64>(size - done, kPageSize - (at & kPageMask)));
-    if (!locate(cpu, at, n, access, privilege, pieces[count])) return false;
+    if (!find_hit(cpu, at, n, access, privilege, pieces[count]) &&
+        !locate(cpu, at, n, access, privilege, pieces[count]))
+      return false;
     ++count;
     done += n;
   }
@@ -197,7 +209,9 @@ bool probe_write(Cpu& cpu, u64 linear, unsigned size) {
   for (unsigned done = 0; done < size;) {
     const u64 at = wrap(cpu, linear + done);
     Piece p;
-    if (!locate(cpu, at, 1, Access::Write, cpu.privilege, p)) return false;
+    if (!find_hit(cpu, at, 1, Access::Write, cpu.privilege, p) &&
+        !locate(cpu, at, 1, Access::Write, cpu.privilege, p))
+      return false;
     done += static_cast<unsigned>(kPageSize - (at & kPageMask));
   }
   return true;

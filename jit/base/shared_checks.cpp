@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/isa/op.h"
+#include "jit/base/assembler.h"
 
 namespace tandem::jit {
 
@@ -16,7 +17,6 @@ namespace {
 // Wider windows lie more often in two pages.
 constexpr i64 kWidestWindow = 256;
 constexpr i64 kFarthest = i64{1} << 29;
-constexpr unsigned kSp = 4, kBp = 5;
 
 // What a register holds: an unknown number, the same for all with this name, plus a distance.
 struct Value {
@@ -49,32 +49,62 @@ struct Group {
 
 class Sharing {
  public:
-  Sharing(std::span<const Insn> insns, std::span<const Decoded> decoded, std::span<const Form> forms)
-      : insns_(insns), decoded_(decoded), forms_(forms) {
+  explicit Sharing(const BlockView& block)
+      : block_(block), insns_(block.insns), decoded_(block.decoded), forms_(block.forms) {
     change_all();
   }
 
   void run() {
     for (at_ = 0; at_ < insns_.size(); ++at_) {
+      if (at_ == block_.free_at) when_free_ = registers_;
       if (const std::optional<Access> access = access_of()) join(*access);
       follow_registers();
     }
   }
 
-  void write_to(std::vector<SharedCheck>& checks) const {
-    checks.assign(insns_.size(), {});
+  void write_to(SharedChecks& checks) const {
+    checks.of.assign(insns_.size(), {});
+    checks.hoisted.clear();
     u8 number = 0;
     for (const Group& g : groups_) {
-      if (g.followers.empty() || number == interp::TierFrame::kAddends) continue;
-      checks[g.first] = {number, true, static_cast<i32>(g.low - g.first_distance),
-                         static_cast<u32>(g.high - g.low)};
-      for (const std::size_t i : g.followers) checks[i] = {number, false, 0, 0};
+      if (number == interp::TierFrame::kAddends) return;
+      const std::optional<HoistedCheck> hoisted = hoist(g);
+      if (g.followers.empty() && !hoisted) continue;
+      if (hoisted) {
+        checks.hoisted.push_back(*hoisted);
+        checks.hoisted.back().group = number;
+        checks.of[g.first] = {number, false, 0, 0};
+      } else {
+        checks.of[g.first] = {number, true, static_cast<i32>(g.low - g.first_distance),
+                              static_cast<u32>(g.high - g.low)};
+      }
+      for (const std::size_t i : g.followers) checks.of[i] = {number, false, 0, 0};
       ++number;
     }
   }
 
  private:
   void change(unsigned reg) { registers_[reg] = {++names_, 0}; }
+
+  // Worth it where flags are live at the first access; possible where its registers are what they were.
+  std::optional<HoistedCheck> hoist(const Group& g) const {
+    if (g.first <= block_.free_at || !block_.live[g.first] || g.key.segment) return {};
+    const std::optional<u8> base = holder(g.key.base);
+    const std::optional<u8> index = g.key.index ? holder(g.key.index) : 0xff;
+    if (!base || !index) return {};
+    i64 disp = g.low - when_free_[*base].distance;
+    if (g.key.index) disp -= when_free_[*index].distance << g.key.scale;
+    if (disp > kFarthest || disp < -kFarthest) return {};
+    return HoistedCheck{
+        kNoGroup, *base, *index, g.key.scale, static_cast<i32>(disp), static_cast<u32>(g.high - g.low),
+        g.write};
+  }
+  // A register that holds the value of this name, but for a distance, where checks are hoisted to.
+  std::optional<u8> holder(u32 name) const {
+    for (u8 r = 0; r < 16; ++r)
+      if (when_free_[r].name == name && !(r == kT0 || r == kT1)) return r;
+    return {};
+  }
 
   std::optional<Access> access_of() const {
     const Insn& insn = insns_[at_];
@@ -193,21 +223,21 @@ class Sharing {
     for (u32& s : segments_) s = ++names_;
   }
 
+  const BlockView& block_;
   std::span<const Insn> insns_;
   std::span<const Decoded> decoded_;
   std::span<const Form> forms_;
   std::size_t at_ = 0;
   u32 names_ = 0;
-  std::array<Value, 16> registers_;
+  std::array<Value, 16> registers_, when_free_{};
   std::array<u32, 6> segments_;
   std::vector<Group> groups_;
 };
 
 }  // namespace
 
-void share_checks(std::span<const Insn> insns, std::span<const Decoded> decoded, std::span<const Form> forms,
-                  std::vector<SharedCheck>& checks) {
-  Sharing sharing(insns, decoded, forms);
+void share_checks(const BlockView& block, SharedChecks& checks) {
+  Sharing sharing(block);
   sharing.run();
   sharing.write_to(checks);
 }

@@ -27,8 +27,29 @@ struct SharedCheck {
   bool follows() const { return group != kNoGroup && !first; }
 };
 
-// checks: one for each instruction. forms: how they are translated.
-void share_checks(std::span<const isa::Insn> insns, std::span<const Decoded> decoded,
-                  std::span<const Form> forms, std::vector<SharedCheck>& checks);
+// A check that was moved to where flags need not be saved for it: of an address in registers, as they are
+// there.
+struct HoistedCheck {
+  u8 group = kNoGroup;
+  u8 base = 0, index = 0xff, scale_log2 = 0;  // 0 RAX .. 15 R15, 0xff: none
+  i32 disp = 0;
+  u32 size = 0;
+  bool write = false;
+};
+
+struct BlockView {
+  std::span<const isa::Insn> insns;
+  std::span<const Decoded> decoded;
+  std::span<const Form> forms;
+  std::span<const u32> live;  // flags before each
+  unsigned free_at = 0;       // before which hoisted checks are to be done
+};
+
+struct SharedChecks {
+  std::vector<SharedCheck> of;  // one for each instruction
+  std::vector<HoistedCheck> hoisted;
+};
+
+void share_checks(const BlockView& block, SharedChecks& checks);
 
 }  // namespace tandem::jit

@@ -66,7 +66,7 @@ i32 Translator::tlb_offset(bool write, bool addend) const {
 
 void Translator::slow_if(Cc cc) {
   slow_.push_back(
-      {a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, shared_[current_].first});
+      {a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, shared_.of[current_].first});
 }
 
 // t1 = offset of the TLB entry for the address in `from`.
@@ -105,7 +105,7 @@ void Translator::check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned 
 
 // t0 = the addend that an earlier instruction's check found; the flags where the instruction wants them.
 void Translator::load_shared_addend(u8 t0) {
-  const u8 group = shared_[current_].group;
+  const u8 group = shared_.of[current_].group;
   if (wants_host_flags(current_)) {
     if (flags_at_ == FlagsAt::Slot && t0 == kT0) held_ = kNoGroup;
     flags_into_host(t0);
@@ -116,10 +116,27 @@ void Translator::load_shared_addend(u8 t0) {
 
 // The addend in t0 is for others, too.
 void Translator::keep_addend(u8 t0) {
-  const u8 group = shared_[current_].group;
+  const u8 group = shared_.of[current_].group;
   if (group == kNoGroup) return;
   a_.store(addend(group), t0);
   if (t0 == kT0) t0_addend_ = group;
+}
+
+// Where flags are dead, or in the slot.
+void Translator::hoisted_checks() {
+  for (const HoistedCheck& h : shared_.hoisted) {
+    const Mem first{h.base, h.index, h.scale_log2, h.disp, false};
+    a_.lea(kT0, first);
+    entry_of(kT1, kT0);
+    if (h.size > 1) a_.lea(kT0, at(kT0, static_cast<i32>(h.size - 1)));
+    a_.alu_imm(Alu::And, kT0, -static_cast<i32>(kPageSize));
+    a_.alu(Alu::Cmp, kT0, gs(kT1, tlb_offset(h.write, false)));
+    slow_.push_back({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
+    a_.load(kT0, gs(kT1, tlb_offset(h.write, true)));
+    a_.store(addend(h.group), kT0);
+    t0_addend_ = h.group;
+  }
+  if (!shared_.hoisted.empty()) flags_lost();
 }
 
 // Two registers that the instruction does not need; T0 and T1 where it doesn't name them as operands.
@@ -245,7 +262,7 @@ void Translator::address_into(const Insn& insn, u8 t) {
 // before where they matter.
 void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
   const u8 base = register_of(insn.base), index = register_of(insn.index);
-  const SharedCheck& shared = shared_[current_];
+  const SharedCheck& shared = shared_.of[current_];
   const i32 low = shared.first ? shared.low : 0;
   if (shared.first) size = shared.size;
   flags_into_slot(t0);
@@ -309,6 +326,7 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
 
 // T0 = the 64-bit operand, a register or memory.
 void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
+  held_ = kNoGroup;
   if (!d.memory) {
     const u8 reg = insn.reg[0] / 8;
     if (reg == kT0 || reg == kT1) a_.load(kT0, gpr(reg));
@@ -334,7 +352,7 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
 // T0 = what is to be added to base + disp, 8 bytes on the stack, for the host's address.
 void Translator::stack_check(u8 base, i32 disp, bool write) {
   if (follows()) return load_shared_addend(kT0);
-  const SharedCheck& shared = shared_[current_];
+  const SharedCheck& shared = shared_.of[current_];
   flags_into_slot(kT0);
   if (shared.first) check_at(base, disp + shared.low, kT0, kT1, write, shared.size);
   else check_at(base, disp, kT0, kT1, write, 8);

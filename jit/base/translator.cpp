@@ -275,13 +275,12 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   }
   if (options_.exact_flags) execute_undefined(uses_);
   live_ = live_flags(uses_);
-  share();
-
-  checked_entry();
   unsigned counted = 0;
   while (counted < count && live_[counted] != 0) ++counted;
   if (counted == count || options_.exact_count) counted = 0;
   t.counted_from = counted;
+  share();
+  checked_entry();
   bool vectors = false, x87 = false;
   for (unsigned i = 0; i < count; ++i) {
     current_ = i;
@@ -290,6 +289,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
     if (i == counted) {
       count_block(i);
       t.behind_count = a_.size();
+      hoisted_checks();
     }
     if (!vectors && (vectors = needs_vectors(i))) {
       release_temporaries();
@@ -306,6 +306,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   current_ = count;
   const Insn& last = t.block->insns[count - 1];
   if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(t.rip + t.block->bytes);
+  if (saves_at_entry_) saving_entry();
   slow_paths();
   exit_stubs();
   t.size = a_.size();
@@ -318,8 +319,10 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
 
 void Translator::share() {
   const std::span<const Insn> insns(t_->block->insns.data(), t_->block->count);
-  shared_.assign(insns.size(), {});
-  if (options_.merge && !t_->is_twin) share_checks(insns, decoded_, forms_, shared_);
+  shared_.of.assign(insns.size(), {});
+  shared_.hoisted.clear();
+  if (options_.merge && !t_->is_twin)
+    share_checks({insns, decoded_, forms_, live_, t_->counted_from}, shared_);
   t0_addend_ = kNoGroup;
 }
 
@@ -428,9 +431,47 @@ void Translator::checked_entry() {
   }
   jump_to(Cc::Nz, stubs_.indirect);
   t_->entry_saved = a_.size();
+  flags_at_ = FlagsAt::Host;
+  saves_at_entry_ = (live_[0] || options_.exact_flags) && loses_flags_first();
+  if (saves_at_entry_) {
+    flags_at_ = FlagsAt::Slot;
+    return;
+  }
   if (live_[0] || options_.exact_flags) restore_flags(kT0);
   t_->entry = a_.size();
-  flags_at_ = FlagsAt::Host;
+}
+
+// Will the flags of the block's beginning be saved before the host has a use for them?
+bool Translator::loses_flags_first() const {
+  for (unsigned i = 0; i < t_->block->count; ++i) {
+    if (i == t_->counted_from || forms_[i] == Form::Execute) return true;
+    const bool checks = has_check(i);
+    if (checks || (uses_[i].writes && !wants_host_flags(i))) return checks;
+    if (wants_host_flags(i)) return false;
+  }
+  return false;
+}
+
+// Does its code look into the soft TLB?
+bool Translator::has_check(unsigned i) const {
+  switch (forms_[i]) {
+    case Form::Memory:
+    case Form::Push:
+    case Form::Pop:
+    case Form::Leave:
+    case Form::Call:
+    case Form::CallIndirect:
+    case Form::JumpIndirect:
+    case Form::Return: return !shared_.of[i].follows();
+    default: return false;
+  }
+}
+
+// Who comes with the flags in the host's register.
+void Translator::saving_entry() {
+  t_->entry = a_.size();
+  save_flags(kT0);
+  a_.fill(a_.jump(), t_->entry_saved);
 }
 
 // Takes the block's instructions from the budget, and looks whether somebody asked for attention.

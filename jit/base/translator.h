@@ -61,6 +61,9 @@ class Translator {
 
   void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
+  bool loses_flags_first() const;
+  bool has_check(unsigned insn) const;
+  void saving_entry();
   void count_block(unsigned insn);
   bool needs_vectors(unsigned insn) const;
   bool needs_x87(unsigned insn) const;
@@ -95,9 +98,10 @@ class Translator {
   bool wants_host_flags(unsigned insn) const;
   i32 tlb_offset(bool write, bool addend) const;
   void share();
-  bool follows() const { return shared_[current_].follows(); }
+  bool follows() const { return shared_.of[current_].follows(); }
   void load_shared_addend(u8 t0);
   void keep_addend(u8 t0);
+  void hoisted_checks();
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
   void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
@@ -164,8 +168,9 @@ class Translator {
   // Where the guest's flags are while they are live.
   enum class FlagsAt : u8 { Host, Slot, Both };
   FlagsAt flags_at_ = FlagsAt::Host;
+  bool saves_at_entry_ = false;
   std::vector<FlagUse> uses_;
-  std::vector<SharedCheck> shared_;
+  SharedChecks shared_;
   Held held_values_[2] = {Held::No, Held::No};
   // The group whose addend T0 holds: before the present instruction, and, as far as it has come, behind it.
   u8 held_ = kNoGroup, t0_addend_ = kNoGroup;
