@@ -163,7 +163,10 @@ Translation* JitTier::twin_of(Context& c, Translation& t) {
 // Goes on in the twin, from now on without coming here.
 const u8* JitTier::split(Context& c, Translation& t, unsigned insn) {
   const Translation* twin = twin_of(c, t);
-  if (!twin) return nullptr;
+  if (!twin) {
+    full_ = true;
+    return nullptr;
+  }
   const u8* on = twin->counted_start_of(insn);
   for (const Split& s : t.splits)
     if (s.insn == insn) patch(t.code + s.field, on);
@@ -214,6 +217,7 @@ void JitTier::forget(Block& block) {
 }
 
 void JitTier::clear() {
+  full_ = false;
   for (ModeTable& m : tables_) m.table.clear();
   translations_.clear();
   sites_.clear();
@@ -254,6 +258,7 @@ u32 JitTier::enter(Context& c, const u8* code) {
 bool JitTier::run(Context& c, Block& block) {
   if (!prepare(c)) return false;
   const u32 mode = translation_mode(c);
+  if (full_) drop_all();
   Translation* t = find(block, c.state.rip, mode);
   if (!t) {
     if (arena_->room() < kReserve) drop_all();

@@ -75,6 +75,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   std::unique_ptr<semantics::CodeArena> arena_;
   std::shared_ptr<CodeObserver> observer_;
   u64 first_block_ = 0;  // in the arena, behind the stubs
+  bool full_ = false;    // there was no room where code could not be dropped: next time it is
   std::unique_ptr<Translator> translator_;
   Stubs stubs_;
   semantics::HostFrame host_frame_;
