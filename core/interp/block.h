@@ -19,6 +19,8 @@ struct BlockKey {
   bool operator==(const BlockKey&) const = default;
 };
 
+inline constexpr u32 kCodeSize = 15;  // of mode_bits(): bytes
+
 // code size, protected mode, CPL 3 (privileged instructions are checked at run time), vm86
 inline u32 mode_bits(const cpu::Mode& m) {
   return m.code_size | m.stack_size << 4 | m.cpl << 8 | m.protected_mode << 10 | m.vm86 << 11 |

@@ -50,9 +50,11 @@ void rewrite(Assembler& a, std::span<const u8> bytes, const ZydisDecodedInstruct
     case ZYDIS_INSTRUCTION_ENCODING_EVEX: evex(a, bytes, insn, m); break;
     default: legacy(a, insn, m);
   }
-  a.byte(insn.opcode);
+  // MOV by an address without ModRM, to or from AL or EAX: the form with ModRM.
+  const bool by_address = !(insn.attributes & ZYDIS_ATTRIB_HAS_MODRM);
+  a.byte(by_address ? static_cast<u8>(0x88 | (insn.opcode & 1) | (insn.opcode & 2 ? 0 : 2)) : insn.opcode);
   const u32 modrm_at = a.size();
-  a.operand(insn.raw.modrm.reg, operand);
+  a.operand(by_address ? 0 : insn.raw.modrm.reg, operand);
   // EVEX scales an 8-bit displacement: use the wide one.
   if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && a.code()[modrm_at] >> 6 == 1) {
     const i8 disp = static_cast<i8>(a.code().back());

@@ -114,8 +114,8 @@ class Sharing {
       case Form::Push:
       case Form::CallIndirect:
         if (d.memory) return {};  // two accesses
-        return stack(kSp, -8, true);
-      case Form::Call: return stack(kSp, -8, true);
+        return stack(kSp, -block_.word, true);
+      case Form::Call: return stack(kSp, -block_.word, true);
       case Form::Pop:
       case Form::Return: return stack(kSp, 0, false);
       case Form::Leave: return stack(kBp, 0, false);
@@ -124,7 +124,7 @@ class Sharing {
   }
   std::optional<Access> stack(unsigned reg, i64 disp, bool write) const {
     const Value& v = registers_[reg];
-    return Access{{v.name, 0, 0, 0}, v.distance + disp, 8, write};
+    return Access{{v.name, 0, 0, 0}, v.distance + disp, block_.word, write};
   }
   std::optional<Access> operand(const Insn& insn, const Decoded& d) const {
     if (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset) return {};
@@ -138,7 +138,9 @@ class Sharing {
       a.key.scale = insn.scale_log2;
       a.distance += index.distance << insn.scale_log2;
     }
-    if (insn.address_form == isa::AddressForm::Based64) a.key.segment = segments_[insn.segment];
+    const bool based =
+        block_.word == 8 ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
+    if (based) a.key.segment = segments_[insn.segment];
     return a;
   }
 
@@ -161,10 +163,10 @@ class Sharing {
     switch (forms_[at_]) {
       case Form::Execute: return change_all();
       case Form::SwapGs: segments_[cpu::kGs] = ++names_; return;
-      case Form::Push: registers_[kSp].distance -= 8; return;
-      case Form::Pop: registers_[kSp].distance += 8; return change(insn.reg[0] / 8u);
+      case Form::Push: registers_[kSp].distance -= block_.word; return;
+      case Form::Pop: registers_[kSp].distance += block_.word; return change(insn.reg[0] / 8u);
       case Form::Leave:
-        registers_[kSp] = {registers_[kBp].name, registers_[kBp].distance + 8};
+        registers_[kSp] = {registers_[kBp].name, registers_[kBp].distance + block_.word};
         return change(kBp);
       case Form::Lea:
       case Form::Copy:
@@ -179,17 +181,17 @@ class Sharing {
   }
   // Of the first operand, where it is that of a register at a known distance.
   std::optional<Value> computed(const Insn& insn) const {
-    if (insn.size != 8 || insn.kind[0] != OperandKind::Gpr) return {};
+    if (insn.size != block_.word || insn.kind[0] != OperandKind::Gpr) return {};
     Value v = registers_[insn.reg[0] / 8];
     const bool by_constant = insn.kind[1] == OperandKind::Imm;
     switch (insn.op) {
       case Op::ADD:
         if (!by_constant) return {};
-        v.distance += static_cast<i64>(insn.imm);
+        v.distance += signed_imm(insn);
         break;
       case Op::SUB:
         if (!by_constant) return {};
-        v.distance -= static_cast<i64>(insn.imm);
+        v.distance -= signed_imm(insn);
         break;
       case Op::INC: ++v.distance; break;
       case Op::DEC: --v.distance; break;
@@ -198,8 +200,8 @@ class Sharing {
         v = registers_[insn.reg[1] / 8];
         break;
       case Op::LEA:
-        if (insn.address_size != 8 || insn.index != isa::kZeroOffset || insn.base == isa::kRipOffset ||
-            insn.base == isa::kZeroOffset)
+        if (insn.address_size != block_.word || insn.index != isa::kZeroOffset ||
+            insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset)
           return {};
         v = registers_[insn.base / 8];
         v.distance += insn.disp;
@@ -208,6 +210,9 @@ class Sharing {
     }
     if (v.distance > kFarthest || v.distance < -kFarthest) return {};
     return v;
+  }
+  i64 signed_imm(const Insn& insn) const {
+    return block_.word == 8 ? static_cast<i64>(insn.imm) : static_cast<i32>(insn.imm);
   }
   void change_written(const Decoded& d) {
     for (unsigned n = 0; n < d.insn.operand_count; ++n) {

@@ -43,6 +43,7 @@ struct BlockView {
   std::span<const Form> forms;
   std::span<const u32> live;  // flags before each
   unsigned free_at = 0;       // before which hoisted checks are to be done
+  u8 word = 8;                // bytes of an address and of what is pushed
 };
 
 struct SharedChecks {

@@ -16,6 +16,15 @@ bool addresses_by(const Insn& insn, u8 reg) {
   return insn.base == isa::gpr_offset(reg) || insn.index == isa::gpr_offset(reg);
 }
 bool fits(u64 v) { return static_cast<u64>(static_cast<i64>(static_cast<i32>(v))) == v; }
+// What are REX prefixes in 64-bit code.
+bool is_short_inc_or_dec(const ZydisDecodedInstruction& insn) {
+  return insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+         (insn.opcode & 0xf0) == 0x40;
+}
+void inc_or_dec(Assembler& a, const ZydisDecodedInstruction& insn) {
+  if (insn.operand_width == 16) a.byte(0x66);
+  a.bytes({0xff, static_cast<u8>(0xc0 | (insn.opcode & 15))});
+}
 u8 register_of(u8 offset) {
   return offset == isa::kZeroOffset || offset == isa::kRipOffset ? kNone : offset / 8;
 }
@@ -199,14 +208,15 @@ void Translator::store_operands(const RegisterUse& t0, const RegisterUse& t1) {
 void Translator::copy(const Decoded& d) {
   const RegisterUse t0 = register_use(d, kT0), t1 = register_use(d, kT1);
   load_operands(t0, t1);
-  a_.bytes(d.bytes);
+  if (!wide_ && is_short_inc_or_dec(d.insn)) inc_or_dec(a_, d.insn);
+  else a_.bytes(d.bytes);
   store_operands(t0, t1);
   if (held_value(kT0) == Held::No && !t0.reads && !t0.writes) t0_addend_ = held_;
 }
 
 void Translator::lea(const Insn& insn, const Decoded& d) {
-  if (insn.base != isa::kRipOffset) return copy(d);
-  const u64 address = t_->rip + static_cast<u64>(insn.disp);
+  if (!is_constant(insn) || (wide_ && insn.base != isa::kRipOffset)) return copy(d);
+  const u64 address = constant_of(insn);
   const u8 reg = insn.reg[0] / 8;
   a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
   if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
@@ -239,38 +249,31 @@ void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1)
 // The address by base, index and displacement in t, with the segment's base where there is one.
 void Translator::address_into(const Insn& insn, u8 t) {
   const u8 base = register_of(insn.base), index = register_of(insn.index);
-  const bool segmented = insn.address_form == isa::AddressForm::Based64;
   const u64 constant = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
-  Mem m{base, index, insn.scale_log2, static_cast<i32>(constant), false};
-  if (!segmented) return a_.lea(t, m);
+  const Mem m{base, index, insn.scale_log2, static_cast<i32>(constant), false};
+  if (!is_based(insn)) return a_.lea(t, m, wide_);
   const Mem segment_base = gs(offset(&context_.state.segments[insn.segment].base));
-  if (index == kNone) {
-    if (base == t) {  // T0 or T1, loaded for this
-      a_.lea(t, m);
-      a_.alu(Alu::Add, t, segment_base);
-      return;
-    }
+  if (index == kNone && base != t) {
     a_.load(t, segment_base);
-    a_.lea(t, base == kNone ? at(t, m.disp) : Mem{base, t, 0, m.disp, false});
+    a_.lea(t, base == kNone ? at(t, m.disp) : Mem{base, t, 0, m.disp, false}, wide_);
     return;
   }
-  a_.lea(t, m);
+  a_.lea(t, m, wide_);  // base may be T0 or T1, loaded for this
   a_.alu(Alu::Add, t, segment_base);
+  if (!wide_) a_.mov(t, t, false);
 }
 
 // t0 = the addend of the operand's page, after a check of all that is to be accessed there. Flags are as
 // before where they matter.
 void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
-  const u8 base = register_of(insn.base), index = register_of(insn.index);
+  const u8 base = register_of(insn.base);
   const SharedCheck& shared = shared_.of[current_];
   const i32 low = shared.first ? shared.low : 0;
   if (shared.first) size = shared.size;
   flags_into_slot(t0);
   for (const u8 reg : {kT0, kT1})
     if (addresses_by(insn, reg) && !names_gpr(insn, reg)) load_guest(reg);
-  const bool simple = base != kNone && index == kNone && insn.address_form != isa::AddressForm::Based64 &&
-                      base != t0 && base != t1 && insn.disp < i64{1} << 30;
-  if (simple) {
+  if (is_direct(insn) && base != t0 && base != t1 && insn.disp < i64{1} << 30) {
     check_at(base, static_cast<i32>(insn.disp) + low, t0, t1, write, size);
   } else {
     address_into(insn, t0);
@@ -290,9 +293,10 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   else find_addend(insn, write, size, t0, t1);
   const auto is_lost = [&](u8 reg) { return (reg == kT0 || reg == kT1) && !names_gpr(insn, reg); };
   const bool base_lost = is_lost(base), index_lost = is_lost(index);
+  if (!wide_ && (follows() || !is_direct(insn))) return linear_operand(insn, base, index, t0, t1);
   const i32 disp =
       static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
-  if (insn.address_form == isa::AddressForm::Based64) {
+  if (is_based(insn)) {
     a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
     a_.lea(t0, Mem{t0, t1, 0, 0, false});
     if (t0 == kT0) t0_addend_ = kNoGroup;
@@ -305,16 +309,28 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   return {t1, t0, 0, 0, false};
 }
 
+// In 32-bit code: the address formed anew, because 32 bits may have wrapped. T0 and T1 are no guest registers
+// there.
+Mem Translator::linear_operand(const Insn& insn, u8 base, u8 index, u8 t0, u8 t1) {
+  const i32 disp = static_cast<i32>(insn.disp);
+  if (!is_based(insn)) {
+    a_.lea(t1, Mem{base, index, insn.scale_log2, disp, false}, false);
+    return {t1, t0, 0, 0, false};
+  }
+  a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
+  a_.lea(t1, base == kNone ? at(t1, disp) : Mem{base, t1, 0, disp, false}, false);
+  if (index != kNone) a_.lea(t1, Mem{t1, index, insn.scale_log2, 0, false}, false);
+  return {t1, t0, 0, 0, false};
+}
+
 void Translator::memory(const Insn& insn, const Decoded& d) {
   u8 t0 = kNone, t1 = kNone;
   pick_scratch(insn, t0, t1);
   const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
-  const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
-                        (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
-  if (constant) {
-    memory_at_constant(d, static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0), t0, t1);
+  if (is_constant(insn) && !is_based(insn)) {
+    memory_at_constant(d, constant_of(insn), t0, t1);
   } else {
     const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
     rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->size / 8, t0, t1));
@@ -324,42 +340,48 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
     if (borrowed_[n] != kNone) a_.load(borrowed_[n], spill(n));
 }
 
-// T0 = the 64-bit operand, a register or memory.
+// T0 = the operand of a stack's or branch's size, a register or memory.
 void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
   held_ = kNoGroup;
   if (!d.memory) {
     const u8 reg = insn.reg[0] / 8;
     if (reg == kT0 || reg == kT1) a_.load(kT0, gpr(reg));
-    else a_.mov(kT0, reg);
+    else a_.mov(kT0, reg, wide_);
     return;
   }
-  const bool constant = insn.address_form != isa::AddressForm::Based64 && insn.index == isa::kZeroOffset &&
-                        (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
-  if (!constant) return a_.load(kT0, host_operand(insn, false, 8, kT0, kT1));
-  const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
+  if (!is_constant(insn) || is_based(insn))
+    return a_.load(kT0, host_operand(insn, false, word_, kT0, kT1), wide_);
+  const u64 address = constant_of(insn);
   a_.mov_imm(kT0, address);
   flags_into_slot(kT1);
-  check(kT0, kT1, false, 8);
+  check(kT0, kT1, false, word_);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(kT0);
   a_.load(kT1, gs(kT1, tlb_offset(false, true)));
   a_.mov_imm(kT0, address);
-  a_.load(kT0, Mem{kT0, kT1, 0, 0, false});
+  a_.load(kT0, Mem{kT0, kT1, 0, 0, false}, wide_);
 }
 
 // --- The stack --------------------------------------------------------------------------------------------
 
-// T0 = what is to be added to base + disp, 8 bytes on the stack, for the host's address.
+// T0 = what is to be added to base + disp, a word on the stack, for the host's address.
 void Translator::stack_check(u8 base, i32 disp, bool write) {
   if (follows()) return load_shared_addend(kT0);
   const SharedCheck& shared = shared_.of[current_];
   flags_into_slot(kT0);
   if (shared.first) check_at(base, disp + shared.low, kT0, kT1, write, shared.size);
-  else check_at(base, disp, kT0, kT1, write, 8);
+  else check_at(base, disp, kT0, kT1, write, word_);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(kT0);
   a_.load(kT0, gs(kT1, tlb_offset(write, true)));
   keep_addend(kT0);
+}
+
+// The word there, by T0 and, in 32-bit code, T1.
+Mem Translator::stack_operand(u8 base, i32 disp) {
+  if (wide_) return {base, kT0, 0, disp, false};
+  a_.lea(kT1, at(base, disp), false);
+  return {kT1, kT0, 0, 0, false};
 }
 
 void Translator::push(const Insn& insn, const Decoded& d) {
@@ -367,64 +389,63 @@ void Translator::push(const Insn& insn, const Decoded& d) {
     read_to_t0(insn, d);
     a_.store(spill(0), kT0);
   }
-  stack_check(kSp, -8, true);
-  const Mem top{kSp, kT0, 0, -8, false};
+  stack_check(kSp, -word_, true);
+  const Mem top = stack_operand(kSp, -word_);
+  const u8 reg = d.memory ? kNone : insn.reg[0] / 8;
   if (insn.kind[0] == OperandKind::Imm) {
-    a_.store_imm(top, static_cast<i32>(insn.imm));
+    a_.store_imm(top, static_cast<i32>(insn.imm), wide_);
+  } else if (reg == kNone || reg == kT0 || reg == kT1) {
+    a_.lea(kT1, top);
+    a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
+    a_.store(at(kT1), kT0, wide_);
+    t0_addend_ = kNoGroup;
   } else {
-    u8 reg = d.memory ? kT1 : insn.reg[0] / 8;
-    if (d.memory) {
-      a_.load(kT1, spill(0));
-    } else if (reg == kT0 || reg == kT1) {
-      a_.load(kT1, gpr(reg));
-      reg = kT1;
-    }
-    a_.store(top, reg);
+    a_.store(top, reg, wide_);
   }
-  a_.lea(kSp, at(kSp, -8));
+  a_.lea(kSp, at(kSp, -word_), wide_);
 }
 
 void Translator::pop(const Insn& insn) {
   stack_check(kSp, 0, false);
+  const Mem top = stack_operand(kSp, 0);
   const u8 reg = insn.reg[0] / 8;
   const bool through_t0 = reg == kT0 || reg == kT1 || reg == kSp;
   if (through_t0) t0_addend_ = kNoGroup;
-  a_.load(through_t0 ? kT0 : reg, Mem{kSp, kT0, 0, 0, false});
+  a_.load(through_t0 ? kT0 : reg, top, wide_);
   if (reg == kSp) return a_.mov(kSp, kT0);
-  a_.lea(kSp, at(kSp, 8));
+  a_.lea(kSp, at(kSp, word_), wide_);
   if (reg == kT0 || reg == kT1) a_.store(gpr(reg), kT0);
 }
 
 void Translator::leave() {
   stack_check(kBp, 0, false);
   t0_addend_ = kNoGroup;
-  a_.load(kT0, Mem{kBp, kT0, 0, 0, false});
-  a_.lea(kSp, at(kBp, 8));
+  a_.load(kT0, stack_operand(kBp, 0), wide_);
+  a_.lea(kSp, at(kBp, word_), wide_);
   a_.mov(kBp, kT0);
 }
 
 void Translator::push_constant(u64 value) {
-  stack_check(kSp, -8, true);
-  const Mem top{kSp, kT0, 0, -8, false};
-  if (fits(value)) {
-    a_.store_imm(top, static_cast<i32>(value));
+  stack_check(kSp, -word_, true);
+  const Mem top = stack_operand(kSp, -word_);
+  if (!wide_ || fits(value)) {
+    a_.store_imm(top, static_cast<i32>(value), wide_);
   } else {
     a_.mov_imm(kT1, value);
     a_.store(top, kT1);
   }
-  a_.lea(kSp, at(kSp, -8));
+  a_.lea(kSp, at(kSp, -word_), wide_);
 }
 
 void Translator::call(const Insn& insn) {
-  const u64 next = t_->rip + insn.offset + insn.length;
-  push_constant(next);
-  exit_to(next + insn.imm);
+  push_constant(next_of(insn));
+  exit_to(cut(next_of(insn) + insn.imm));
 }
 
 void Translator::call_indirect(const Insn& insn, const Decoded& d) {
   read_to_t0(insn, d);
   a_.store(spill(0), kT0);
-  push_constant(t_->rip + insn.offset + insn.length);
+  push_constant(next_of(insn));
   a_.load(kT0, spill(0));
   indirect_exit();
 }
@@ -436,8 +457,9 @@ void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
 
 void Translator::ret(const Insn& insn) {
   stack_check(kSp, 0, false);
-  a_.load(kT0, Mem{kSp, kT0, 0, 0, false});
-  a_.lea(kSp, at(kSp, static_cast<i32>(8 + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0))));
+  a_.load(kT0, stack_operand(kSp, 0), wide_);
+  const u64 more = insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0;
+  a_.lea(kSp, at(kSp, static_cast<i32>(word_ + more)), wide_);
   indirect_exit();
 }
 

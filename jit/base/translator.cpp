@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/isa/op.h"
+#include "core/mmu/segment.h"
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_insn.h"
 #include "core/semantics/host/run.h"
@@ -134,6 +135,30 @@ bool has_prefix(const ZydisDecodedInstruction& insn, u8 prefix) {
   return false;
 }
 
+// Registers beyond the eighth, which VEX and EVEX name in every mode, and only 64-bit mode has.
+bool names_high_register(const ZydisDecodedInstruction& insn, std::span<const u8> bytes) {
+  if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
+    const u8* v = bytes.data() + insn.raw.vex.offset;
+    return insn.raw.vex.size == 2 ? !(v[1] & 0x40) : (v[1] & 0xe0) != 0xe0 || !(v[2] & 0x40);
+  }
+  if (insn.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) return false;
+  const u8* v = bytes.data() + insn.raw.evex.offset;
+  return (v[1] & 0xf0) != 0xf0 || !(v[2] & 0x40) || !(v[3] & 0x08);
+}
+
+// Would the host, in 64-bit mode, take the bytes of 32-bit code for something else (SDM vol. 2, 2.2.1, 2.3)?
+bool is_other_in_64_bits(const Decoded& d) {
+  const ZydisDecodedInstruction& insn = d.insn;
+  if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+    return insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn.opcode == 0x82;
+  const bool w = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? insn.raw.vex.W : insn.raw.evex.W;
+  bool has_gpr = false;
+  for (unsigned n = 0; n < insn.operand_count_visible; ++n)
+    has_gpr |= d.operands[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+               ZydisRegisterGetClass(d.operands[n].reg.value) == ZYDIS_REGCLASS_GPR32;
+  return (w && has_gpr) || names_high_register(insn, d.bytes);
+}
+
 // The same bytes are another instruction on a CPU with more or fewer features (SDM vol. 2, TZCNT, LZCNT).
 bool is_other_on_host(Op op, const ZydisDecodedInstruction& insn) {
   switch (op) {
@@ -155,7 +180,8 @@ bool has_high_byte(const Insn& insn) {
 
 Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options)
     : context_(context), stubs_(stubs), ids_(ids), options_(options) {
-  ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  ZydisDecoderInit(&decoder64_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  ZydisDecoderInit(&decoder32_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 }
 
 void Translator::decode(std::span<const u8> bytes) {
@@ -165,8 +191,8 @@ void Translator::decode(std::span<const u8> bytes) {
     Decoded& d = decoded_[i];
     d.memory = nullptr;
     d.bytes = bytes.subspan(insns[i].offset, insns[i].length);
-    if (!ZYAN_SUCCESS(
-            ZydisDecoderDecodeFull(&decoder_, d.bytes.data(), d.bytes.size(), &d.insn, d.operands))) {
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(wide_ ? &decoder64_ : &decoder32_, d.bytes.data(),
+                                             d.bytes.size(), &d.insn, d.operands))) {
       d.insn = {};
       continue;
     }
@@ -175,20 +201,38 @@ void Translator::decode(std::span<const u8> bytes) {
   }
 }
 
-// An explicit operand by ModRM, whose address is formed with 64 bits out of ordinary registers.
+// Does a segment's base belong to the address?
+bool Translator::is_based(const Insn& insn) const {
+  return wide_ ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
+}
+
+// Is the address known, but for a segment's base?
+bool Translator::is_constant(const Insn& insn) const {
+  return insn.index == isa::kZeroOffset && (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
+}
+u64 Translator::constant_of(const Insn& insn) const {
+  return cut(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
+}
+
+// Is base + disp the address as it is, but where 32 bits wrap, which a check notices then?
+bool Translator::is_direct(const Insn& insn) const {
+  constexpr i64 kNear = 64 * KiB;
+  return insn.base != isa::kZeroOffset && insn.base != isa::kRipOffset && insn.index == isa::kZeroOffset &&
+         !is_based(insn) && (wide_ || (insn.disp < kNear && insn.disp > -kNear));
+}
+
+// An explicit operand whose address is formed with all bits out of ordinary registers.
 bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
   const auto& m = d.memory->mem;
-  if (!options_.memory) return false;
-  if (!(d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) || insn.address_size != 8 || d.memory->size == 0)
-    return false;
+  if (!options_.memory || insn.address_size != word_ || d.memory->size == 0) return false;
+  // MOV with an address instead of ModRM has 64 bits of it in 64-bit code.
+  const bool by_address = !wide_ && insn.op == Op::MOV && (d.insn.opcode & 0xfc) == 0xa0;
+  if (!(d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) && !by_address) return false;
   if (m.type != ZYDIS_MEMOP_TYPE_MEM || has_high_byte(insn)) return false;
-  const bool segmented = insn.address_form == isa::AddressForm::Based64;
-  const bool constant =
-      insn.base == isa::kRipOffset || (insn.base == isa::kZeroOffset && insn.index == isa::kZeroOffset);
-  if (constant && !segmented) {
-    const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
-    return (address & kPageMask) + d.memory->size / 8 <= kPageSize;
-  }
+  if (!wide_ && (insn.segment == cpu::kCs || !mmu::is_unlimited(context_.state.segments[insn.segment])))
+    return false;
+  if (is_constant(insn) && !is_based(insn))
+    return (constant_of(insn) & kPageMask) + d.memory->size / 8 <= kPageSize;
   if (insn.base == isa::kRipOffset) {
     const u64 address = t_->rip + static_cast<u64>(insn.disp);
     return static_cast<u64>(static_cast<i64>(static_cast<i32>(address))) == address;
@@ -213,17 +257,20 @@ Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
 }
 
 Form Translator::form_of(const Insn& insn, const Decoded& d) const {
-  if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn)) return Form::Execute;
-  const bool plain_stack = insn.size == 8;
+  if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn) || (!wide_ && is_other_in_64_bits(d)))
+    return Form::Execute;
+  const bool plain_stack = insn.size == word_;
+  const bool plain_branch = wide_ || insn.size == 4;
   switch (insn.op) {
     case Op::LEA:
-      return insn.base == isa::kRipOffset && (insn.address_size != 8 || insn.size == 2) ? Form::Execute
-                                                                                        : Form::Lea;
+      if (is_constant(insn) && (insn.base == isa::kRipOffset || !wide_))
+        return insn.address_size == word_ && insn.size != 2 ? Form::Lea : Form::Execute;
+      return wide_ || insn.address_size == 4 ? Form::Lea : Form::Execute;
     case Op::PUSH: return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::Push : Form::Execute;
     case Op::POP: return plain_stack && !d.memory ? Form::Pop : Form::Execute;
     case Op::LEAVE: return plain_stack ? Form::Leave : Form::Execute;
-    case Op::JMP: return Form::Jump;
-    case Op::CALL: return Form::Call;
+    case Op::JMP: return plain_branch ? Form::Jump : Form::Execute;
+    case Op::CALL: return plain_branch ? Form::Call : Form::Execute;
     case Op::JMP_INDIRECT:
       return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::JumpIndirect : Form::Execute;
     case Op::CALL_INDIRECT:
@@ -233,7 +280,7 @@ Form Translator::form_of(const Insn& insn, const Decoded& d) const {
     case Op::SWAPGS: return context_.mode.cpl == 0 ? Form::SwapGs : Form::Execute;
     default: break;
   }
-  if (conditional(insn.op) == Conditional::Jump) return Form::Condition;
+  if (conditional(insn.op) == Conditional::Jump) return plain_branch ? Form::Condition : Form::Execute;
   switch (kind_of(insn.op)) {
     case Kind::Nop: return Form::Nothing;
     case Kind::Vector: return host_form_of(insn, d);
@@ -258,6 +305,8 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   t_ = &t;
   base_ = base;
   table_ = table;
+  wide_ = (t.block->key.mode & interp::kCodeSize) == 8;
+  word_ = wide_ ? 8 : 4;
   a_.clear();
   slow_.clear();
   exits_.clear();
@@ -305,7 +354,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   start_insn();
   current_ = count;
   const Insn& last = t.block->insns[count - 1];
-  if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(t.rip + t.block->bytes);
+  if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(cut(t.rip + t.block->bytes));
   if (saves_at_entry_) saving_entry();
   slow_paths();
   exit_stubs();
@@ -322,7 +371,7 @@ void Translator::share() {
   shared_.of.assign(insns.size(), {});
   shared_.hoisted.clear();
   if (options_.merge && !t_->is_twin)
-    share_checks({insns, decoded_, forms_, live_, t_->counted_from}, shared_);
+    share_checks({insns, decoded_, forms_, live_, t_->counted_from, word_}, shared_);
   t0_addend_ = kNoGroup;
 }
 
@@ -347,7 +396,7 @@ void Translator::emit(unsigned i) {
     case Form::Leave: leave(); break;
     case Form::Call: call(insn); break;
     case Form::CallIndirect: call_indirect(insn, d); break;
-    case Form::Jump: exit_to(t_->rip + insn.offset + insn.length + insn.imm); break;
+    case Form::Jump: exit_to(cut(next_of(insn) + insn.imm)); break;
     case Form::JumpIndirect: jump_indirect(insn, d); break;
     case Form::Condition: condition(insn, d); break;
     case Form::Return: ret(insn); break;
@@ -423,8 +472,8 @@ bool Translator::wants_host_flags(unsigned i) const {
 // in the slot.
 void Translator::checked_entry() {
   const i32 low = static_cast<i32>(t_->rip);
-  if (static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
-    a_.alu_imm(Alu::Cmp, kT0, low);
+  if (!wide_ || static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
+    a_.alu_imm(Alu::Cmp, kT0, low, wide_);
   } else {
     a_.mov_imm(kT1, t_->rip);
     a_.alu(Alu::Cmp, kT0, kT1);
@@ -572,9 +621,8 @@ void Translator::conditional_exit_to(u8 cc, u64 target) {
 }
 
 void Translator::condition(const Insn& insn, const Decoded& d) {
-  const u64 next = t_->rip + insn.offset + insn.length;
-  conditional_exit_to(d.insn.opcode & 15, next + insn.imm);
-  exit_to(next);
+  conditional_exit_to(d.insn.opcode & 15, cut(next_of(insn) + insn.imm));
+  exit_to(next_of(insn));
 }
 
 // To the guest rip in T0.

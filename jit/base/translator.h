@@ -52,6 +52,12 @@ class Translator {
   };
 
   void decode(std::span<const u8> bytes);
+  bool is_based(const isa::Insn& insn) const;
+  bool is_constant(const isa::Insn& insn) const;
+  bool is_direct(const isa::Insn& insn) const;
+  u64 constant_of(const isa::Insn& insn) const;
+  u64 next_of(const isa::Insn& insn) const { return cut(t_->rip + insn.offset + insn.length); }
+  u64 cut(u64 address) const { return wide_ ? address : static_cast<u32>(address); }
   Form form_of(const isa::Insn& insn, const Decoded& d) const;
   Form host_form_of(const isa::Insn& insn, const Decoded& d) const;
   static bool may_fault(const isa::Insn& insn, Form form);
@@ -110,8 +116,10 @@ class Translator {
   void pick_scratch(const isa::Insn& insn, u8& t0, u8& t1);
   void address_into(const isa::Insn& insn, u8 t);
   void find_addend(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
+  Mem linear_operand(const isa::Insn& insn, u8 b, u8 i, u8 t0, u8 t1);
   Mem host_operand(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
   void stack_check(u8 base, i32 disp, bool write);
+  Mem stack_operand(u8 base, i32 disp);
   void read_to_t0(const isa::Insn& insn, const Decoded& d);
   // Of T0 or T1: it holds the guest register's value, and the state's may be out of date.
   enum class Held : u8 { No, Clean, Dirty };
@@ -145,7 +153,7 @@ class Translator {
   const Stubs& stubs_;
   Ids& ids_;
   JitOptions options_;
-  ZydisDecoder decoder_;
+  ZydisDecoder decoder64_, decoder32_;
   bool bmi2_ = __builtin_cpu_supports("bmi2");
   Assembler a_;
 
@@ -164,6 +172,8 @@ class Translator {
   };
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
+  u8 word_ = 8;       // bytes of an address and of what is pushed
+  bool wide_ = true;  // word_ is 8
   u8 borrowed_[2] = {kNone, kNone};
   // Where the guest's flags are while they are live.
   enum class FlagsAt : u8 { Host, Slot, Both };

@@ -66,7 +66,7 @@ class CodeDump final : public CodeObserver {
 
  private:
   void print_block(const Translation& t, std::span<const u8> guest) {
-    const ZydisMachineMode mode = machine_mode(t.block->key.mode & 15);
+    const ZydisMachineMode mode = machine_mode(t.block->key.mode & interp::kCodeSize);
     fmt::print(text_.get(), "block {:x}{}: {} instructions, {} bytes, code {} bytes\n", t.rip,
                t.is_twin ? " (twin)" : "", t.block->count, t.block->bytes, t.size);
     if (host_)

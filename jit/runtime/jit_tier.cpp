@@ -6,6 +6,7 @@
 
 #include "core/base/assert.h"
 #include "core/isa/op.h"
+#include "core/mmu/segment.h"
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_signals.h"
 #include "core/semantics/table.h"
@@ -25,12 +26,28 @@ constexpr std::size_t kMaxModes = 32;
 // Everything but the bytes and their address that a translation depends on.
 u32 translation_mode(Context& c) {
   using semantics::Unit;
+  const bool segmented = c.mode.code_size != 8;
+  const auto unlimited = [&](cpu::SegmentName name) {
+    return segmented && mmu::is_unlimited(c.state.segments[name]);
+  };
   return interp::mode_bits(c.mode) | static_cast<u32>(c.privilege) << 16 |
          static_cast<u32>(semantics::unit_available(c, Unit::Sse)) << 18 |
          static_cast<u32>(semantics::unit_available(c, Unit::Avx)) << 19 |
          static_cast<u32>(semantics::unit_available(c, Unit::Avx512)) << 20 |
          static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
-         static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22;
+         static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22 |
+         static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24;
+}
+
+// 64-bit code, and 32-bit code with flat segments; FS and GS may have bases.
+bool is_translatable(const Context& c) {
+  const cpu::Mode& m = c.mode;
+  if (m.code_size == 8) return true;
+  if (m.code_size != 4 || m.stack_size != 4 || !m.protected_mode || m.vm86) return false;
+  const auto& s = c.state.segments;
+  const auto is_flat = [](const cpu::Segment& d) { return d.base == 0 && mmu::is_unlimited(d); };
+  return s[cpu::kCs].base == 0 && s[cpu::kCs].limit == 0xffffffff && is_flat(s[cpu::kDs]) &&
+         is_flat(s[cpu::kEs]) && is_flat(s[cpu::kSs]);
 }
 
 // TierFrame::flags has AH as LAHF gives it and OF in AL.
@@ -61,7 +78,7 @@ u32 JitTier::new_link(const Link& link) {
 
 // Brings stubs and frame up to date with the context. False: this CPU state is not for translated code.
 bool JitTier::prepare(Context& c) {
-  if (!options_.base || c.mode.code_size != 8 || c.alignment_checks) return false;
+  if (!options_.base || !is_translatable(c) || c.alignment_checks) return false;
   if (!translator_) {
     stubs_ = make_stubs(*arena_, c);
     first_block_ = arena_->used();
