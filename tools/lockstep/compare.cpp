@@ -45,10 +45,13 @@ Gpa address_of(const GuestMemory& memory, u64 offset) {
   return Gpa{offset < memory.low_size() ? offset : offset - memory.low_size() + mem::kHighRamStart};
 }
 
+// Of a stack frame of 64 or of 32 bits.
+constexpr u64 kFlagsInEitherHalf = cpu::kArithmeticFlags | cpu::kArithmeticFlags << 32;
+
 void compare_page(const GuestMemory& a, const GuestMemory& b, u64 offset, bool lazy_flags, Comparison& out) {
   for (u64 at = offset; at < offset + kPageSize; at += 8) {
     const u64 x = load_le<u64>(a.base() + at), y = load_le<u64>(b.base() + at);
-    if (x == y || (lazy_flags && !((x ^ y) & ~cpu::kArithmeticFlags))) continue;
+    if (x == y || (lazy_flags && !((x ^ y) & ~kFlagsInEitherHalf))) continue;
     ++out.memory_words;
     if (out.memory.size() < kMemoryChangesKept) out.memory.push_back({address_of(a, at), x, y});
   }
