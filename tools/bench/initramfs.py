@@ -17,8 +17,8 @@ def padded(data):
     return data + bytes(-len(data) % ALIGNMENT)
 
 
-def with_program(original, program, target):
-    """Writes TARGET: the archive ORIGINAL, then /bench/workloads."""
-    extra = (entry("bench", FOLDER, b"", 1) + entry("bench/workloads", PROGRAM, program.read_bytes(), 2) +
+def with_program(original, program, target, name="bench/workloads"):
+    """Writes TARGET: the archive ORIGINAL, then the program as FOLDER/NAME."""
+    extra = (entry(name.split("/")[0], FOLDER, b"", 1) + entry(name, PROGRAM, program.read_bytes(), 2) +
              entry("TRAILER!!!", 0, b"", 0))
     target.write_bytes(padded(original.read_bytes()) + gzip.compress(extra, mtime=0))
