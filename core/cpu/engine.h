@@ -62,6 +62,8 @@ class ExitSink {
   virtual void write_cr8(VcpuId vcpu, u8 value) = 0;
   // The guest TSC before tsc_offset is added, in ticks of tsc_hz().
   virtual u64 tsc_ticks(VcpuId vcpu) = 0;
+  // Where that is the host's TSC and a constant until run() returns: the constant.
+  virtual std::optional<u64> host_tsc_offset() { return {}; }
 };
 
 // One virtual CPU. A single thread owns it; kick() and signal() are for any thread.

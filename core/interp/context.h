@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "core/cpu/cpu.h"
 #include "core/interp/block.h"
@@ -35,6 +36,7 @@ struct Context : cpu::Cpu {
   u64 jump_tag = 0, jump_tag_global = 0;  // one of what a JumpEntry must carry to be good now
   bool page_is_global = false;            // that of the block at rip
   u32 held = 0;                           // Request bits that wait for the CPU to be able to take them
+  std::optional<u64> host_tsc_offset;     // see ExitSink
   TierFrame tier;
   UpperTier* upper = nullptr;  // for its code's way back
   std::array<JumpEntry, kJumpEntries> jumps;
@@ -54,6 +56,11 @@ inline bool needs_single_step(const Cpu& c) {
   const cpu::PendingEvents& e = c.state.events;
   return (c.state.rflags & (cpu::kTf | cpu::kRf)) || (c.state.dr[7] & 0xff) || e.interrupt_shadow_sti ||
          e.interrupt_shadow_movss;
+}
+
+// The shadow of STI keeps off only interrupts: where none waits, it need not be kept.
+inline void drop_idle_shadow(Context& c) {
+  if (!c.held && !c.requests.load(std::memory_order_relaxed)) c.state.events.interrupt_shadow_sti = false;
 }
 
 // A handler executes *insn and jumps to that of the next; it returns only to leave the block.

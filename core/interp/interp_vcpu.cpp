@@ -219,6 +219,7 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
   c_.remaining = budget_;
   c_.block = nullptr;
   running_ = true;
+  c_.host_tsc_offset = sink.host_tsc_offset();
   if (sink.interrupt_pending(c_.id)) c_.requests.fetch_or(kRequestInterrupt);
   StopReason why = StopReason::BudgetSpent;
   for (bool stop = false; !stop;) {
@@ -271,6 +272,7 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
     return;
   }
   if (cache_.stored_insns() > kMaxStoredInsns || host_code_->nearly_full()) drop_everything();
+  drop_idle_shadow(c_);
   if (needs_single_step(c_)) return run_single();
   Block* block = next_block();
   if (!block) {

@@ -26,6 +26,7 @@ struct TierFrame {
   u64 t0 = 0;                  // what the register T0 is to hold there
   u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
   u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form
+  u64 host_tsc_offset = 0;     // from the host's TSC to tsc_ticks(), where the host's is used
   u64 spill[2] = {};           // guest registers that an instruction borrows
   u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses
   u32 vectors_loaded = 0;      // the guest's are in the host's registers

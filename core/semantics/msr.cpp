@@ -153,16 +153,16 @@ bool write_msr(Cpu& cpu, u32 index, u64 value) {
   }
 }
 
-bool tsc_allowed(const Cpu& cpu) {
-  return !(cpu.state.cr4 & kCr4Tsd) || cpu.mode.cpl == 0 || !(cpu.state.cr0 & kCr0Pe);
-}
-
 void set_edx_eax(Cpu& cpu, u64 v) {
   set_gpr<u32>(cpu, kRax, static_cast<u32>(v));
   set_gpr<u32>(cpu, kRdx, static_cast<u32>(v >> 32));
 }
 
 }  // namespace
+
+bool tsc_allowed(const Cpu& cpu) {
+  return !(cpu.state.cr4 & kCr4Tsd) || cpu.mode.cpl == 0 || !(cpu.state.cr0 & kCr0Pe);
+}
 
 Step rdmsr(Cpu& cpu, const Insn&) {
   u64 value = 0;

@@ -54,6 +54,8 @@ Step wrgsbase(Cpu& cpu, const Insn& insn);
 
 Step rdmsr(Cpu& cpu, const Insn& insn);
 Step wrmsr(Cpu& cpu, const Insn& insn);
+// Does CR4.TSD let RDTSC and RDTSCP pass here?
+bool tsc_allowed(const Cpu& cpu);
 Step rdtsc(Cpu& cpu, const Insn& insn);
 Step rdtscp(Cpu& cpu, const Insn& insn);
 Step rdpmc(Cpu& cpu, const Insn& insn);

@@ -24,6 +24,8 @@ class Clock {
   // The time-stamp counter of every vCPU, before its offset.
   virtual u64 tsc() const = 0;
   virtual u64 tsc_hz() const = 0;
+  // Where tsc() is the host's TSC and a constant while the clock goes: the constant.
+  virtual std::optional<u64> host_tsc_offset() const { return {}; }
   // When the TSC will have this value.
   GuestNs time_of_tsc(u64 tsc_value) const;
 
@@ -82,6 +84,7 @@ class HostClock final : public Clock {
   GuestNs now() const override;
   u64 tsc() const override;
   u64 tsc_hz() const override { return tsc_hz_; }
+  std::optional<u64> host_tsc_offset() const override;
   void resume();
   void pause();
   // Time and TSC go on from here; only while paused.

@@ -47,6 +47,11 @@ u64 HostClock::tsc() const {
   return __rdtsc() + tsc_offset_.load(std::memory_order_relaxed);
 }
 
+std::optional<u64> HostClock::host_tsc_offset() const {
+  if (!going_.load(std::memory_order_acquire)) return {};
+  return tsc_offset_.load(std::memory_order_relaxed);
+}
+
 void HostClock::resume() {
   {
     std::lock_guard lock(mutex_);

@@ -102,6 +102,11 @@ void Assembler::shr(u8 reg, u8 count, bool wide) {
   bytes({0xc1, static_cast<u8>(0xe8 | (reg & 7)), count});
 }
 
+void Assembler::shl(u8 reg, u8 count) {
+  byte(static_cast<u8>(0x48 | (reg >= 8 ? 1 : 0)));
+  bytes({0xc1, static_cast<u8>(0xe0 | (reg & 7)), count});
+}
+
 void Assembler::rorx(u8 to, u8 from, u8 count) {
   bytes({0xc4, static_cast<u8>((to >= 8 ? 0 : 0x80) | 0x40 | (from >= 8 ? 0 : 0x20) | 3), 0x7b, 0xf0,
          static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7)), count});

@@ -87,6 +87,7 @@ class Assembler {
   void alu_imm(Alu op, u8 reg, i32 value, bool wide = true);
   void alu_imm(Alu op, const Mem& m, i32 value, bool wide = true);
   void shr(u8 reg, u8 count, bool wide);
+  void shl(u8 reg, u8 count);           // 64 bits
   void rorx(u8 to, u8 from, u8 count);  // 32 bits, BMI2, flags stay
 
   // Guest flags in the host's -> AX as LAHF and SETO give them, and back. Clobber RAX.

@@ -33,6 +33,7 @@ enum class Form : u8 {
   Return,
   Cli,
   SwapGs,
+  ReadTsc,
   Execute,  // by the interpreter's function
 };
 

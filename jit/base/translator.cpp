@@ -8,6 +8,7 @@
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_insn.h"
 #include "core/semantics/host/run.h"
+#include "core/semantics/system.h"
 #include "jit/base/rewrite.h"
 
 namespace tandem::jit {
@@ -256,6 +257,8 @@ Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
   return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
 }
 
+bool reads_host_tsc(const interp::Context& c) { return c.host_tsc_offset && semantics::tsc_allowed(c); }
+
 Form Translator::form_of(const Insn& insn, const Decoded& d) const {
   if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn) || (!wide_ && is_other_in_64_bits(d)))
     return Form::Execute;
@@ -277,6 +280,8 @@ Form Translator::form_of(const Insn& insn, const Decoded& d) const {
       return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
     case Op::RET: return plain_stack ? Form::Return : Form::Execute;
     case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
+    case Op::RDTSC:
+    case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
     case Op::SWAPGS: return context_.mode.cpl == 0 ? Form::SwapGs : Form::Execute;
     default: break;
   }
@@ -295,7 +300,9 @@ Form Translator::form_of(const Insn& insn, const Decoded& d) const {
 }
 
 bool Translator::may_fault(const Insn& insn, Form form) {
-  if (form == Form::Nothing || form == Form::Lea || form == Form::Cli || form == Form::SwapGs) return false;
+  if (form == Form::Nothing || form == Form::Lea || form == Form::Cli || form == Form::SwapGs ||
+      form == Form::ReadTsc)
+    return false;
   const bool quiet = kind_of(insn.op) == Kind::User && insn.op != Op::DIV && insn.op != Op::IDIV;
   return form != Form::Copy || !quiet;
 }
@@ -402,6 +409,7 @@ void Translator::emit(unsigned i) {
     case Form::Return: ret(insn); break;
     case Form::Cli: cli(); break;
     case Form::SwapGs: swap_gs(); break;
+    case Form::ReadTsc: read_tsc(insn); break;
     case Form::Execute: execute(); break;
   }
   t_->flags_in_slot.push_back(flags_at_ != FlagsAt::Host);
@@ -451,6 +459,23 @@ void Translator::swap_gs() {
   a_.load(kT1, kernel);
   a_.store(base, kT1);
   a_.store(kernel, kT0);
+}
+
+// Ends its block, because interrupts change the time that it sees.
+void Translator::read_tsc(const Insn& insn) {
+  flags_into_slot(kT0);
+  const bool with_aux = insn.op == Op::RDTSCP;
+  if (with_aux) a_.bytes({0x0f, 0x01, 0xf9});
+  else a_.bytes({0x0f, 0x31});
+  a_.shl(kDx, 32);
+  a_.lea(kAx, Mem{kAx, kDx, 0, 0, false});
+  a_.alu(Alu::Add, kAx, gs(offset(&context_.tier.host_tsc_offset)));
+  a_.alu(Alu::Add, kAx, gs(offset(&context_.state.tsc_offset)));
+  a_.mov(kDx, kAx);
+  a_.shr(kDx, 32, true);
+  a_.mov(kAx, kAx, false);
+  if (with_aux) a_.load(kCx, gs(offset(&context_.state.msr.tsc_aux)), false);
+  flags_lost();
 }
 
 void Translator::execute() {

@@ -28,6 +28,9 @@ class Ids {
   virtual void set_stub(u32 link, u32 offset) = 0;
 };
 
+// Is the guest's TSC, in this mode, the host's and a constant?
+bool reads_host_tsc(const interp::Context& context);
+
 class Translator {
  public:
   Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options);
@@ -93,6 +96,7 @@ class Translator {
   void condition(const isa::Insn& insn, const Decoded& d);
   void cli();
   void swap_gs();
+  void read_tsc(const isa::Insn& insn);
   void execute();
 
   // Memory accesses: see translate_memory.cpp.

@@ -36,7 +36,8 @@ u32 translation_mode(Context& c) {
          static_cast<u32>(semantics::unit_available(c, Unit::Avx512)) << 20 |
          static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
          static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22 |
-         static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24;
+         static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24 |
+         static_cast<u32>(reads_host_tsc(c)) << 25;
 }
 
 // 64-bit code, and 32-bit code with flat segments; FS and GS may have bases.
@@ -97,6 +98,7 @@ bool JitTier::prepare(Context& c) {
   c.tier.vector_load = reinterpret_cast<u64>(v.load);
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
+  c.tier.host_tsc_offset = c.host_tsc_offset.value_or(0);
   follow_mappings(c);
   return true;
 }
@@ -410,6 +412,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
 const u8* JitTier::go_on(Context& c) {
   c.block = nullptr;
   c.left = Step::Branch;
+  if (c.remaining > 0) interp::drop_idle_shadow(c);
   if (c.requests.load(std::memory_order_relaxed) || c.held || c.remaining <= 0 ||
       c.state.events.debug_traps || c.state.activity != cpu::Activity::Running ||
       interp::needs_single_step(c) || !prepare(c))
