@@ -9,7 +9,7 @@ Block* BlockCache::add(std::unique_ptr<Block> block) {
   stored_insns_ += b->insns.size();
   if (tier_) b->runs_left = tier_->first_runs();
   storage_.push_back(std::move(block));
-  blocks_[b->key] = b;
+  blocks_[b->key] = recent_of(b->key) = b;
   index(b->key.physical >> kPageShift, b);
   if (b->crosses()) index(b->second_page >> kPageShift, b);
   return b;
@@ -19,6 +19,7 @@ void BlockCache::forget(Block* block, const void* stale) {
   for (isa::Insn& insn : block->insns) insn.handler = stale;
   block->valid = false;
   if (tier_) tier_->forget(*block);
+  if (Block*& recent = recent_of(block->key); recent == block) recent = nullptr;
   const auto it = blocks_.find(block->key);
   if (it != blocks_.end() && it->second == block) blocks_.erase(it);
 }
@@ -48,6 +49,7 @@ bool BlockCache::invalidate(u64 start, u64 length, const void* stale) {
 void BlockCache::clear() {
   if (tier_) tier_->clear();
   blocks_.clear();
+  std::ranges::fill(recent_, nullptr);
   pages_.clear();
   storage_.clear();
   stored_insns_ = 0;

@@ -56,9 +56,11 @@ class BlockCache {
  public:
   // tier: told of blocks that are dropped; may be null.
   void set_tier(UpperTier* tier) { tier_ = tier; }
-  Block* find(const BlockKey& key) const {
+  Block* find(const BlockKey& key) {
+    Block*& recent = recent_of(key);
+    if (recent && recent->key == key) return recent;
     const auto it = blocks_.find(key);
-    return it == blocks_.end() ? nullptr : it->second;
+    return it == blocks_.end() ? nullptr : recent = it->second;
   }
   Block* add(std::unique_ptr<Block> block);
   // Drops blocks that overlap [start, start + length). Their instructions get `stale` as handler, so that
@@ -70,10 +72,15 @@ class BlockCache {
   std::size_t stored_insns() const { return stored_insns_; }
 
  private:
+  // What was found last among keys of the same hash: the map costs several cache misses.
+  Block*& recent_of(const BlockKey& key) { return recent_[BlockKeyHash{}(key) >> 48 & (kRecent - 1)]; }
   void index(u64 page, Block* block) { pages_[page].push_back(block); }
   void forget(Block* block, const void* stale);
 
+  static constexpr std::size_t kRecent = 16384;
+
   std::unordered_map<BlockKey, Block*, BlockKeyHash> blocks_;
+  std::vector<Block*> recent_ = std::vector<Block*>(kRecent);
   std::unordered_map<u64, std::vector<Block*>> pages_;  // by physical page number
   std::vector<std::unique_ptr<Block>> storage_;
   std::size_t stored_insns_ = 0;
