@@ -376,7 +376,10 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     return t.code + t.x87_check;
   }
   if (site.insn & kSplit)
-    if (const u8* on = split(c, t, insn)) return on;
+    if (const u8* on = split(c, t, insn)) {
+      c.tier.t0 = c.state.gpr[kT0];
+      return on;
+    }
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.state.rip = t.rip;
   c.block = t.block;
