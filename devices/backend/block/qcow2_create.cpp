@@ -52,10 +52,10 @@ BlockStatus write_plan(ImageFile& file, const Plan& plan) {
 
 Result<void> format_qcow2(ImageFile& file, const Qcow2Options& options) {
   if (options.backing.size() > kMaxBackingName) return user_error("the name of the backing file is too long");
+  if (options.size > kMaxL1Bytes / 8 * Header().table_reach())
+    return user_error(fmt::format("{} bytes are too many for qcow2", options.size));
   const Plan plan = plan_for(options);
-  if (u64{plan.header.l1_entries} * 8 > kMaxL1Bytes)
-    return user_error(fmt::format("{} bytes are too many", options.size));
-  if (!write_plan(file, plan)) return host_error(file.path() + ": can't be written");
+  if (!write_plan(file, plan)) return host_error("can't be written");
   return {};
 }
 
