@@ -15,8 +15,8 @@ struct Row {
 };
 
 const Row kRows[] = {
-    {"x.img", {"x.img"}},
-    {"/a b/x.img", {"/a b/x.img"}},
+    {"x.img", {"x.img", "", "vda", DiskBus::Virtio, 0}},
+    {"/a b/x.img", {"/a b/x.img", "", "vda", DiskBus::Virtio, 0}},
     {"format=qcow2,vdev=hda,access=rw,target=/x", {"/x", "qcow2", "hda", DiskBus::Ide, 0}},
     {"vdev=sdc, access=ro, snapshot, target=x", {"x", "", "sdc", DiskBus::Ahci, 2, true, false, true}},
     {"vdev=hdc,devtype=cdrom,target=x.iso", {"x.iso", "", "hdc", DiskBus::Ide, 2, true, true}},
