@@ -133,8 +133,9 @@ ImageFile::~ImageFile() {
 }
 
 Result<void> ImageFile::lock() {
-  const Error refused = user_error(path_ + (writable_ ? ": is in use; only one may have it open for writing"
-                                                      : ": is open for writing elsewhere"));
+  const Error refused =
+      user_error(path_ + (writable_ ? ": is open elsewhere; only one may have it for writing"
+                                    : ": is open for writing elsewhere"));
   const auto take = [&](u64 at, bool& locks) {
     const Lock l = hold(fd_, at);
     locks &= l != Lock::NoLocks;
