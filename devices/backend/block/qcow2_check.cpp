@@ -107,7 +107,10 @@ class Check {
 }  // namespace
 
 Result<Qcow2Faults> check_qcow2(const ImageFile& file) {
+  constexpr u64 kMaxClusters = u64{1} << 28;
   TANDEM_TRY_ASSIGN(header, read_header(file));
+  if (header.clusters_for(file.size()) > kMaxClusters)
+    return user_error("has too many clusters to be checked");
   return Check(file, header).run();
 }
 

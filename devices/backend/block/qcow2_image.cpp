@@ -145,8 +145,7 @@ BlockStatus Qcow2Image::read_run(const Run& run, u64 offset, const Buffers& to) 
     case Kind::Compressed: return read_compressed(run.host, in_cluster(offset), to);
     case Kind::Data: break;
   }
-  if (run.host >= file_.size()) return BlockStatus::IoError;  // truncated
-  return file_.read(run.host, to);
+  return in_file(run) ? file_.read(run.host, to) : BlockStatus::IoError;
 }
 
 BlockStatus Qcow2Image::read(u64 offset, const Buffers& to) {

@@ -58,6 +58,10 @@ class Qcow2Image final : public Image {
 
   BlockStatus find_locked(u64 offset, u64 length, Run& run);
   BlockStatus read_run(const Run& run, u64 offset, const Buffers& to);
+  // A cluster behind the file's end is no cluster of it: the image was cut off, or is meant to grow without
+  // bounds.
+  bool in_file(const Run& run) const { return run.host < file_.size(); }
+  BlockStatus write_run(const Run& run, const Buffers& from);
   BlockStatus read_backing(u64 offset, const Buffers& to);
   BlockStatus read_compressed(u64 entry, u64 in_cluster, const Buffers& to);
   // These need allocation_mutex_; in one cluster.

@@ -56,11 +56,15 @@ BlockStatus Qcow2Image::write_new(u64 offset, const Run& old, const Buffers& fro
   return set_entry(offset, host | kCopied);
 }
 
+BlockStatus Qcow2Image::write_run(const Run& run, const Buffers& from) {
+  return in_file(run) ? file_.write(run.host, from) : BlockStatus::IoError;
+}
+
 BlockStatus Qcow2Image::write_cluster(u64 offset, const Buffers& from) {
   std::lock_guard allocation(allocation_mutex_);
   Run run;
   TANDEM_TRY(find_locked(offset, total_size(from), run));  // again: another may have written it since
-  if (run.kind == Kind::Data && run.own) return file_.write(run.host, from);
+  if (run.kind == Kind::Data && run.own) return write_run(run, from);
   return write_new(offset, run, from);
 }
 
@@ -71,7 +75,7 @@ BlockStatus Qcow2Image::write(u64 offset, const Buffers& from) {
     Run run;
     TANDEM_TRY(find_locked(offset + done, length - done, run));
     if (run.kind == Kind::Data && run.own) {
-      TANDEM_TRY(file_.write(run.host, slice(from, done, run.length)));
+      TANDEM_TRY(write_run(run, slice(from, done, run.length)));
     } else {
       run.length = to_cluster_end(offset + done, length - done);
       TANDEM_TRY(write_cluster(offset + done, slice(from, done, run.length)));
@@ -88,7 +92,8 @@ BlockStatus Qcow2Image::zero_piece(u64 offset, u64 length) {
     Run run;
     TANDEM_TRY(find_locked(offset, length, run));
     if (run.kind == Kind::Zero || (run.kind == Kind::Backing && !backing_)) return BlockStatus::Ok;
-    if (run.kind == Kind::Data && run.own) return file_.write_zeroes(run.host, length);
+    if (run.kind == Kind::Data && run.own)
+      return in_file(run) ? file_.write_zeroes(run.host, length) : BlockStatus::IoError;
     if (length == header_.cluster_size() && header_.version >= 3) {
       TANDEM_TRY(make_room());
       std::lock_guard lock(mutex_);
