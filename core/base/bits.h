@@ -44,4 +44,21 @@ void store_le(void* p, T v) {
   std::memcpy(p, &v, sizeof v);
 }
 
+// The same for big-endian fields of file formats and SCSI commands.
+template <std::unsigned_integral T>
+constexpr T byte_swapped(T v) {
+  if constexpr (sizeof(T) == 1) return v;
+  else if constexpr (sizeof(T) == 2) return __builtin_bswap16(v);
+  else if constexpr (sizeof(T) == 4) return __builtin_bswap32(v);
+  else return __builtin_bswap64(v);
+}
+template <std::unsigned_integral T>
+T load_be(const void* p) {
+  return byte_swapped(load_le<T>(p));
+}
+template <std::unsigned_integral T>
+void store_be(void* p, T v) {
+  store_le(p, byte_swapped(v));
+}
+
 }  // namespace tandem

@@ -29,26 +29,6 @@ std::optional<u64> scaled(u64 n, u64 unit) {
   return bytes;
 }
 
-// MiB, or a number with K, M or G.
-std::optional<u64> to_size(std::string_view text) {
-  u64 unit = MiB;
-  if (!text.empty()) {
-    switch (text.back()) {
-      case 'k':
-      case 'K': unit = KiB; break;
-      case 'm':
-      case 'M': unit = MiB; break;
-      case 'g':
-      case 'G': unit = GiB; break;
-      default: unit = 0;
-    }
-    if (unit) text.remove_suffix(1);
-    else unit = MiB;
-  }
-  const auto n = to_number(text);
-  return n ? scaled(*n, unit) : std::nullopt;
-}
-
 std::string quote(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
@@ -77,7 +57,7 @@ Result<void> set_number(Settings& s, const Option& option, const Value& value) {
   std::optional<u64> n;
   if (const u64* number = std::get_if<u64>(&value)) n = size ? scaled(*number, MiB) : *number;
   else if (const std::string* text = std::get_if<std::string>(&value))
-    n = size ? to_size(*text) : to_number(*text);
+    n = size ? parse_size(*text) : to_number(*text);
   if (!n) return wrong(option, size ? "a size in MiB, or with K, M or G" : "a number");
   s.*std::get<u64 Settings::*>(option.member) = *n;
   return {};
@@ -87,6 +67,27 @@ constexpr std::string_view kAliases[][2] = {
     {"extra", "cmdline"}, {"maxmem", "memory"}, {"debug-exit", "debug_exit"}};
 
 }  // namespace
+
+std::optional<u64> parse_size(std::string_view text) {
+  u64 unit = MiB;
+  if (!text.empty()) {
+    switch (text.back()) {
+      case 'k':
+      case 'K': unit = KiB; break;
+      case 'm':
+      case 'M': unit = MiB; break;
+      case 'g':
+      case 'G': unit = GiB; break;
+      case 't':
+      case 'T': unit = 1024 * GiB; break;
+      default: unit = 0;
+    }
+    if (unit) text.remove_suffix(1);
+    else unit = MiB;
+  }
+  const auto n = to_number(text);
+  return n ? scaled(*n, unit) : std::nullopt;
+}
 
 const std::vector<Option>& options() {
   static const std::vector<Option> rows = {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -37,6 +38,9 @@ struct Option {
   std::string_view help;
   std::variant<std::string Settings::*, u64 Settings::*, List Settings::*> member;
 };
+
+// Bytes: a number of MiB, or one with K, M, G or T. None: it is no size.
+std::optional<u64> parse_size(std::string_view text);
 
 const std::vector<Option>& options();
 // By key or alias; null where there is none.

@@ -24,6 +24,8 @@ inline constexpr u16 kPmBase = 0x600;
 inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505,
                      kDebugconPorts[2] = {0xe9, 0x402};
 inline constexpr u16 kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+inline constexpr u16 kIdeCommandPorts[2] = {0x1f0, 0x170}, kIdeControlPorts[2] = {0x3f6, 0x376};
+inline constexpr unsigned kIdeIrqs[2] = {14, 15};
 inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
 inline constexpr unsigned kKeyboardIrq = 1, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
 // I/O APIC pin of PIRQA#; the next three follow.

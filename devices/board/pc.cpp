@@ -102,6 +102,18 @@ Result<void> Pc::Parts::add_pci() {
   return claim(0xb2, 2, pm->apm_ports(), pm->name());
 }
 
+Result<void> Pc::Parts::add_ide() {
+  Machine& m = *machine;
+  ide = &add<Piix3Ide>(
+      m.context(), std::array{irq::LevelIrq(gsi[kIdeIrqs[0]]), irq::LevelIrq(gsi[kIdeIrqs[1]])}, config.ide);
+  host_bridge->plug(1, 1, *ide);
+  for (unsigned i = 0; i < 2; ++i) {
+    TANDEM_TRY(claim(m.pio(), {kIdeCommandPorts[i], 8, 4}, ide->command_ports(i), ide->name()));
+    TANDEM_TRY(claim(m.pio(), {kIdeControlPorts[i], 1, 1}, ide->control_port(i), ide->name()));
+  }
+  return {};
+}
+
 Result<void> Pc::Parts::add_isa() {
   Machine& m = *machine;
   const auto reset = [&m] { m.stop({Kind::Reset, 0, {}}); };
@@ -167,6 +179,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY(parts->add_interrupts());
   TANDEM_TRY(parts->add_timers());
   TANDEM_TRY(parts->add_pci());
+  TANDEM_TRY(parts->add_ide());
   TANDEM_TRY(parts->add_isa());
   return std::unique_ptr<Pc>(new Pc(std::move(parts)));
 }
@@ -207,6 +220,12 @@ void Pc::power_button() { parts_->pm->power_button(); }
 
 void Pc::nmi() {
   for (u32 i = 0; i < parts_->machine->vcpu_count(); ++i) parts_->machine->lapic(i).set_lint1(true);
+}
+
+Result<void> Pc::change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium) {
+  TANDEM_TRY(parts_->ide->channel(unit / 2).insert(unit % 2, medium.get()));
+  std::swap(parts_->config.ide[unit].medium, medium);
+  return {};
 }
 
 Result<std::vector<u8>> Pc::save() {

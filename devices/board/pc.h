@@ -12,6 +12,7 @@
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
 #include "devices/board/memory_map.h"
+#include "devices/storage/piix3_ide.h"
 
 namespace tandem::devices {
 
@@ -25,6 +26,7 @@ struct PcConfig {
   machine::ClockKind clock = machine::ClockKind::Host;
   std::array<std::unique_ptr<CharBackend>, 4> serials;  // null: the port exists, nothing is connected
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
+  std::array<IdeUnit, 4> ide;                           // hda to hdd
   std::optional<u16> debug_exit_port, exit_port;
   BootLoader boot;
   bool restart_on_reset = true;  // else run() returns Reset
@@ -53,6 +55,8 @@ class Pc {
   void power_button();    // [any-thread]
   void request_reset();   // [any-thread]
   void nmi();             // [any-thread]
+  // Another disc in one of the IDE units, or none. Not from a back end's thread.
+  Result<void> change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium);
 
   // Between calls of run().
   Result<std::vector<u8>> save();

@@ -38,6 +38,7 @@ struct Pc::Parts {
   I440fx* host_bridge = nullptr;
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
+  Piix3Ide* ide = nullptr;
   bool booted = false;
 
   template <class T, class... Args>
@@ -56,6 +57,7 @@ struct Pc::Parts {
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();
+  Result<void> add_ide();
   Result<void> add_isa();
   Result<void> boot(machine::ResetKind kind);
 };

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "devices/backend/block/qcow2_format.h"
 #include "tests/loaders/compress.h"
 #include "tests/loaders/kernel_images.h"
 
@@ -73,6 +74,30 @@ void write_instructions(const fs::path& folder) {
     }
 }
 
+// Clusters of 512 bytes: header, refcount table, refcount block, L1, L2, data.
+void write_images(const fs::path& folder) {
+  using namespace devices::qcow2;
+  Header header;
+  header.cluster_bits = 9;
+  header.l1_entries = 8;
+  header.size = header.l1_entries * header.table_reach();
+  header.refcount_table_offset = 0x200;
+  header.refcount_table_clusters = 1;
+  header.l1_offset = 0x600;
+  std::vector<u8> image(0xc00);
+  const auto put = [&](u64 at, const std::vector<u8>& bytes) {
+    std::ranges::copy(bytes, image.begin() + static_cast<i64>(at));
+  };
+  put(0, encode_header(header));
+  put(0x200, encode_table(std::vector<u64>{0x400}));
+  for (u64 i = 0; i < 6; ++i) image[0x400 + 2 * i + 1] = 1;
+  put(0x600, encode_table(std::vector<u64>{0x800 | kCopied}));
+  put(0x800, encode_table(std::vector<u64>{0xa00 | kCopied, kReadsZero, kCompressed | 0xa00}));
+  write(folder / "plain", image);
+  image[7] = 2;  // the version
+  write(folder / "version2", image);
+}
+
 }  // namespace
 }  // namespace tandem::tests
 
@@ -80,5 +105,6 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   tandem::tests::write_kernels(std::filesystem::path(argv[1]) / "fuzz_boot");
   tandem::tests::write_instructions(std::filesystem::path(argv[1]) / "fuzz_decode");
+  tandem::tests::write_images(std::filesystem::path(argv[1]) / "fuzz_qcow2");
   return 0;
 }

@@ -10,5 +10,6 @@ using Arguments = std::span<const char* const>;
 int run_command(Arguments arguments);
 int probe_command(Arguments arguments);
 int dis_command(Arguments arguments);
+int img_command(Arguments arguments);
 
 }  // namespace tandem::tools

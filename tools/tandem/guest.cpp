@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/machine/boot/boot.h"
+#include "tools/tandem/disks.h"
 
 namespace tandem::tools {
 
@@ -16,8 +17,6 @@ namespace {
 Result<void> check_absent(const Settings& s) {
   const std::pair<std::string_view, bool> absent[] = {
       {"firmware", !s.firmware.empty()},
-      {"disk", !s.disk.empty()},
-      {"cdrom", !s.cdrom.empty()},
       {"fda", !s.fda.empty()},
       {"vif", std::any_of(s.vif.begin(), s.vif.end(), [](const std::string& v) { return v != "type=none"; })},
       {"p9", !s.p9.empty()},
@@ -105,6 +104,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   c.exit_port = exit_port;
   TANDEM_TRY_ASSIGN(loader, machine::open_boot_loader(boot_files(s)));
   c.boot = std::move(loader);
+  TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(open_serials(s, *guest, on_escape));
   return guest;
 }

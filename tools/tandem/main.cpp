@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
     {"run", run_command, "[FILE.cfg] [--key value]...  runs a guest; --help lists the keys"},
     {"probe", probe_command, "prints what this host can do, and which engine auto takes"},
     {"dis", dis_command, "FILE [--bits 16|32|64] [--base ADDRESS]  disassembles a flat file or an ELF file"},
+    {"img", img_command, "create|convert|info|check FILE...  makes and looks at disk images"},
 };
 
 void print_usage() {

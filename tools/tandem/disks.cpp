@@ -1,0 +1,74 @@
+#include "tools/tandem/disks.h"
+
+#include <fmt/format.h>
+
+#include "core/config/disk_spec.h"
+#include "devices/backend/block/threaded_backend.h"
+
+namespace tandem::tools {
+
+using config::DiskBus;
+using config::DiskSpec;
+
+namespace {
+
+constexpr std::string_view bus_name(DiskBus bus) {
+  switch (bus) {
+    case DiskBus::Ide: return "IDE";
+    case DiskBus::Ahci: return "AHCI";
+    case DiskBus::Virtio: return "virtio";
+    case DiskBus::Xen: return "Xen's block device";
+    case DiskBus::Floppy: return "the floppy controller";
+  }
+  return "";
+}
+
+Result<std::unique_ptr<devices::BlockBackend>> open_medium(const DiskSpec& spec) {
+  if (spec.target.empty()) return std::unique_ptr<devices::BlockBackend>();
+  devices::ImageOptions options;
+  options.writable = !spec.read_only && !spec.snapshot;
+  if (!spec.format.empty()) {
+    TANDEM_TRY_ASSIGN(format, devices::parse_image_format(spec.format));
+    options.format = format;
+  }
+  TANDEM_TRY_ASSIGN(image, devices::open_image(spec.target, options));
+  if (image->size() == 0) return user_error(spec.target + ": is empty");
+  if (spec.snapshot && !spec.read_only) {
+    TANDEM_TRY_ASSIGN(overlay, devices::make_overlay(std::move(image)));
+    image = std::move(overlay);
+  }
+  return std::unique_ptr<devices::BlockBackend>(
+      std::make_unique<devices::ThreadedBlockBackend>(std::move(image)));
+}
+
+Result<void> add(const DiskSpec& spec, devices::PcConfig& config) {
+  if (spec.bus != DiskBus::Ide)
+    return user_error(fmt::format("disk: vdev {}: this build does not have {}; it has IDE, hda to hdd",
+                                  spec.vdev, bus_name(spec.bus)));
+  devices::IdeUnit& unit = config.ide[spec.unit];
+  if (unit.medium || unit.cdrom) return user_error(fmt::format("disk: vdev {} is given twice", spec.vdev));
+  auto medium = open_medium(spec);
+  if (!medium) return std::move(medium.error()).in("disk");
+  unit.medium = medium.take();
+  unit.cdrom = spec.cdrom;
+  return {};
+}
+
+}  // namespace
+
+Result<void> open_disks(const config::Settings& settings, devices::PcConfig& config) {
+  for (const std::string& text : settings.disk) {
+    TANDEM_TRY_ASSIGN(spec, config::parse_disk_spec(text));
+    TANDEM_TRY(add(spec, config));
+  }
+  if (settings.cdrom.empty()) return {};
+  DiskSpec cdrom;
+  cdrom.target = settings.cdrom;
+  cdrom.vdev = "hdc";
+  cdrom.bus = DiskBus::Ide;
+  cdrom.unit = 2;
+  cdrom.read_only = cdrom.cdrom = true;
+  return add(cdrom, config);
+}
+
+}  // namespace tandem::tools
