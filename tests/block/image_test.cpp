@@ -138,6 +138,25 @@ TEST(Snapshots, KeepTheirContent) {
   bench.must("qemu-img snapshot -a first disk.qcow2 && qemu-img compare -f raw base.raw -F qcow2 disk.qcow2");
 }
 
+// Clusters of 512 bytes: a full disk needs a longer refcount table than the new image has.
+TEST(Refcounts, TableMoves) {
+  ImageBench bench;
+  bench.must("qemu-img create -f qcow2 -o cluster_size=512 disk.qcow2 8M");
+  const auto table = [&] {
+    return load_be<u64>(&read_file(bench.at("disk.qcow2"))[devices::qcow2::kRefcountTableField]);
+  };
+  const u64 before = table();
+  std::vector<u8> data(8 * MiB);
+  for (u64 i = 0; i < data.size(); ++i) data[i] = static_cast<u8>(i >> 9);
+  {
+    auto image = bench.open("disk.qcow2", true);
+    ASSERT_EQ(image->write(0, {buffer(data)}), BlockStatus::Ok);
+  }
+  EXPECT_NE(table(), before);
+  EXPECT_EQ(bench.qemu_check("disk.qcow2"), 0) << bench.log();
+  EXPECT_EQ(read_all(*bench.open("disk.qcow2", false)), data);
+}
+
 TEST(Raw, LastPartOfASector) {
   ImageBench bench;
   write_file(bench.at("odd.img"), std::vector<u8>(700, 0xaa));
