@@ -50,14 +50,13 @@ u32 undefined_flags(const ZydisDecodedInstruction& insn) {
   }
 }
 
-std::vector<u32> live_flags(std::span<const FlagUse> uses) {
-  std::vector<u32> before(uses.size());
+void live_flags(std::span<const FlagUse> uses, std::vector<u32>& before) {
+  before.resize(uses.size());
   u32 live = kAllFlags;
   for (std::size_t i = uses.size(); i-- > 0;) {
     live = (live & ~uses[i].kills) | uses[i].reads;
     before[i] = live;
   }
-  return before;
 }
 
 }  // namespace tandem::jit

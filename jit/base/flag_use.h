@@ -26,6 +26,6 @@ inline constexpr FlagUse kExecutedFlags{kAllFlags, 0, true};
 u32 undefined_flags(const ZydisDecodedInstruction& insn);
 
 // For each instruction the flags that are live before it. All are live behind the last one.
-std::vector<u32> live_flags(std::span<const FlagUse> uses);
+void live_flags(std::span<const FlagUse> uses, std::vector<u32>& before);
 
 }  // namespace tandem::jit

@@ -5,6 +5,8 @@
 // fails, the block goes on in its twin, in which every access has a check of its own.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -51,6 +53,61 @@ struct SharedChecks {
   std::vector<HoistedCheck> hoisted;
 };
 
-void share_checks(const BlockView& block, SharedChecks& checks);
+// Keeps its memory from block to block.
+class CheckSharing {
+ public:
+  void share(const BlockView& block, SharedChecks& checks);
+
+ private:
+  // What a register holds: an unknown number, the same for all with this name, plus a distance.
+  struct Value {
+    u32 name = 0;
+    i64 distance = 0;
+  };
+  // What all addresses of a group have in common.
+  struct Key {
+    u32 base = 0, index = 0, segment = 0;
+    u8 scale = 0;
+    bool operator==(const Key&) const = default;
+  };
+  struct Access {
+    Key key;
+    i64 distance = 0;
+    u32 size = 0;
+    bool write = false;
+  };
+  struct Group {
+    Key key;
+    bool write = false;
+    i64 low = 0, high = 0;
+    u32 first = 0;
+    i64 first_distance = 0;
+    u32 members = 1;
+    u8 number = kNoGroup;
+    bool hoisted = false;
+  };
+
+  void find_groups();
+  void number_groups(SharedChecks& checks);
+  void change(unsigned reg) { registers_[reg] = {++names_, 0}; }
+  void change_all();
+  void change_written(const Decoded& d);
+  std::optional<HoistedCheck> hoist(const Group& g) const;
+  std::optional<u8> holder(u32 name) const;
+  std::optional<Access> access_of() const;
+  std::optional<Access> stack(unsigned reg, i64 disp, bool write) const;
+  std::optional<Access> operand(const isa::Insn& insn, const Decoded& d) const;
+  void join(const Access& a);
+  void follow_registers();
+  std::optional<Value> computed(const isa::Insn& insn) const;
+
+  BlockView block_;
+  u32 at_ = 0;
+  u32 names_ = 0;
+  std::array<Value, 16> registers_, when_free_;
+  std::array<u32, 6> segments_;
+  std::vector<Group> groups_;
+  std::vector<u16> group_of_;  // of each instruction, or kNoMember
+};
 
 }  // namespace tandem::jit

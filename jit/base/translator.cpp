@@ -307,8 +307,8 @@ bool Translator::may_fault(const Insn& insn, Form form) {
   return form != Form::Copy || !quiet;
 }
 
-std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
-                                      const u64* table) {
+std::span<const u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
+                                          const u64* table) {
   t_ = &t;
   base_ = base;
   table_ = table;
@@ -319,18 +319,18 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
   exits_.clear();
   fixups_.clear();
   const unsigned count = t.block->count;
+  t.insns.reserve(count + 1);
   decode(bytes);
   forms_.resize(count);
   uses_.resize(count);
   for (unsigned i = 0; i < count; ++i) {
     const Insn& insn = t.block->insns[i];
     forms_[i] = form_of(insn, decoded_[i]);
-    t.executes.push_back(forms_[i] == Form::Execute);
     uses_[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
     if (options_.exact_flags && may_fault(insn, forms_[i])) uses_[i].reads = kAllFlags;
   }
   if (options_.exact_flags) execute_undefined(uses_);
-  live_ = live_flags(uses_);
+  live_flags(uses_, live_);
   unsigned counted = 0;
   while (counted < count && live_[counted] != 0) ++counted;
   if (counted == count || options_.exact_count) counted = 0;
@@ -358,8 +358,8 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
     emit(i);
   }
   release_temporaries();
-  start_insn();
   current_ = count;
+  start_insn();
   const Insn& last = t.block->insns[count - 1];
   if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(cut(t.rip + t.block->bytes));
   if (saves_at_entry_) saving_entry();
@@ -370,7 +370,7 @@ std::vector<u8> Translator::translate(Translation& t, std::span<const u8> bytes,
     store_le<u32>(
         a_.code().data() + f.from.at,
         static_cast<u32>(reinterpret_cast<u64>(f.to) - reinterpret_cast<u64>(base_ + f.from.at + 4)));
-  return std::move(a_.code());
+  return a_.code();
 }
 
 void Translator::share() {
@@ -378,7 +378,7 @@ void Translator::share() {
   shared_.of.assign(insns.size(), {});
   shared_.hoisted.clear();
   if (options_.merge && !t_->is_twin)
-    share_checks({insns, decoded_, forms_, live_, t_->counted_from, word_}, shared_);
+    sharing_.share({insns, decoded_, forms_, live_, t_->counted_from, word_}, shared_);
   t0_addend_ = kNoGroup;
 }
 
@@ -412,7 +412,7 @@ void Translator::emit(unsigned i) {
     case Form::ReadTsc: read_tsc(insn); break;
     case Form::Execute: execute(); break;
   }
-  t_->flags_in_slot.push_back(flags_at_ != FlagsAt::Host);
+  t_->insns.back().flags_in_slot = flags_at_ != FlagsAt::Host;
   if (uses_[i].writes && forms_[i] != Form::Execute) flags_at_ = FlagsAt::Host;
 }
 
@@ -429,8 +429,8 @@ void Translator::prepare_temporaries(bool counts) {
 }
 
 void Translator::start_insn() {
-  t_->starts.push_back(a_.size());
-  t_->t0_holds.push_back(t0_addend_ == kNoGroup ? kGuestValue : t0_addend_);
+  const bool executes = current_ < t_->block->count && forms_[current_] == Form::Execute;
+  t_->insns.push_back({a_.size(), t0_addend_ == kNoGroup ? kGuestValue : t0_addend_, executes, false});
 }
 
 // Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
@@ -603,7 +603,6 @@ void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc)
 
 void Translator::link_here(u64 target, Hole from) {
   const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot});
-  t_->links.push_back(id);
   exits_.push_back({id, from, flags_at_ != FlagsAt::Host});
 }
 
@@ -623,14 +622,14 @@ void Translator::exit_by_table(u64 target) {
   a_.jump(gs(offset(table_ + (target & 0xffff))));
 }
 
-std::vector<u8> Translator::table_exit(const Link& link, const u64* table) {
+std::span<const u8> Translator::table_exit(const Link& link, const u64* table) {
   a_.clear();
   table_ = table;
   live_.assign(1, kAllFlags);
   current_ = 0;
   flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
   exit_by_table(link.target);
-  return std::move(a_.code());
+  return a_.code();
 }
 
 void Translator::conditional_exit_to(u8 cc, u64 target) {

@@ -35,11 +35,12 @@ class Translator {
  public:
   Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options);
 
+  // Both give code that holds until the next call.
   // Code that goes to the guest rip `target` by the table. Wherever it is placed.
-  std::vector<u8> table_exit(const Link& link, const u64* table);
+  std::span<const u8> table_exit(const Link& link, const u64* table);
   // Code for t's block at t's rip, to be placed at `base`; fills t. bytes: the block's guest code. table: of
   // the present mode.
-  std::vector<u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
+  std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
 
  private:
   struct SlowPath {
@@ -184,6 +185,7 @@ class Translator {
   FlagsAt flags_at_ = FlagsAt::Host;
   bool saves_at_entry_ = false;
   std::vector<FlagUse> uses_;
+  CheckSharing sharing_;
   SharedChecks shared_;
   Held held_values_[2] = {Held::No, Held::No};
   // The group whose addend T0 holds: before the present instruction, and, as far as it has come, behind it.

@@ -70,19 +70,19 @@ class CodeDump final : public CodeObserver {
     fmt::print(text_.get(), "block {:x}{}: {} instructions, {} bytes, code {} bytes\n", t.rip,
                t.is_twin ? " (twin)" : "", t.block->count, t.block->bytes, t.size);
     if (host_)
-      print_code(text_.get(), ZYDIS_MACHINE_MODE_LONG_64, address_of(t, 0), code_of(t, 0, t.starts[0]),
+      print_code(text_.get(), ZYDIS_MACHINE_MODE_LONG_64, address_of(t, 0), code_of(t, 0, t.insns[0].start),
                  "    ");
     for (u32 i = 0; i < t.block->count; ++i) {
       const isa::Insn& insn = t.block->insns[i];
       print_code(text_.get(), mode, t.rip + insn.offset, guest.subspan(insn.offset, insn.length), "  ");
       if (host_)
-        print_code(text_.get(), ZYDIS_MACHINE_MODE_LONG_64, address_of(t, t.starts[i]),
-                   code_of(t, t.starts[i], t.starts[i + 1]), "    ");
+        print_code(text_.get(), ZYDIS_MACHINE_MODE_LONG_64, address_of(t, t.insns[i].start),
+                   code_of(t, t.insns[i].start, t.insns[i + 1].start), "    ");
     }
     if (host_) {
       fmt::print(text_.get(), "  exits and slow paths\n");
-      print_code(text_.get(), ZYDIS_MACHINE_MODE_LONG_64, address_of(t, t.starts.back()),
-                 code_of(t, t.starts.back(), t.size), "    ");
+      print_code(text_.get(), ZYDIS_MACHINE_MODE_LONG_64, address_of(t, t.insns.back().start),
+                 code_of(t, t.insns.back().start, t.size), "    ");
     }
   }
   static u64 address_of(const Translation& t, u32 offset) { return reinterpret_cast<u64>(t.code) + offset; }

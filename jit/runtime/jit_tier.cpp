@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/isa/op.h"
@@ -156,7 +157,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.is_twin = twin;
   t.mode_index = index;
   const auto started = std::chrono::steady_clock::now();
-  const std::vector<u8> code =
+  const std::span<const u8> code =
       translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries());
   t.code = arena_->append(code);
   figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
@@ -209,14 +210,15 @@ void JitTier::connect(u32 id, Translation& to) {
     return;
   if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
-  to.incoming.push_back(id);
+  link.next_incoming = std::exchange(to.incoming, id);
   point(link, to.code + (link.flags_in_slot ? to.entry_saved : to.entry));
 }
 
 // The second page's mapping may change: only the table knows when.
 void JitTier::connect_by_table(const Link& link) {
   if (arena_->room() < kReserve) return;
-  const std::vector<u8> code = translator_->table_exit(link, tables_[link.from->mode_index].table.entries());
+  const std::span<const u8> code =
+      translator_->table_exit(link, tables_[link.from->mode_index].table.entries());
   point(link, arena_->append(code));
 }
 
@@ -224,12 +226,12 @@ void JitTier::forget(Block& block) {
   for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
     t->valid = false;
     ++figures_.dropped;
-    for (const u32 id : t->incoming) {
+    for (u32 id = std::exchange(t->incoming, kNoLink); id != kNoLink;) {
       Link& link = links_[id];
       link.to = nullptr;
       point(link, link.from->code + link.stub);
+      id = std::exchange(link.next_incoming, kNoLink);
     }
-    t->incoming.clear();
     tables_[t->mode_index].table.remove(t->rip, t->code);
   }
   block.upper = nullptr;
@@ -349,8 +351,8 @@ JitTier::Site JitTier::site_at(const u8* pc) {
                                 [](const u8* p, const Translation& t) { return p < t.code; });
   ensure(after != translations_.begin(), "a signal from translated code");
   Translation& t = *--after;
-  const auto start = std::upper_bound(t.starts.begin(), t.starts.end(), static_cast<u32>(pc - t.code));
-  const auto insn = static_cast<u16>(start - t.starts.begin() - 1);
+  const auto behind = std::ranges::upper_bound(t.insns, static_cast<u32>(pc - t.code), {}, &InsnCode::start);
+  const auto insn = static_cast<u16>(behind - t.insns.begin() - 1);
   return {&t, insn};
 }
 
@@ -358,7 +360,7 @@ JitTier::Site JitTier::site_of_signal(Context& c) {
   const Site site = site_at(reinterpret_cast<const u8*>(host_frame_.fault_pc));
   const Translation& t = *site.in;
   const u16 insn = site.insn;
-  if (!t.flags_in_slot[insn]) c.tier.flags = c.tier.signal_flags;
+  if (!t.insns[insn].flags_in_slot) c.tier.flags = c.tier.signal_flags;
   for (const Borrowed& b : t.borrowed)
     if (b.insn == insn)
       for (unsigned n = 0; n < 2; ++n)
@@ -390,13 +392,13 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     c.left = Step::Again;
     return nullptr;
   }
-  auto& counts = t.executes[insn] ? figures_.executed : figures_.slow;
+  auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
   if (step == Step::Next && t.valid && generation_ == c.mapping_generation) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
-    const u8 holds = t.t0_holds[insn + 1];
+    const u8 holds = t.insns[insn + 1].t0_holds;
     c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : c.tier.addends[holds];
     return t.start_of(insn + 1);
   }

@@ -17,14 +17,17 @@ inline constexpr u16 kLoadX87 = 0x4000;
 inline constexpr u16 kSplit = 0x2000;
 inline constexpr u16 kSiteInsn = 0x1fff;
 
+inline constexpr u32 kNoLink = ~u32{0};
+
 // A direct exit: a jump that goes to its stub, or to the translation behind it.
 struct Link {
   Translation* from = nullptr;
   Translation* to = nullptr;
-  u32 field = 0;               // offset in the code of the jump's 32-bit distance
-  u32 stub = 0;                // offset of the code that leaves to the dispatcher
-  u64 target = 0;              // guest rip
-  bool flags_in_slot = false;  // and not in RFLAGS
+  u32 field = 0;                // offset in the code of the jump's 32-bit distance
+  u32 stub = 0;                 // offset of the code that leaves to the dispatcher
+  u64 target = 0;               // guest rip
+  bool flags_in_slot = false;   // and not in RFLAGS
+  u32 next_incoming = kNoLink;  // of those that lead to the same translation
 };
 
 // Registers that an instruction borrowed while it ran, kept in TierFrame::spill.
@@ -33,8 +36,15 @@ struct Borrowed {
   u8 registers[2] = {0xff, 0xff};
 };
 
-// In Translation::t0_holds: the guest's register, as T1 does then.
+// In InsnCode::t0_holds: the guest's register, as T1 does then.
 inline constexpr u8 kGuestValue = 0xff;
+
+struct InsnCode {
+  u32 start = 0;               // offset in the code
+  u8 t0_holds = kGuestValue;   // there: an addend of this number, or kGuestValue
+  bool executes = false;       // it is not translated
+  bool flags_in_slot = false;  // while it runs
+};
 
 // Where a shared check has failed: a jump that goes to the site, or to the twin behind it.
 struct Split {
@@ -52,22 +62,18 @@ struct Translation {
   const u8* code = nullptr;
   u32 size = 0;
   u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in T0 and looks whether it is this one
-  u32 entry_saved = 0;         // the same with the flags in TierFrame::flags
-  u32 x87_check = 0;           // offset of the place that looks whether the x87 state is loaded
-  u32 counted_from = 0;        // first instruction that runs with the block's count taken from the budget
-  u32 behind_count = 0;        // offset in that instruction of what follows the count
-  std::vector<u32> starts;     // offset of each instruction, and of the end
-  std::vector<bool> executes;  // of each instruction: it is not translated
-  std::vector<bool> flags_in_slot;  // of each: while it runs
-  std::vector<u8> t0_holds;         // where each instruction starts: an addend of this number, or kGuestValue
+  u32 entry_saved = 0;          // the same with the flags in TierFrame::flags
+  u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
+  u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
+  u32 behind_count = 0;         // offset in that instruction of what follows the count
+  std::vector<InsnCode> insns;  // of each instruction, and of the end
   std::vector<Borrowed> borrowed;
   std::vector<Split> splits;
   bool is_twin = false;         // of another of the same block, rip and mode
   Translation* twin = nullptr;  // the same with a check for each access, once it was needed
-  std::vector<u32> links;       // ids of its exits
-  std::vector<u32> incoming;    // ids of exits that lead here
+  u32 incoming = kNoLink;       // first of the exits that lead here
 
-  const u8* start_of(u32 insn) const { return code + starts[insn]; }
+  const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.
   const u8* counted_start_of(u32 insn) const {
     return insn == counted_from ? code + behind_count : start_of(insn);
