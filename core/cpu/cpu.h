@@ -34,7 +34,8 @@ enum Request : u32 {
   kRequestSmi = 8,
   kRequestInit = 16,
   kRequestStartup = 32,
-  kRequestCode = 64,  // another thread wrote or decoded code: bring caches up to date
+  kRequestCode = 64,    // another thread wrote or decoded code: bring caches up to date
+  kRequestRemap = 128,  // addresses lead to other memory: drop all that was cached
 };
 
 // Which decoding and which checks apply. Everything that changes how bytes become a block.

@@ -124,6 +124,17 @@ void InterpVcpu::code_page_added(u64 page, mem::CodeWriteListener& who) noexcept
   c_.requests.fetch_or(kRequestCode);
 }
 
+// Translations of linear addresses stay as they are; what they lead to does not.
+void InterpVcpu::remapped(Gpa start, u64 length) noexcept {
+  if (!running_ || owner_ != std::this_thread::get_id()) {
+    c_.requests.fetch_or(kRequestRemap);
+    return;
+  }
+  c_.tlb.flush();
+  code_written(start, length);
+  if (raw(start) < mem::kSmramEnd) code_written(start + mem::kSmramView, length);
+}
+
 void InterpVcpu::process_code_requests() {
   std::vector<PageChange> changes;
   {
@@ -152,6 +163,7 @@ void InterpVcpu::startup(u8 vector) {
 // that; all that can (STI, POPF, IRET, RSM) come back to the boundary.
 InterpVcpu::Next InterpVcpu::handle_requests(StopReason& why) {
   c_.held |= c_.requests.exchange(0);
+  if (take(kRequestRemap)) drop_everything();
   if (take(kRequestCode)) process_code_requests();
   if (take(kRequestInit)) {
     apply_init(c_.state);

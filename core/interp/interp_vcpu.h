@@ -28,6 +28,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
 
   bool code_written(Gpa start, u64 length) noexcept override;
   void code_page_added(u64 page, mem::CodeWriteListener& who) noexcept override;
+  void remapped(Gpa start, u64 length) noexcept override;
 
  private:
   // What to do at a boundary: go on, or leave run() with a reason.

@@ -1,4 +1,4 @@
-// What a machine saves: CPUs, clock, RAM (pages that are not all zero).
+// What a machine saves: CPUs, clock, memory (pages that are not all zero).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,8 +18,8 @@ bool all_zero(std::span<const u8> page) {
 
 void save_memory(snapshot::StateWriter& w, const mem::GuestMemory& memory) {
   w.begin_section("ram", kVersion);
-  w(memory.size());
-  const u64 pages = memory.size() / kPageSize;
+  w(memory.allocated());
+  const u64 pages = memory.allocated() / kPageSize;
   for (u64 page = 0; page < pages; ++page) {
     const std::span<const u8> bytes(memory.base() + page * kPageSize, kPageSize);
     if (all_zero(bytes)) continue;
@@ -34,7 +34,8 @@ Result<void> load_memory(snapshot::StateReader& r, mem::GuestMemory& memory) {
   TANDEM_TRY(r.begin_section("ram", kVersion));
   u64 size = 0;
   r(size);
-  if (size != memory.size()) return user_error("the snapshot is of a machine with another amount of memory");
+  if (size != memory.allocated())
+    return user_error("the snapshot is of a machine with another amount of memory");
   const u64 pages = size / kPageSize;
   std::fill_n(memory.base(), size, u8{0});
   for (;;) {
@@ -47,8 +48,7 @@ Result<void> load_memory(snapshot::StateReader& r, mem::GuestMemory& memory) {
     r.bytes({memory.base() + page * kPageSize, kPageSize});
     if (r.failed()) break;
   }
-  memory.written(Gpa{0}, memory.low_size());
-  memory.written(Gpa{mem::kHighRamStart}, memory.high_size());
+  memory.written_at(0, size);
   return r.end_section();
 }
 

@@ -9,7 +9,28 @@
 #include <cstring>
 #include <string>
 
+#include "core/base/bits.h"
+
 namespace tandem::mem {
+
+namespace {
+constexpr u64 kMaxBeside = 320 * MiB;  // memory that is not main RAM: ROMs, video memory
+}
+
+Mapping& Mapping::operator=(Mapping&& o) noexcept {
+  if (this != &o) {
+    release();
+    memory_ = o.memory_;
+    start_ = o.start_;
+    o.memory_ = nullptr;
+  }
+  return *this;
+}
+
+void Mapping::release() {
+  if (memory_) memory_->unmap(start_);
+  memory_ = nullptr;
+}
 
 Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 size) {
   if (size == 0 || (size & kPageMask)) return user_error("memory: the size is not a multiple of 4 KiB");
@@ -24,7 +45,7 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 size) {
     close(fd);
     return host_error(what + ": " + std::strerror(error));
   }
-  void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  void* base = mmap(nullptr, size + kMaxBeside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   if (base == MAP_FAILED) {
     const int error = errno;
     close(fd);
@@ -34,36 +55,81 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 size) {
 }
 
 GuestMemory::GuestMemory(u64 size, int fd, u8* base)
-    : size_(size), low_size_(std::min(size, kLowRamLimit)), fd_(fd), base_(base), marks_(size / kPageSize) {}
+    : size_(size),
+      low_size_(std::min(size, kLowRamLimit)),
+      allocated_(size),
+      fd_(fd),
+      base_(base),
+      marks_((size + kMaxBeside) / kPageSize),
+      map_(low_size_) {
+  const u64 window = std::min(low_size_, kSmramEnd) - std::min(low_size_, kSmramStart);
+  if (window) map_.add_region(kSmramView | kSmramStart, window, {kSmramStart, kSmramStart});
+}
 
 GuestMemory::~GuestMemory() {
-  munmap(base_, size_);
+  munmap(base_, size_ + kMaxBeside);
   close(fd_);
 }
 
-template <class F>
+Result<u64> GuestMemory::allocate(u64 size) {
+  const u64 offset = allocated_;
+  const u64 end = align_up(offset + size, kPageSize);
+  if (size > kMaxBeside || end - size_ > kMaxBeside)
+    return user_error("ROMs and video memory: more than " + std::to_string(kMaxBeside / MiB) + " MiB");
+  if (ftruncate(fd_, static_cast<off_t>(end)) != 0)
+    return host_error(std::string("ROMs and video memory: ") + std::strerror(errno));
+  allocated_ = end;
+  return offset;
+}
+
+void GuestMemory::set_legacy(Gpa start, u64 length, Backing to) {
+  if (map_.set_legacy(raw(start), length, to)) tell_remapped(start, length);
+}
+
+Mapping GuestMemory::map(Gpa start, u64 length, Backing to) {
+  const bool over_ram = raw(start) < low_size_ || (raw(start) < kHighRamStart + high_size() &&
+                                                   raw(start) + length > kHighRamStart && high_size());
+  if (over_ram || !map_.add_region(raw(start), length, to)) return {};
+  tell_remapped(start, length);
+  return Mapping(*this, start);
+}
+
+void GuestMemory::unmap(Gpa start) {
+  if (const auto length = map_.remove_region(raw(start))) tell_remapped(start, *length);
+}
+
+void GuestMemory::set_smram(Smram view) {
+  if (smram_.exchange(view) != view) tell_remapped(Gpa{kSmramStart}, kSmramEnd - kSmramStart);
+}
+
+void GuestMemory::tell_remapped(Gpa start, u64 length) {
+  std::lock_guard lock(listeners_mutex_);
+  for (CodeWriteListener* l : listeners_) l->remapped(start, length);
+}
+
+template <u64 Backing::* Way, class F>
 bool GuestMemory::for_each_piece(Gpa start, u64 length, F piece) const {
-  bool all_ram = true;
+  bool all_there = true;
   for (u64 done = 0; done < length;) {
-    const Gpa at = start + done;
-    const u64 n = std::min(length - done, kPageSize - (raw(at) & kPageMask));
-    u8* p = host(at);
-    all_ram &= p != nullptr;
+    const Gpa from = start + done;
+    const u64 n = std::min(length - done, kPageSize - (raw(from) & kPageMask));
+    u8* p = at(offset_of<Way>(from));
+    all_there &= p != nullptr;
     piece(p, done, n);
     done += n;
   }
-  return all_ram;
+  return all_there;
 }
 
 bool GuestMemory::read(Gpa from, std::span<u8> to) const {
-  return for_each_piece(from, to.size(), [&](const u8* p, u64 done, u64 n) {
+  return for_each_piece<&Backing::read>(from, to.size(), [&](const u8* p, u64 done, u64 n) {
     if (p) std::memcpy(to.data() + done, p, n);
     else std::memset(to.data() + done, 0xff, n);
   });
 }
 
 bool GuestMemory::write(Gpa to, std::span<const u8> from) {
-  const bool ok = for_each_piece(to, from.size(), [&](u8* p, u64 done, u64 n) {
+  const bool ok = for_each_piece<&Backing::write>(to, from.size(), [&](u8* p, u64 done, u64 n) {
     if (p) std::memcpy(p, from.data() + done, n);
   });
   written(to, from.size());
@@ -71,7 +137,7 @@ bool GuestMemory::write(Gpa to, std::span<const u8> from) {
 }
 
 bool GuestMemory::fill(Gpa to, u8 value, u64 length) {
-  const bool ok = for_each_piece(to, length, [&](u8* p, u64, u64 n) {
+  const bool ok = for_each_piece<&Backing::write>(to, length, [&](u8* p, u64, u64 n) {
     if (p) std::memset(p, value, n);
   });
   written(to, length);
@@ -79,21 +145,33 @@ bool GuestMemory::fill(Gpa to, u8 value, u64 length) {
 }
 
 void GuestMemory::written(Gpa start, u64 length) {
-  bool holds_code = false;
-  for_each_piece(start, length, [&](u8* p, u64, u64) {
-    if (!p) return;
-    const u64 page = static_cast<u64>(p - base_) >> kPageShift;
-    marks_.set(page, kDirty);
-    holds_code |= (marks_.get(page) & kHoldsCode) != 0;
+  for_each_piece<&Backing::write>(start, length, [&](const u8* p, u64, u64 n) {
+    if (p) written_at(static_cast<u64>(p - base_), n);
   });
-  if (!holds_code) return;
+}
+
+void GuestMemory::written_at(u64 offset, u64 length) {
+  for (u64 done = 0; done < length;) {
+    const u64 from = offset + done, page = from >> kPageShift;
+    const u64 n = std::min(length - done, kPageSize - (from & kPageMask));
+    marks_.set(page, kDirty);
+    if ((marks_.get(page) & kHoldsCode) && !tell_written(from, n)) marks_.clear(page, kHoldsCode);
+    done += n;
+  }
+}
+
+// Blocks are known by the address that they were fetched from: all addresses of the page are told. Returns
+// whether it may still hold code.
+bool GuestMemory::tell_written(u64 offset, u64 length) {
   std::lock_guard lock(listeners_mutex_);
   bool still = false;
-  for (CodeWriteListener* l : listeners_) still |= l->code_written(start, length);
-  if (still) return;
-  for_each_piece(start, length, [&](u8* p, u64, u64) {
-    if (p) marks_.clear(static_cast<u64>(p - base_) >> kPageShift, kHoldsCode);
-  });
+  const auto tell = [&](u64 address) {
+    for (CodeWriteListener* l : listeners_) still |= l->code_written(Gpa{address}, length);
+  };
+  if (offset < size_ && (offset < kLegacyStart || offset >= kLegacyEnd))
+    tell(offset < low_size_ ? offset : offset - low_size_ + kHighRamStart);
+  if (offset < kLegacyEnd || offset >= size_) map_.for_each_address(offset, tell);
+  return still;
 }
 
 void GuestMemory::add_code_page(u64 page, CodeWriteListener& who) {

@@ -1,5 +1,6 @@
-// GuestMemory: the RAM (and ROM) of one machine, in one memfd, mapped once into this process.
+// GuestMemory: the RAM, ROM and video memory of one machine, in one memfd, mapped once into this process.
 // Guest physical layout: RAM from 0 up to at most 3 GiB, a hole for devices below 4 GiB, the rest from 4 GiB.
+// The legacy window below 1 MiB, and memory in the hole, are where the chipset and the devices put them.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,8 @@
 
 #include "core/base/result.h"
 #include "core/base/types.h"
+#include "core/mem/mapping.h"
+#include "core/mem/memory_map.h"
 #include "core/mem/page_marks.h"
 
 namespace tandem::mem {
@@ -16,7 +19,14 @@ namespace tandem::mem {
 inline constexpr u64 kLowRamLimit = 3 * GiB;
 inline constexpr u64 kHighRamStart = 4 * GiB;
 
-// Told of writes to pages that hold code. [any-thread]
+// In SMM with its memory enabled, the CPU's accesses to A0000h..BFFFFh go here (see mmu/walk.h).
+inline constexpr u64 kSmramView = u64{1} << 56;
+inline constexpr u64 kSmramStart = 0xa0000, kSmramEnd = 0xc0000;
+
+// What a CPU in SMM sees of SMRAM.
+enum class Smram : u8 { Off, CodeOnly, All };
+
+// Told of writes to pages that hold code, and of addresses that lead elsewhere. [any-thread]
 class CodeWriteListener {
  public:
   virtual ~CodeWriteListener() = default;
@@ -24,6 +34,8 @@ class CodeWriteListener {
   virtual bool code_written(Gpa start, u64 length) noexcept = 0;
   // A page is about to hold code: write entries that lead to it must go.
   virtual void code_page_added(u64 page, CodeWriteListener& who) noexcept = 0;
+  // These addresses lead to other memory than before: nothing that was cached of them is good.
+  virtual void remapped(Gpa start, u64 length) noexcept = 0;
 };
 
 class GuestMemory {
@@ -41,18 +53,21 @@ class GuestMemory {
   u8* base() const { return base_; }
   PageMarks& marks() { return marks_; }
 
-  // Offset of gpa into the memfd, or ~0 if there is no RAM.
-  u64 offset_of(Gpa gpa) const {
-    const u64 a = raw(gpa);
-    if (a < low_size_) return a;
-    if (a >= kHighRamStart && a - kHighRamStart < size_ - low_size_) return a - kHighRamStart + low_size_;
-    return ~u64{0};
-  }
-  // Host address of gpa, or null where there is no RAM. Valid to the end of its page at least.
-  u8* host(Gpa gpa) const {
-    const u64 o = offset_of(gpa);
-    return o == ~u64{0} ? nullptr : base_ + o;
-  }
+  // Host address of what is read at gpa, or null where there is no memory. Valid to the end of its page at
+  // least.
+  u8* host(Gpa gpa) const { return at(offset_of<&Backing::read>(gpa)); }
+  // The same for writes: null for ROM.
+  u8* host_for_write(Gpa gpa) const { return at(offset_of<&Backing::write>(gpa)); }
+
+  // Memory beside main RAM, zeroed: its offset into the memfd. Before the machine runs.
+  Result<u64> allocate(u64 size);
+  u64 allocated() const { return allocated_; }  // bytes of the memfd
+  // Switches pieces of 16 KiB of the legacy window; `to`: what the first byte leads to. [any-thread]
+  void set_legacy(Gpa start, u64 length, Backing to);
+  // Puts memory to an address; where two overlap, or main RAM is, none is held. [any-thread]
+  Mapping map(Gpa start, u64 length, Backing to);
+  Smram smram() const { return smram_.load(std::memory_order_relaxed); }
+  void set_smram(Smram view);
 
   // Copies for loaders, devices and debuggers; pages without RAM read as all ones and ignore writes.
   // Return false if any byte had no RAM. Writes set kDirty and tell listeners of pages that hold code.
@@ -70,8 +85,10 @@ class GuestMemory {
     return write(to, {reinterpret_cast<const u8*>(&v), sizeof v});
   }
 
-  // To be called after bytes were changed through host(): marks and listeners. [any-thread]
+  // To be called after bytes were changed through host_for_write(), or through base(): marks and listeners.
+  // [any-thread]
   void written(Gpa start, u64 length);
+  void written_at(u64 offset, u64 length);
 
   // Marks a page as holding code of `who`, and has all listeners drop their write shortcuts to it.
   void add_code_page(u64 page, CodeWriteListener& who);
@@ -80,16 +97,33 @@ class GuestMemory {
   void remove_listener(CodeWriteListener& listener);
 
  private:
+  friend class Mapping;
   GuestMemory(u64 size, int fd, u8* base);
 
-  template <class F>
+  template <u64 Backing::* Way>
+  u64 offset_of(Gpa gpa) const {
+    const u64 a = raw(gpa);
+    if (a - kLegacyEnd < low_size_ - kLegacyEnd || a < kLegacyStart) [[likely]]
+      return a < low_size_ ? a : kNoMemory;
+    if (a < kLegacyEnd) return map_.legacy(a).*Way;
+    if (a >= kHighRamStart && a - kHighRamStart < size_ - low_size_) return a - kHighRamStart + low_size_;
+    return map_.region(a).*Way;
+  }
+  u8* at(u64 offset) const { return offset == kNoMemory ? nullptr : base_ + offset; }
+  template <u64 Backing::* Way, class F>
   bool for_each_piece(Gpa start, u64 length, F piece) const;
+  void unmap(Gpa start);
+  void tell_remapped(Gpa start, u64 length);
+  bool tell_written(u64 offset, u64 length);
 
   u64 size_;
   u64 low_size_;
+  u64 allocated_;
   int fd_;
   u8* base_;
   PageMarks marks_;
+  MemoryMap map_;
+  std::atomic<Smram> smram_ = Smram::Off;
   std::mutex listeners_mutex_;
   std::vector<CodeWriteListener*> listeners_;
 };

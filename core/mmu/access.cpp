@@ -57,8 +57,12 @@ bool find_hit(const Cpu& cpu, u64 linear, unsigned size, Access access, Privileg
 bool locate(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privilege, Piece& out) {
   Translation t;
   if (!translate(cpu, linear, access, privilege, t)) return false;
-  out = {linear, t.physical, size, cpu.memory->host(Gpa{t.physical}), false};
-  if (!out.host) return true;
+  const Gpa physical{t.physical};
+  u8* const read = cpu.memory->host(physical);
+  out = {linear, t.physical, size, access == Access::Write ? cpu.memory->host_for_write(physical) : read,
+         false};
+  // Where writes go elsewhere than reads come from (ROM, shadow RAM), there are no write entries.
+  if (!out.host || !read || (access == Access::Write && out.host != read)) return true;
   const u64 page = static_cast<u64>(out.host - cpu.memory->base()) >> kPageShift;
   const u8 marks = cpu.memory->marks().get(page);
   if (marks & mem::kWatched || has_data_breakpoint(cpu, linear)) return true;
@@ -223,7 +227,7 @@ bool locate_update(Cpu& cpu, u64 linear, unsigned size, UpdateTarget& out) {
   if (misaligned(cpu, linear, size)) return false;
   Piece p;
   if (!locate(cpu, linear, size, Access::Write, cpu.privilege, p)) return false;
-  out = {p.host, p.physical, linear, size};
+  out = {p.host == cpu.memory->host(Gpa{p.physical}) ? p.host : nullptr, p.physical, linear, size};
   return true;
 }
 

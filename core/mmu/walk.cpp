@@ -25,7 +25,7 @@ struct Path {
 };
 
 u64 load_entry(Cpu& cpu, u64 address, unsigned size) {
-  const u8* p = cpu.memory->host(Gpa{address});
+  const u8* p = cpu.memory->host(smram_view(cpu, address, Access::Read));
   if (!p) return ~u64{0};
   return size == 8 ? __atomic_load_n(reinterpret_cast<const u64*>(p), __ATOMIC_RELAXED)
                    : __atomic_load_n(reinterpret_cast<const u32*>(p), __ATOMIC_RELAXED);
@@ -33,8 +33,9 @@ u64 load_entry(Cpu& cpu, u64 address, unsigned size) {
 
 // SAFETY: entries are naturally aligned in guest RAM, shared with other vCPUs: changed by compare-exchange.
 bool set_entry_bits(Cpu& cpu, u64 address, unsigned size, u64 seen, u64 wanted) {
-  u8* p = cpu.memory->host(Gpa{address});
-  if (!p) return true;
+  const Gpa gpa = smram_view(cpu, address, Access::Read);
+  u8* p = cpu.memory->host_for_write(gpa);
+  if (!p || p != cpu.memory->host(gpa)) return true;
   bool done;
   if (size == 8) {
     u64 expected = seen;
@@ -45,7 +46,7 @@ bool set_entry_bits(Cpu& cpu, u64 address, unsigned size, u64 seen, u64 wanted) 
     done = __atomic_compare_exchange_n(reinterpret_cast<u32*>(p), &expected, static_cast<u32>(seen | wanted),
                                        false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
   }
-  if (done) cpu.memory->written(Gpa{address}, size);
+  if (done) cpu.memory->written(gpa, size);
   return done;
 }
 
@@ -182,11 +183,22 @@ class Walker {
 }  // namespace
 
 bool translate(Cpu& cpu, u64 linear, Access access, Privilege privilege, Translation& out) {
-  if (!(cpu.state.cr0 & kCr0Pg)) {
+  if (cpu.state.cr0 & kCr0Pg) {
+    if (!Walker(cpu, linear, access, privilege).run(out)) return false;
+  } else {
     out = {.physical = static_cast<u32>(linear), .writable = true, .user = true, .global = false};
-    return true;
   }
-  return Walker(cpu, linear, access, privilege).run(out);
+  if (cpu.state.events.in_smm) [[unlikely]]
+    out.physical = raw(smram_view(cpu, out.physical, access));
+  return true;
+}
+
+Gpa smram_view(const Cpu& cpu, u64 physical, Access access) {
+  if (!cpu.state.events.in_smm || physical < mem::kSmramStart || physical >= mem::kSmramEnd)
+    return Gpa{physical};
+  const mem::Smram view = cpu.memory->smram();
+  const bool inside = view == mem::Smram::All || (view == mem::Smram::CodeOnly && access == Access::Fetch);
+  return Gpa{inside ? physical | mem::kSmramView : physical};
 }
 
 }  // namespace tandem::mmu

@@ -16,4 +16,7 @@ struct Translation {
 // Translates with the checks of `privilege` and sets A (and D for a write). False: #PF in cpu.fault.
 bool translate(Cpu& cpu, u64 linear, Access access, Privilege privilege, Translation& out);
 
+// Where an access of this CPU goes: in SMM, SMRAM has an address of its own.
+Gpa smram_view(const Cpu& cpu, u64 physical, Access access);
+
 }  // namespace tandem::mmu

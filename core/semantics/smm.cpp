@@ -1,5 +1,6 @@
 // System management mode: entry on SMI and RSM, with the AMD64 save-state map (AMD64 APM vol. 2, 10.2.3;
 // revision identifier 0x20064, which SeaBIOS knows).
+#include "core/mmu/walk.h"
 #include "core/semantics/control.h"
 #include "core/semantics/descriptor.h"
 #include "core/semantics/interrupt.h"
@@ -97,8 +98,8 @@ void enter_smm(Cpu& cpu) {
   CpuState& s = cpu.state;
   u8 area[kSize] = {};
   save_state(cpu, area);
-  cpu.memory->write(Gpa{s.msr.smbase + kStart}, area);
   s.events.in_smm = true;
+  cpu.memory->write(mmu::smram_view(cpu, s.msr.smbase + kStart, mmu::Access::Write), area);
   s.events.nmi_blocked = true;
   s.activity = Activity::Running;
   s.efer = 0;
@@ -120,7 +121,7 @@ Step rsm(Cpu& cpu, const Insn&) {
   CpuState& s = cpu.state;
   if (!s.events.in_smm) return raise(cpu, fault(kInvalidOpcode));
   u8 area[kSize];
-  cpu.memory->read(Gpa{s.msr.smbase + kStart}, area);
+  cpu.memory->read(mmu::smram_view(cpu, s.msr.smbase + kStart, mmu::Access::Read), area);
   load_state(cpu, area);
   s.events.in_smm = false;
   s.events.nmi_blocked = false;

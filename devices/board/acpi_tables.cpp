@@ -18,6 +18,7 @@ u8 checksum(const u8* p, size_t n) { return static_cast<u8>(-std::accumulate(p, 
 // Bytes written in order, or patched at an offset.
 struct Table {
   Bytes bytes;
+  bool has_header = true;
   // ACPI 6.4, 5.2.6 "System description table header".
   Table(const char* signature, u8 revision) {
     text(signature);
@@ -30,7 +31,7 @@ struct Table {
     text("TNDM");
     value(1, 4);
   }
-  Table() = default;
+  Table() : has_header(false) {}
   void text(const char* s) {
     while (*s) bytes.push_back(static_cast<u8>(*s++));
   }
@@ -52,15 +53,46 @@ struct Table {
     patch(offset, 1 | u64{width} << 8, 4);
     patch(offset + 4, port, 8);
   }
-  Bytes finish() {
-    patch(4, bytes.size(), 4);
-    bytes[9] = checksum(bytes.data(), bytes.size());
-    return bytes;
+};
+
+// Puts tables behind each other, and notes what depends on where they lie.
+class Placer {
+ public:
+  static constexpr unsigned kAlignment = 64;
+
+  u64 place(Table table, std::initializer_list<std::pair<size_t, u8>> pointers = {}) {
+    if (table.has_header) table.patch(4, table.bytes.size(), 4);
+    out_.tables.resize(align_up(out_.tables.size(), kAlignment));
+    const u32 at = static_cast<u32>(out_.tables.size());
+    out_.tables.insert(out_.tables.end(), table.bytes.begin(), table.bytes.end());
+    for (const auto& [offset, size] : pointers)
+      out_.pointers.push_back({false, at + static_cast<u32>(offset), size});
+    if (table.has_header) out_.checksums.push_back({false, at + 9, at, static_cast<u32>(table.bytes.size())});
+    return at;
   }
+  // 5.2.7, 5.2.8: tables that are a list of pointers.
+  u64 place_list(const char* signature, u8 size, std::initializer_list<u64> entries) {
+    Table table(signature, 1);
+    const size_t first = table.bytes.size();
+    for (u64 e : entries) table.value(e, size);
+    const u64 at = place(table);
+    for (size_t i = 0; i < entries.size(); ++i)
+      out_.pointers.push_back({false, static_cast<u32>(at + first + i * size), size});
+    return at;
+  }
+  void root(const Bytes& rsdp) {
+    out_.rsdp = rsdp;
+    out_.pointers.insert(out_.pointers.end(), {{true, 16, 4}, {true, 24, 8}});
+    out_.checksums.insert(out_.checksums.end(), {{true, 8, 0, 20}, {true, 32, 0, 36}});
+  }
+  AcpiTables take() { return std::move(out_); }
+
+ private:
+  AcpiTables out_;
 };
 
 // 5.2.9 "Fixed ACPI description table", revision 3.
-Bytes fadt(u64 facs, u64 dsdt, u16 pm) {
+Table fadt(u64 facs, u64 dsdt, u16 pm) {
   constexpr u32 kWbinvd = 1u << 0, kC1 = 1u << 2, kNoSleepButton = 1u << 5, kNoFixedRtc = 1u << 6,
                 kResetReg = 1u << 10;
   Table t("FACP", 3);
@@ -89,11 +121,11 @@ Bytes fadt(u64 facs, u64 dsdt, u16 pm) {
   t.patch_port(172, 16, pm + 4u);
   t.patch_port(208, 32, pm + 8u);
   t.patch_port(220, 32, pm + 0xcu);
-  return t.finish();
+  return t;
 }
 
 // 5.2.12 "Multiple APIC description table"
-Bytes madt(u32 vcpus) {
+Table madt(u32 vcpus) {
   Table t("APIC", 3);
   t.value(kLapicBase, 4);
   t.value(1, 4);  // there is an 8259 pair too
@@ -120,27 +152,28 @@ Bytes madt(u32 vcpus) {
   t.value(0xff, 1);
   t.value(0, 2);
   t.value(1, 1);
-  return t.finish();
+  return t;
 }
 
 // IA-PC HPET specification 1.0a, 3.2.4
-Bytes hpet() {
+Table hpet() {
   Table t("HPET", 1);
   t.value(0x8086a201, 4);
   t.address(0, 64, kHpetBase);
   t.value(0, 1);
   t.value(100, 2);
   t.value(0, 1);
-  return t.finish();
+  return t;
 }
 
-Bytes facs() {
+Table facs() {
+  constexpr unsigned kSize = 64;
   Table t;
   t.text("FACS");
-  t.value(64, 4);
-  t.bytes.resize(64);
+  t.value(kSize, 4);
+  t.bytes.resize(kSize);
   t.patch(32, 1, 1);  // version
-  return t.bytes;
+  return t;
 }
 
 // 5.2.5.3, revision 2
@@ -154,36 +187,40 @@ Bytes rsdp(u64 rsdt, u64 xsdt) {
   t.value(36, 4);
   t.value(xsdt, 8);
   t.value(0, 4);
-  t.bytes[8] = checksum(t.bytes.data(), 20);
-  t.bytes[32] = checksum(t.bytes.data(), 36);
   return t.bytes;
 }
 
 }  // namespace
 
-std::vector<u8> build_acpi_tables(const AcpiConfig& config) {
-  Bytes all(64);  // for the RSDP
-  const auto place = [&](const Bytes& table) {
-    all.resize(align_up(all.size(), 64));
-    const u64 at = config.base + all.size();
-    all.insert(all.end(), table.begin(), table.end());
-    return at;
-  };
+AcpiTables build_acpi_tables(const AcpiConfig& config) {
+  Placer placer;
   Table dsdt("DSDT", 2);
-  for (char c : build_dsdt_body()) dsdt.bytes.push_back(static_cast<u8>(c));
-  const u64 dsdt_at = place(dsdt.finish());
-  const u64 facs_at = place(facs());
-  const u64 entries[] = {place(fadt(facs_at, dsdt_at, config.pm_base)), place(madt(config.vcpus)),
-                         place(hpet())};
-  Table rsdt("RSDT", 1), xsdt("XSDT", 1);
-  for (u64 e : entries) {
-    rsdt.value(e, 4);
-    xsdt.value(e, 8);
+  for (char c : build_dsdt_body(config.pci_hole)) dsdt.bytes.push_back(static_cast<u8>(c));
+  const u64 dsdt_at = placer.place(dsdt);
+  const u64 facs_at = placer.place(facs());
+  const u64 fadt_at =
+      placer.place(fadt(facs_at, dsdt_at, config.pm_base), {{36, 4}, {40, 4}, {132, 8}, {140, 8}});
+  const u64 madt_at = placer.place(madt(config.vcpus));
+  const u64 hpet_at = placer.place(hpet());
+  const u64 rsdt_at = placer.place_list("RSDT", 4, {fadt_at, madt_at, hpet_at});
+  const u64 xsdt_at = placer.place_list("XSDT", 8, {fadt_at, madt_at, hpet_at});
+  placer.root(rsdp(rsdt_at, xsdt_at));
+  return placer.take();
+}
+
+std::vector<u8> acpi_image(AcpiTables tables, u64 base) {
+  const u64 start = base + Placer::kAlignment;  // behind the RSDP
+  const auto part = [&](bool in_rsdp) { return in_rsdp ? tables.rsdp.data() : tables.tables.data(); };
+  for (const auto& p : tables.pointers) {
+    u8* field = part(p.in_rsdp) + p.at;
+    if (p.size == 4) store_le(field, static_cast<u32>(load_le<u32>(field) + start));
+    else store_le(field, load_le<u64>(field) + start);
   }
-  const u64 rsdt_at = place(rsdt.finish());
-  const u64 xsdt_at = place(xsdt.finish());
-  const Bytes root = rsdp(rsdt_at, xsdt_at);
-  std::copy(root.begin(), root.end(), all.begin());
+  for (const auto& c : tables.checksums)
+    part(c.in_rsdp)[c.at] = checksum(part(c.in_rsdp) + c.start, c.length);
+  Bytes all = tables.rsdp;
+  all.resize(Placer::kAlignment);
+  all.insert(all.end(), tables.tables.begin(), tables.tables.end());
   return all;
 }
 

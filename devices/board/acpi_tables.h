@@ -8,12 +8,37 @@
 namespace tandem::devices {
 
 struct AcpiConfig {
-  u64 base;  // where the tables will lie, a multiple of 64; the RSDP comes first
   u32 vcpus;
   u16 pm_base;
+  u64 pci_hole;  // where PCI's memory starts below 4 GiB
 };
 
-// All tables as they go to config.base. Below 32 KiB, whatever the configuration.
-std::vector<u8> build_acpi_tables(const AcpiConfig& config);
+// All tables, placed in one run; where that will lie is not known yet.
+struct AcpiTables {
+  // A field that holds an offset into `tables`, and is to hold the address.
+  struct Pointer {
+    bool in_rsdp;
+    u32 at;
+    u8 size;
+  };
+  // The byte at `at` makes the sum of [start, start + length) zero; to be filled in when pointers are.
+  struct Checksum {
+    bool in_rsdp;
+    u32 at, start, length;
+  };
+  std::vector<u8> rsdp, tables;
+  std::vector<Pointer> pointers;
+  std::vector<Checksum> checksums;
+};
+
+AcpiTables build_acpi_tables(const AcpiConfig& config);
+// As they go to base, a multiple of 64; the RSDP comes first. Below 32 KiB, whatever the configuration.
+std::vector<u8> acpi_image(AcpiTables tables, u64 base);
+
+// For firmware that places them itself: the files of fw_cfg, and the script that says how.
+inline constexpr const char* kAcpiRsdpFile = "etc/acpi/rsdp";
+inline constexpr const char* kAcpiTablesFile = "etc/acpi/tables";
+inline constexpr const char* kAcpiLoaderFile = "etc/table-loader";
+std::vector<u8> acpi_loader_script(const AcpiTables& tables);
 
 }  // namespace tandem::devices

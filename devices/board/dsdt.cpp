@@ -40,12 +40,12 @@ Term isa_bus() {
 
 }  // namespace
 
-std::string build_dsdt_body() {
+std::string build_dsdt_body(u64 pci_hole) {
   const unsigned apic[4] = {kPirqGsi, kPirqGsi + 1, kPirqGsi + 2, kPirqGsi + 3};
   const unsigned pic[4] = {10, 10, 11, 11};  // as PIIX3 routes them after reset
   const Term crs = resources({bus_numbers(0, 255), io_ports(0xcf8, 8), io_window(0, 0xcf7),
                               io_window(0xd00, 0xffff), memory_window(0xa0000, 0xbffff),
-                              memory_window(kPciHoleStart, static_cast<u32>(kPciHoleEnd - 1))});
+                              memory_window(static_cast<u32>(pci_hole), static_cast<u32>(kPciHoleEnd - 1))});
   const Term pci =
       concat({name("_HID", eisa_id("PNP0A03")), name("_ADR", integer(0)), name("_UID", integer(0)),
               name("_CRS", crs), name("PRTA", routing(apic)), name("PRTP", routing(pic)),

@@ -3,8 +3,11 @@
 
 #include <string>
 
+#include "core/base/types.h"
+
 namespace tandem::devices {
 
-std::string build_dsdt_body();
+// pci_hole: where PCI's memory starts below 4 GiB.
+std::string build_dsdt_body(u64 pci_hole);
 
 }  // namespace tandem::devices

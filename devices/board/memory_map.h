@@ -16,13 +16,17 @@ inline constexpr u64 kLowRamEnd = 0x9fc00;   // EBDA and above belong to the fir
 inline constexpr u64 kAcpiTables = 0xe0000;  // RSDP first; up to 1 MiB
 inline constexpr u64 kAcpiTablesEnd = 0x100000;
 inline constexpr u64 kPciHoleStart = 0xc0000000, kPciHoleEnd = 0xfec00000;
+// Where firmware starts to place PCI memory: as SeaBIOS does, by how much RAM there is.
+inline u64 pci_hole_start(const mem::GuestMemory& memory) {
+  return memory.low_size() <= 2 * GiB ? 2 * GiB : kPciHoleStart;
+}
 inline constexpr u64 kIoapicBase = 0xfec00000;
 inline constexpr u64 kHpetBase = 0xfed00000;
 inline constexpr u64 kLapicBase = 0xfee00000;
 
 inline constexpr u16 kPmBase = 0x600;
-inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505,
-                     kDebugconPorts[2] = {0xe9, 0x402};
+inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505, kFwCfgPort = 0x510,
+                     kFwCfgDmaPort = 0x514, kDebugconPorts[2] = {0xe9, 0x402};
 inline constexpr u16 kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 inline constexpr u16 kIdeCommandPorts[2] = {0x1f0, 0x170}, kIdeControlPorts[2] = {0x3f6, 0x376};
 inline constexpr unsigned kIdeIrqs[2] = {14, 15};

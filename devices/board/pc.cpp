@@ -2,7 +2,6 @@
 
 #include <chrono>
 
-#include "devices/board/acpi_tables.h"
 #include "devices/board/pc_parts.h"
 
 namespace tandem::devices {
@@ -88,7 +87,7 @@ Result<void> Pc::Parts::add_timers() {
 Result<void> Pc::Parts::add_pci() {
   Machine& m = *machine;
   const auto reset = [&m] { m.stop({Kind::Reset, 0, {}}); };
-  host_bridge = &add<I440fx>(m.context(), reset);
+  host_bridge = &add<I440fx>(m.context(), reset, legacy_window);
   std::array<irq::IrqWire*, 16> isa;
   for (unsigned i = 0; i < 16; ++i) isa[i] = &gsi[i];
   auto& piix3 = add<Piix3>(m.context(), isa);
@@ -152,16 +151,35 @@ Result<void> Pc::Parts::add_isa() {
   return {};
 }
 
-// Back to the state after power-up or reset, then the boot loader.
+AcpiTables Pc::Parts::acpi_tables() const {
+  return build_acpi_tables({.vcpus = config.vcpus,
+                            .pm_base = kPmBase,
+                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
+}
+
+// What firmware would have done, and the boot loader.
+Result<cpu::CpuState> Pc::Parts::load_kernel() {
+  mem::GuestMemory& memory = machine->memory();
+  if (!memory.write(Gpa{kAcpiTables}, acpi_image(acpi_tables(), kAcpiTables)))
+    return user_error("memory: too small for a PC");
+  if (!config.boot) return cpu::reset_state(true, 0);
+  return config.boot(memory, BootInfo{Gpa{kAcpiTables}, memory_map(memory)});
+}
+
+// Behind it sits the floppy controller.
+Result<void> Pc::Parts::add_isa_dma() {
+  isa_dma = &add<IsaDma>(machine->context());
+  TANDEM_TRY(claim(0x00, 16, isa_dma->low_ports(), isa_dma->name()));
+  TANDEM_TRY(claim(0xc0, 32, isa_dma->high_ports(), isa_dma->name()));
+  return claim(0x81, 15, isa_dma->page_ports(), isa_dma->name());
+}
+
+// Back to the state after power-up or reset, then firmware or the boot loader.
 Result<void> Pc::Parts::boot(machine::ResetKind kind) {
   for (machine::Device* d : devices) d->reset(kind);
-  mem::GuestMemory& memory = machine->memory();
-  const std::vector<u8> tables =
-      build_acpi_tables({.base = kAcpiTables, .vcpus = config.vcpus, .pm_base = kPmBase});
-  if (!memory.write(Gpa{kAcpiTables}, tables)) return user_error("memory: too small for a PC");
   cpu::CpuState state = cpu::reset_state(true, 0);
-  if (config.boot) {
-    TANDEM_TRY_ASSIGN(loaded, config.boot(memory, BootInfo{Gpa{kAcpiTables}, memory_map(memory)}));
+  if (!config.firmware) {
+    TANDEM_TRY_ASSIGN(loaded, load_kernel());
     state = loaded;
   }
   TANDEM_TRY(machine->reset_cpus(state));
@@ -176,11 +194,14 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   const PcConfig& c = parts->config;
   TANDEM_TRY_ASSIGN(m, Machine::create({c.memory_bytes, c.vcpus, c.model, c.clock}, engine));
   parts->machine = std::move(m);
+  TANDEM_TRY(parts->place_rom());
   TANDEM_TRY(parts->add_interrupts());
   TANDEM_TRY(parts->add_timers());
   TANDEM_TRY(parts->add_pci());
   TANDEM_TRY(parts->add_ide());
   TANDEM_TRY(parts->add_isa());
+  TANDEM_TRY(parts->add_isa_dma());
+  TANDEM_TRY(parts->add_firmware_configuration());
   return std::unique_ptr<Pc>(new Pc(std::move(parts)));
 }
 

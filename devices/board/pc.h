@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/cpu/cpu_state.h"
@@ -19,6 +20,13 @@ namespace tandem::devices {
 using machine::BootInfo;
 using machine::BootLoader;
 
+// A PC that starts at the reset vector, as one does.
+struct FirmwareConfig {
+  std::vector<u8> rom;             // ends at 4 GiB; a multiple of 64 KiB
+  std::string boot_order = "cda";  // letters: a floppy, c disk, d CD, n network
+  std::array<u8, 16> uuid{};       // as it is written
+};
+
 struct PcConfig {
   u64 memory_bytes = 512 * MiB;
   u32 vcpus = 1;
@@ -28,7 +36,8 @@ struct PcConfig {
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
   std::array<IdeUnit, 4> ide;                           // hda to hdd
   std::optional<u16> debug_exit_port, exit_port;
-  BootLoader boot;
+  std::optional<FirmwareConfig> firmware;
+  BootLoader boot;               // where there is no firmware
   bool restart_on_reset = true;  // else run() returns Reset
   std::function<i64()> date;     // seconds since 1970 at power-on; empty: host's date
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "devices/board/acpi_tables.h"
 #include "devices/board/pc.h"
 #include "devices/input/i8042.h"
 #include "devices/pci/i440fx.h"
@@ -11,6 +12,7 @@
 #include "devices/platform/call_port.h"
 #include "devices/platform/hpet.h"
 #include "devices/platform/ioapic.h"
+#include "devices/platform/isa_dma.h"
 #include "devices/platform/pic.h"
 #include "devices/platform/pit.h"
 #include "devices/platform/rtc.h"
@@ -22,6 +24,7 @@ struct Pc::Parts {
   // The last made goes first: it may reach those before it.
   ~Parts() {
     claims.clear();
+    rom_mapping.release();
     while (!owned.empty()) owned.pop_back();
   }
 
@@ -39,6 +42,9 @@ struct Pc::Parts {
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
   Piix3Ide* ide = nullptr;
+  IsaDma* isa_dma = nullptr;
+  LegacyWindow legacy_window;
+  mem::Mapping rom_mapping;
   bool booted = false;
 
   template <class T, class... Args>
@@ -54,12 +60,17 @@ struct Pc::Parts {
   Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner) {
     return claim(machine->pio(), {start, length, 1}, handler, owner);
   }
+  Result<void> place_rom();
+  Result<void> add_firmware_configuration();
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();
   Result<void> add_ide();
   Result<void> add_isa();
+  Result<void> add_isa_dma();
+  AcpiTables acpi_tables() const;
   Result<void> boot(machine::ResetKind kind);
+  Result<cpu::CpuState> load_kernel();
 };
 
 }  // namespace tandem::devices

@@ -31,6 +31,11 @@ void PciDevice::set_config(unsigned offset, unsigned size, u32 value) {
   }
 }
 
+void PciDevice::put_config(unsigned offset, unsigned size, u32 value) {
+  std::lock_guard lock(config_mutex_);
+  for (unsigned i = 0; i < size; ++i) config_.bytes[offset + i] = static_cast<u8>(value >> (8 * i));
+}
+
 u32 PciDevice::config(unsigned offset, unsigned size) const {
   std::lock_guard lock(config_mutex_);
   u32 value = 0;

@@ -38,7 +38,8 @@ class PciDevice : public machine::Device {
   // In the constructor: size is a power of two; the handler sees offsets from the BAR's start.
   void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
   void set_writable(unsigned offset, std::initializer_list<u8> masks);
-  void set_config(unsigned offset, unsigned size, u32 value);
+  void set_config(unsigned offset, unsigned size, u32 value);  // also what a reset gives
+  void put_config(unsigned offset, unsigned size, u32 value);
   u32 config(unsigned offset, unsigned size) const;
   // Takes a 2-byte aligned place for a capability, links it, returns its offset.
   unsigned add_capability(u8 id, unsigned size);

@@ -47,7 +47,11 @@ def refusals(folder):
     direct = ["run", "--kernel", kernel]
     return [
         (["rum"], 2, ["rum", "run"]),
-        (["run"], 2, ["kernel"]),
+        (["run", "--firmware", "missing"], 2, ["missing", "No such file"]),
+        (["run", "--firmware", foreign], 2, ["firmware", "64 KiB"]),
+        (["run", "--boot", "cx"], 2, ["boot", "x"]),
+        (["run", "--uuid", "12"], 2, ["uuid", "12"]),
+        (direct + ["--firmware", "missing"], 2, ["firmware", "kernel"]),
         (["run", "--kernl", "x"], 2, ["--kernl", "--kernel"]),
         (["run", "--memory"], 2, ["--memory", "missing"]),
         (["run", "missing.cfg"], 2, ["missing.cfg", "No such file"]),

@@ -202,6 +202,82 @@ TEST_F(PciTest, BridgeRegisters) {
   EXPECT_EQ(bench.in(kAddress, 4), address(0, 0, 0x59)) << "the last access above";
 }
 
+// 82441FX, 3.2.18 "PAM", 3.2.19 "SMRAM".
+class LegacyWindowTest : public testing::Test {
+ protected:
+  LegacyWindowTest() {
+    rom = memory().allocate(128 * KiB).take();
+    for (u64 at = mem::kLegacyStart; at < mem::kLegacyEnd; at += mem::kLegacyPiece)
+      memory().write_value<u8>(Gpa{at}, kRam);
+    std::fill_n(memory().base() + rom, 128 * KiB, kRom);
+    bridge = std::make_unique<I440fx>(bench.context(), [] {}, LegacyWindow{.rom = rom});
+    bridge->reset(machine::ResetKind::PowerOn);
+  }
+  mem::GuestMemory& memory() { return bench.context().memory; }
+  u8 read(u64 at) { return memory().read_value<u8>(Gpa{at}); }
+
+  static constexpr u8 kRam = 0x11, kRom = 0x22, kNothing = 0xff, kNew = 0x33;
+  DeviceBench bench;
+  u64 rom = 0;
+  std::unique_ptr<I440fx> bridge;
+};
+
+TEST_F(LegacyWindowTest, EachPieceHasFourKinds) {
+  struct Row {
+    unsigned reg, shift;
+    u64 start;
+    u8 behind;  // what is there without RAM
+  };
+  for (const Row& row :
+       {Row{0x59, 4, 0xf0000, kRom}, Row{0x5a, 0, 0xc0000, kNothing}, Row{0x5a, 4, 0xc4000, kNothing},
+        Row{0x5d, 4, 0xdc000, kNothing}, Row{0x5e, 0, 0xe0000, kRom}, Row{0x5f, 4, 0xec000, kRom}}) {
+    SCOPED_TRACE(row.start);
+    for (const u8 attributes : {0, 1, 2, 3}) {
+      SCOPED_TRACE(unsigned{attributes});
+      bridge->write_config(row.reg, 1, 3u << row.shift);
+      memory().write_value<u8>(Gpa{row.start}, kRam);
+      bridge->write_config(row.reg, 1, u32{attributes} << row.shift);
+      EXPECT_EQ(read(row.start), attributes & 1 ? kRam : row.behind);
+      EXPECT_EQ(memory().write_value<u8>(Gpa{row.start}, kNew), (attributes & 2) != 0);
+      bridge->write_config(row.reg, 1, 3u << row.shift);
+      EXPECT_EQ(read(row.start), attributes & 2 ? kNew : kRam);
+    }
+  }
+  EXPECT_EQ(memory().base()[rom], kRom) << "the ROM itself";
+}
+
+TEST_F(LegacyWindowTest, SmramOpensAndLocks) {
+  EXPECT_EQ(read(0xa0000), kNothing);
+  bridge->write_config(0x72, 1, 0x48);
+  EXPECT_EQ(read(0xa0000), kRam);
+  EXPECT_EQ(memory().smram(), mem::Smram::All);
+  bridge->write_config(0x72, 1, 0x28);
+  EXPECT_EQ(read(0xbffff), kNothing);
+  EXPECT_EQ(memory().smram(), mem::Smram::CodeOnly);
+  bridge->write_config(0x72, 1, 0x58);
+  EXPECT_EQ(bridge->read_config(0x72, 1), 0x1au) << "locked: closed";
+  EXPECT_EQ(read(0xa0000), kNothing);
+  bridge->write_config(0x72, 1, 0x40);
+  EXPECT_EQ(bridge->read_config(0x72, 1), 0x1au);
+  bridge->reset(machine::ResetKind::System);
+  EXPECT_EQ(bridge->read_config(0x72, 1), 0x02u);
+  EXPECT_EQ(memory().smram(), mem::Smram::Off);
+}
+
+TEST_F(LegacyWindowTest, ComesBackWithItsState) {
+  bridge->write_config(0x59, 1, 0x10);
+  bridge->write_config(0x72, 1, 0x58);
+  snapshot::StateWriter writer;
+  bridge->save(writer);
+  bridge->reset(machine::ResetKind::PowerOn);
+  auto reader = snapshot::StateReader::open(writer.finish());
+  ASSERT_TRUE(bridge->load(reader.value()));
+  EXPECT_EQ(read(0xf0000), kRam);
+  EXPECT_FALSE(memory().write_value<u8>(Gpa{0xf0000}, kNew));
+  bridge->write_config(0x72, 1, 0x48);
+  EXPECT_EQ(read(0xa0000), kNothing) << "still locked";
+}
+
 // 82371SB, 2.2.6 "PIRQRC[A:D]": four lines to the ISA interrupts.
 TEST_F(PciTest, PirqRouting) {
   constexpr unsigned kRoutes = 0x60;

@@ -6,6 +6,7 @@
 
 #include "core/machine/boot/boot.h"
 #include "tools/tandem/disks.h"
+#include "tools/tandem/firmware.h"
 
 namespace tandem::tools {
 
@@ -16,7 +17,6 @@ namespace {
 // Settings of devices and services that this build does not have.
 Result<void> check_absent(const Settings& s) {
   const std::pair<std::string_view, bool> absent[] = {
-      {"firmware", !s.firmware.empty()},
       {"fda", !s.fda.empty()},
       {"vif", std::any_of(s.vif.begin(), s.vif.end(), [](const std::string& v) { return v != "type=none"; })},
       {"p9", !s.p9.empty()},
@@ -50,8 +50,10 @@ Result<void> check(const Settings& s) {
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
-  if (s.kernel.empty())
-    return user_error("kernel: none given, and this build has no firmware to boot from a disk");
+  if (!s.kernel.empty() && !s.firmware.empty())
+    return user_error("firmware: a kernel that is given is started without it");
+  if (const std::size_t bad = s.boot.find_first_not_of("acdn"); bad != std::string::npos)
+    return user_error(fmt::format("boot: '{}' is none of a, c, d, n", s.boot[bad]));
   return {};
 }
 
@@ -71,6 +73,10 @@ Result<void> open_serials(const Settings& s, Guest& guest, const std::function<v
   for (std::size_t i = 0; i < s.serial.size(); ++i) {
     TANDEM_TRY_ASSIGN(backend, devices::open_char_backend(s.serial[i], {on_escape}));
     guest.config.serials[i] = std::move(backend);
+  }
+  if (!s.debugcon.empty()) {
+    TANDEM_TRY_ASSIGN(debugcon, devices::open_char_backend(s.debugcon, {on_escape}));
+    guest.config.debugcon = std::move(debugcon);
   }
   if (s.expect.empty()) return {};
   auto& first = guest.config.serials[0];
@@ -102,8 +108,13 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   TANDEM_TRY_ASSIGN(exit_port, check_port("exit_port", s.exit_port));
   c.debug_exit_port = debug_exit;
   c.exit_port = exit_port;
-  TANDEM_TRY_ASSIGN(loader, machine::open_boot_loader(boot_files(s)));
-  c.boot = std::move(loader);
+  if (s.kernel.empty()) {
+    TANDEM_TRY_ASSIGN(firmware, open_firmware(s));
+    c.firmware = std::move(firmware);
+  } else {
+    TANDEM_TRY_ASSIGN(loader, machine::open_boot_loader(boot_files(s)));
+    c.boot = std::move(loader);
+  }
   TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(open_serials(s, *guest, on_escape));
   return guest;
