@@ -10,6 +10,7 @@ namespace tandem::devices {
 struct AcpiConfig {
   u32 vcpus;
   u16 pm_base;
+  bool floppy;   // drive A is there
   u64 pci_hole;  // where PCI's memory starts below 4 GiB
 };
 

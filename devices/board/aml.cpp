@@ -109,6 +109,7 @@ Term io_ports(u16 first, u8 count) {
   return byte(0x47) + byte(1) + little(first, 2) + little(first, 2) + byte(1) + byte(count);
 }
 Term irq(unsigned n) { return byte(0x22) + little(u64{1} << n, 2); }
+Term dma(unsigned channel) { return byte(0x2a) + byte(u64{1} << channel) + byte(0); }
 Term bus_numbers(u16 first, u16 last) { return address_space(0x88, 2, 2, 0, first, last); }
 Term io_window(u16 first, u16 last) { return address_space(0x88, 2, 1, 3, first, last); }
 Term memory_window(u32 first, u32 last) { return address_space(0x87, 4, 0, 1, first, last); }

@@ -34,6 +34,7 @@ Term argument(unsigned n);
 Term resources(std::initializer_list<Term> descriptors);
 Term io_ports(u16 first, u8 count);
 Term irq(unsigned n);
+Term dma(unsigned channel);  // 8 bits, one at a time
 Term bus_numbers(u16 first, u16 last);
 Term io_window(u16 first, u16 last);
 Term memory_window(u32 first, u32 last);

@@ -24,12 +24,16 @@ Term isa_device(std::string_view device_name, std::string_view id, unsigned unit
                                      name("_STA", integer(15)), name("_CRS", crs)}));
 }
 
-Term isa_bus() {
+Term isa_bus(bool floppy) {
   Term body = name("_ADR", integer(0x00010000));
   body += isa_device("RTC", "PNP0B00", 0, resources({io_ports(kRtcPorts, 2), irq(kRtcIrq)}));
   body +=
       isa_device("KBD", "PNP0303", 0, resources({io_ports(0x60, 1), io_ports(0x64, 1), irq(kKeyboardIrq)}));
   body += isa_device("MOU", "PNP0F13", 0, resources({irq(kMouseIrq)}));
+  if (floppy)
+    body += isa_device("FDC0", "PNP0700", 0,
+                       resources({io_ports(kFloppyPorts, 6), io_ports(kFloppyInputPort, 1), irq(kFloppyIrq),
+                                  dma(kFloppyDma)}));
   for (unsigned i = 0; i < 4; ++i)
     body += isa_device("COM" + std::to_string(i + 1), "PNP0501", i + 1,
                        resources({io_ports(kSerialPorts[i], 8), irq(kSerialIrqs[i])}));
@@ -40,7 +44,7 @@ Term isa_bus() {
 
 }  // namespace
 
-std::string build_dsdt_body(u64 pci_hole) {
+std::string build_dsdt_body(u64 pci_hole, bool floppy) {
   const unsigned apic[4] = {kPirqGsi, kPirqGsi + 1, kPirqGsi + 2, kPirqGsi + 3};
   const unsigned pic[4] = {10, 10, 11, 11};  // as PIIX3 routes them after reset
   const Term crs = resources({bus_numbers(0, 255), io_ports(0xcf8, 8), io_window(0, 0xcf7),
@@ -50,7 +54,7 @@ std::string build_dsdt_body(u64 pci_hole) {
       concat({name("_HID", eisa_id("PNP0A03")), name("_ADR", integer(0)), name("_UID", integer(0)),
               name("_CRS", crs), name("PRTA", routing(apic)), name("PRTP", routing(pic)),
               method("_PRT", 0, if_else(path("PICF"), give_back(path("PRTA")), give_back(path("PRTP")))),
-              isa_bus()});
+              isa_bus(floppy)});
   return concat({name("PICF", integer(0)), method("_PIC", 1, store(argument(0), path("PICF"))),
                  // SLP_TYP 0 is soft off (PIIX4).
                  name("_S5_", package({integer(0), integer(0), integer(0), integer(0)})),

@@ -8,6 +8,6 @@
 namespace tandem::devices {
 
 // pci_hole: where PCI's memory starts below 4 GiB.
-std::string build_dsdt_body(u64 pci_hole);
+std::string build_dsdt_body(u64 pci_hole, bool floppy);
 
 }  // namespace tandem::devices

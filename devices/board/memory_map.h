@@ -27,11 +27,13 @@ inline constexpr u64 kLapicBase = 0xfee00000;
 inline constexpr u16 kPmBase = 0x600;
 inline constexpr u16 kRtcPorts = 0x70, kResetControlPort = 0xcf9, kPvpanicPort = 0x505, kFwCfgPort = 0x510,
                      kFwCfgDmaPort = 0x514, kDebugconPorts[2] = {0xe9, 0x402};
+inline constexpr u16 kFloppyPorts = 0x3f0, kFloppyInputPort = 0x3f7;
+inline constexpr unsigned kFloppyDma = 2;
 inline constexpr u16 kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 inline constexpr u16 kIdeCommandPorts[2] = {0x1f0, 0x170}, kIdeControlPorts[2] = {0x3f6, 0x376};
 inline constexpr unsigned kIdeIrqs[2] = {14, 15};
 inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
-inline constexpr unsigned kKeyboardIrq = 1, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
+inline constexpr unsigned kKeyboardIrq = 1, kFloppyIrq = 6, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
 // I/O APIC pin of PIRQA#; the next three follow.
 inline constexpr unsigned kPirqGsi = 16;
 // The PIRQ line (0..3) that INTA# + pin of a slot is wired to.

@@ -154,6 +154,7 @@ Result<void> Pc::Parts::add_isa() {
 AcpiTables Pc::Parts::acpi_tables() const {
   return build_acpi_tables({.vcpus = config.vcpus,
                             .pm_base = kPmBase,
+                            .floppy = has_floppy,
                             .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
 }
 
@@ -166,12 +167,21 @@ Result<cpu::CpuState> Pc::Parts::load_kernel() {
   return config.boot(memory, BootInfo{Gpa{kAcpiTables}, memory_map(memory)});
 }
 
-// Behind it sits the floppy controller.
-Result<void> Pc::Parts::add_isa_dma() {
-  isa_dma = &add<IsaDma>(machine->context());
-  TANDEM_TRY(claim(0x00, 16, isa_dma->low_ports(), isa_dma->name()));
-  TANDEM_TRY(claim(0xc0, 32, isa_dma->high_ports(), isa_dma->name()));
-  return claim(0x81, 15, isa_dma->page_ports(), isa_dma->name());
+// The floppy controller, and the DMA controllers that it needs.
+Result<void> Pc::Parts::add_floppy() {
+  auto& dma = add<IsaDma>(machine->context());
+  TANDEM_TRY(claim(0x00, 16, dma.low_ports(), dma.name()));
+  TANDEM_TRY(claim(0xc0, 32, dma.high_ports(), dma.name()));
+  TANDEM_TRY(claim(0x81, 15, dma.page_ports(), dma.name()));
+  has_floppy = config.floppy != nullptr;
+  if (has_floppy) {
+    constexpr u8 kMouse = 0x04, kFloppy = 0x01;  // of the equipment byte
+    rtc->set_cmos(0x10, static_cast<u8>(config.floppy->format().cmos_type << 4));
+    rtc->set_cmos(0x14, kMouse | kFloppy);
+  }
+  auto& fdc = add<Fdc>(irq::LevelIrq(gsi[kFloppyIrq]), dma, std::move(config.floppy));
+  TANDEM_TRY(claim(kFloppyPorts, 6, fdc.ports(), fdc.name()));
+  return claim(kFloppyInputPort, 1, fdc.digital_input_port(), fdc.name());
 }
 
 // Back to the state after power-up or reset, then firmware or the boot loader.
@@ -200,7 +210,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY(parts->add_pci());
   TANDEM_TRY(parts->add_ide());
   TANDEM_TRY(parts->add_isa());
-  TANDEM_TRY(parts->add_isa_dma());
+  TANDEM_TRY(parts->add_floppy());
   TANDEM_TRY(parts->add_firmware_configuration());
   return std::unique_ptr<Pc>(new Pc(std::move(parts)));
 }

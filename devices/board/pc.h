@@ -12,6 +12,7 @@
 #include "core/machine/boot/boot.h"
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
+#include "devices/backend/floppy_image.h"
 #include "devices/board/memory_map.h"
 #include "devices/storage/piix3_ide.h"
 
@@ -35,6 +36,7 @@ struct PcConfig {
   std::array<std::unique_ptr<CharBackend>, 4> serials;  // null: the port exists, nothing is connected
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
   std::array<IdeUnit, 4> ide;                           // hda to hdd
+  std::unique_ptr<FloppyImage> floppy;                  // null: drive A is empty, and not announced
   std::optional<u16> debug_exit_port, exit_port;
   std::optional<FirmwareConfig> firmware;
   BootLoader boot;               // where there is no firmware

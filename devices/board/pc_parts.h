@@ -17,6 +17,7 @@
 #include "devices/platform/pit.h"
 #include "devices/platform/rtc.h"
 #include "devices/serial/uart16550.h"
+#include "devices/storage/fdc.h"
 
 namespace tandem::devices {
 
@@ -42,9 +43,9 @@ struct Pc::Parts {
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
   Piix3Ide* ide = nullptr;
-  IsaDma* isa_dma = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
+  bool has_floppy = false;
   bool booted = false;
 
   template <class T, class... Args>
@@ -67,7 +68,7 @@ struct Pc::Parts {
   Result<void> add_pci();
   Result<void> add_ide();
   Result<void> add_isa();
-  Result<void> add_isa_dma();
+  Result<void> add_floppy();
   AcpiTables acpi_tables() const;
   Result<void> boot(machine::ResetKind kind);
   Result<cpu::CpuState> load_kernel();

@@ -58,6 +58,8 @@ void exercise(devices::Pc& pc, std::mt19937_64& random) {
       {bus::BusKind::Pio, 0x00, 16},
       {bus::BusKind::Pio, 0x81, 15},
       {bus::BusKind::Pio, 0xc0, 32},
+      {bus::BusKind::Pio, 0x3f0, 6},
+      {bus::BusKind::Pio, 0x3f7, 1},
       {bus::BusKind::Mmio, 0xfec00000, 0x20},
       {bus::BusKind::Mmio, 0xfed00000, 0x160},
   };

@@ -17,7 +17,6 @@ namespace {
 // Settings of devices and services that this build does not have.
 Result<void> check_absent(const Settings& s) {
   const std::pair<std::string_view, bool> absent[] = {
-      {"fda", !s.fda.empty()},
       {"vif", std::any_of(s.vif.begin(), s.vif.end(), [](const std::string& v) { return v != "type=none"; })},
       {"p9", !s.p9.empty()},
       {"display", !s.display.empty() && s.display != "none"},
@@ -116,6 +115,11 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
     c.boot = std::move(loader);
   }
   TANDEM_TRY(open_disks(s, c));
+  if (!s.fda.empty()) {
+    auto floppy = devices::FloppyImage::open(s.fda);
+    if (!floppy) return std::move(floppy.error()).in("fda");
+    c.floppy = floppy.take();
+  }
   TANDEM_TRY(open_serials(s, *guest, on_escape));
   return guest;
 }

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""SeaBIOS and boot sectors on it, on one engine, by the tandem program.
+
+  firmware_test.py TANDEM IMAGES_FOLDER ENGINE
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+LIMIT = 60  # seconds
+SECTOR = 512
+
+
+class Failure(Exception):
+    pass
+
+
+class Bench:
+    def __init__(self, tandem, images, engine, scratch):
+        self.tandem, self.images, self.engine, self.scratch = tandem, images, engine, scratch
+
+    # Status, the firmware's log, and what went to the first serial port.
+    def run(self, *options, limit=LIMIT):
+        log, serial = self.scratch / "log", self.scratch / "serial"
+        done = subprocess.run([self.tandem, "run", "--engine", self.engine + "!", "--display", "none", "--memory", "64",
+                               "--debugcon", f"file:{log}", "--serial", f"file:{serial}", "--timeout", str(limit),
+                               "--exit_port", "0x501", *map(str, options)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return done.returncode, log.read_text(errors="replace"), serial.read_text(errors="replace")
+
+    def floppy(self, name):
+        return shutil.copy(self.images / f"{name}.img", self.scratch / f"{name}.img")
+
+
+def expect_in_order(text, *words):
+    at = 0
+    for word in words:
+        found = text.find(word, at)
+        if found < 0:
+            raise Failure(f"{word!r} is missing in {text[-3000:]!r}")
+        at = found + len(word)
+
+
+def expect_equal(what, got, wanted):
+    if got != wanted:
+        raise Failure(f"{what}: {got!r}, {wanted!r} expected")
+
+
+def no_media(bench):
+    status, log, _ = bench.run(limit=4)
+    expect_equal("status", status, 124)
+    expect_in_order(log, "Running on QEMU (i440fx)", "fw_cfg DMA interface supported", "len 0x0000000004000000 [RAM]",
+                    "Found 1 cpu(s)", "Copying SMBIOS", "ACPI: parse DSDT", "Booting from", "No bootable device.")
+
+
+def processors(bench):
+    _, log, _ = bench.run("--vcpus", 3, "--uuid", "00112233-4455-6677-8899-aabbccddeeff", limit=4)
+    expect_in_order(log, "Found 3 cpu(s)", "Machine UUID 00112233-4455-6677-8899-aabbccddeeff")
+
+
+def floppy_boots(bench):
+    image = bench.floppy("hello")
+    status, log, serial = bench.run("--fda", image)
+    expect_equal("status", status, 42)
+    expect_in_order(log, "Booting from Floppy...")
+    expect_equal("serial", serial, "Tandem boots from a floppy\nfloppy is done\n")
+    content = pathlib.Path(image).read_bytes()
+    expect_equal("the sector written", content[-SECTOR:][:4], b"grot")
+    expect_equal("size", len(content), 1440 * 1024)
+
+
+def short_image(bench):
+    image = pathlib.Path(bench.floppy("hello"))
+    before = image.read_bytes()
+    image.write_bytes(before[:-SECTOR])  # a short image is one of the same format
+    status, _, _ = bench.run("--fda", image)
+    expect_equal("status", status, 42)
+    expect_equal("size", image.stat().st_size, len(before))
+
+
+CASES = [no_media, processors, floppy_boots, short_image]
+
+
+def main():
+    tandem, images, engine = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]), sys.argv[3]
+    failed = 0
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                case(Bench(tandem, images, engine, pathlib.Path(scratch)))
+                print("ok", case.__name__)
+            except Failure as failure:
+                print("FAILED", case.__name__, failure)
+                failed += 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
