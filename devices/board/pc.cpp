@@ -1,5 +1,6 @@
 #include "devices/board/pc.h"
 
+#include <bit>
 #include <chrono>
 
 #include "devices/board/pc_parts.h"
@@ -113,6 +114,25 @@ Result<void> Pc::Parts::add_ide() {
   return {};
 }
 
+Result<void> Pc::Parts::add_vga() {
+  if (!config.vga || !config.firmware) return {};
+  Machine& m = *machine;
+  const VgaConfig& c = *config.vga;
+  if (!std::has_single_bit(c.memory_bytes) || c.memory_bytes < MiB || c.memory_bytes > 256 * MiB)
+    return user_error("videoram: a power of two from 1 to 256 MiB");
+  TANDEM_TRY_ASSIGN(memory, m.memory().allocate(c.memory_bytes));
+  Vga::Rom rom{0, c.rom.empty() ? 0 : std::bit_ceil(std::max<u64>(c.rom.size(), kPageSize))};
+  TANDEM_TRY_ASSIGN(rom_offset, m.memory().allocate(rom.size));
+  rom.offset = rom_offset;
+  std::copy(c.rom.begin(), c.rom.end(), m.memory().base() + rom.offset);
+  vga = &add<Vga>(m.context(), Vga::Memory{memory, c.memory_bytes}, rom);
+  host_bridge->plug(kVgaSlot, 0, *vga);
+  TANDEM_TRY(claim(0x3c0, 32, vga->color_ports(), vga->name()));
+  TANDEM_TRY(claim(0x3b0, 12, vga->mono_ports(), vga->name()));
+  TANDEM_TRY(claim(m.pio(), {0x1ce, 3, 2}, vga->vbe_ports(), vga->name()));
+  return claim(m.mmio(), {kVgaWindow, kVgaWindowSize}, vga->window(), vga->name());
+}
+
 Result<void> Pc::Parts::add_isa() {
   Machine& m = *machine;
   const auto reset = [&m] { m.stop({Kind::Reset, 0, {}}); };
@@ -209,6 +229,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY(parts->add_timers());
   TANDEM_TRY(parts->add_pci());
   TANDEM_TRY(parts->add_ide());
+  TANDEM_TRY(parts->add_vga());
   TANDEM_TRY(parts->add_isa());
   TANDEM_TRY(parts->add_floppy());
   TANDEM_TRY(parts->add_firmware_configuration());
@@ -257,6 +278,11 @@ Result<void> Pc::change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium) 
   TANDEM_TRY(parts_->ide->channel(unit / 2).insert(unit % 2, medium.get()));
   std::swap(parts_->config.ide[unit].medium, medium);
   return {};
+}
+
+std::optional<Picture> Pc::picture() const {
+  if (!parts_->vga) return std::nullopt;
+  return parts_->vga->picture();
 }
 
 Result<std::vector<u8>> Pc::save() {

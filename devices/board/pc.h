@@ -14,6 +14,7 @@
 #include "devices/backend/char_backend.h"
 #include "devices/backend/floppy_image.h"
 #include "devices/board/memory_map.h"
+#include "devices/display/picture.h"
 #include "devices/storage/piix3_ide.h"
 
 namespace tandem::devices {
@@ -28,6 +29,11 @@ struct FirmwareConfig {
   std::array<u8, 16> uuid{};       // as it is written
 };
 
+struct VgaConfig {
+  u64 memory_bytes = 16 * MiB;  // a power of two, up to 256 MiB
+  std::vector<u8> rom;          // its video BIOS
+};
+
 struct PcConfig {
   u64 memory_bytes = 512 * MiB;
   u32 vcpus = 1;
@@ -39,6 +45,7 @@ struct PcConfig {
   std::unique_ptr<FloppyImage> floppy;                  // null: drive A is empty, and not announced
   std::optional<u16> debug_exit_port, exit_port;
   std::optional<FirmwareConfig> firmware;
+  std::optional<VgaConfig> vga;  // only with firmware
   BootLoader boot;               // where there is no firmware
   bool restart_on_reset = true;  // else run() returns Reset
   std::function<i64()> date;     // seconds since 1970 at power-on; empty: host's date
@@ -68,6 +75,9 @@ class Pc {
   void nmi();             // [any-thread]
   // Another disc in one of the IDE units, or none. Not from a back end's thread.
   Result<void> change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium);
+
+  // What the screen shows; nothing without a display adapter. [any-thread]
+  std::optional<Picture> picture() const;
 
   // Between calls of run().
   Result<std::vector<u8>> save();

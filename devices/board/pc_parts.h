@@ -6,6 +6,7 @@
 
 #include "devices/board/acpi_tables.h"
 #include "devices/board/pc.h"
+#include "devices/display/vga.h"
 #include "devices/input/i8042.h"
 #include "devices/pci/i440fx.h"
 #include "devices/pci/piix.h"
@@ -43,6 +44,7 @@ struct Pc::Parts {
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
   Piix3Ide* ide = nullptr;
+  Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
   bool has_floppy = false;
@@ -67,6 +69,7 @@ struct Pc::Parts {
   Result<void> add_timers();
   Result<void> add_pci();
   Result<void> add_ide();
+  Result<void> add_vga();
   Result<void> add_isa();
   Result<void> add_floppy();
   AcpiTables acpi_tables() const;

@@ -1,5 +1,7 @@
 #include "devices/pci/pci_device.h"
 
+#include <bit>
+
 #include "core/base/assert.h"
 #include "core/base/bits.h"
 #include "devices/pci/regs.h"
@@ -63,29 +65,45 @@ unsigned PciDevice::add_capability(u8 id, unsigned size) {
 }
 
 void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
-  const unsigned at = kBar0 + 4 * index;
-  const u32 type = kind == BarKind::Io               ? kBarIo
-                   : kind == BarKind::Memory32       ? 0
-                   : kind == BarKind::Prefetchable64 ? kBar64 | kBarPrefetchable
-                                                     : kBar64;
-  set_config(at, 4, type);
-  const u64 mask = ~(size - 1);
+  make_bar({kBar0 + 4 * index, kind, size, &handler, {}, ~u64{0}, {}, {}});
+}
+
+void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, mem::Backing memory) {
+  make_bar({kBar0 + 4 * index, kind, size, nullptr, memory, ~u64{0}, {}, {}});
+}
+
+void PciDevice::add_rom(u64 size, u64 offset) {
+  make_bar({kRom, BarKind::Rom, size, nullptr, {.read = offset}, ~u64{0}, {}, {}});
+}
+
+void PciDevice::make_bar(Bar bar) {
+  ensure(std::has_single_bit(bar.size), "a BAR's size is a power of two");
+  const u32 type = bar.kind == BarKind::Io               ? kBarIo
+                   : bar.kind == BarKind::Memory64       ? kBar64
+                   : bar.kind == BarKind::Prefetchable32 ? kBarPrefetchable
+                   : bar.kind == BarKind::Prefetchable64 ? kBar64 | kBarPrefetchable
+                                                         : 0;
+  set_config(bar.at, 4, type);
+  const u64 mask = ~(bar.size - 1);
   const unsigned width = type & kBar64 ? 8 : 4;
   std::lock_guard lock(config_mutex_);
-  for (unsigned i = 0; i < width; ++i) writable_[at + i] = static_cast<u8>(mask >> (8 * i));
-  writable_[at] &= static_cast<u8>(kind == BarKind::Io ? ~3 : ~15);
-  bars_.push_back({index, kind, size, &handler, ~u64{0}, {}});
+  for (unsigned i = 0; i < width; ++i) writable_[bar.at + i] = static_cast<u8>(mask >> (8 * i));
+  writable_[bar.at] = bar.kind == BarKind::Rom
+                          ? kRomEnable
+                          : static_cast<u8>(writable_[bar.at] & (bar.kind == BarKind::Io ? ~3 : ~15));
+  bars_.push_back(std::move(bar));
 }
 
 u64 PciDevice::bar_address(const Bar& bar) const {
   const u8* c = config_.bytes.data();
   const u16 command = load_le<u16>(c + kCommand);
-  const bool io = bar.kind == BarKind::Io;
+  const bool io = bar.kind == BarKind::Io, rom = bar.kind == BarKind::Rom;
   if (!(command & (io ? kCommandIo : kCommandMemory))) return ~u64{0};
-  const u8* at = c + kBar0 + 4 * bar.index;
+  const u8* at = c + bar.at;
+  if (rom && !(*at & kRomEnable)) return ~u64{0};
   const bool wide = bar.kind == BarKind::Memory64 || bar.kind == BarKind::Prefetchable64;
   const u64 value = wide ? load_le<u64>(at) : load_le<u32>(at);
-  const u64 address = value & ~(io ? u64{3} : u64{15});
+  const u64 address = value & (rom ? kRomAddress : ~(io ? u64{3} : u64{15}));
   // While a driver measures the size, the register holds ones.
   const u64 top = io ? 0x10000 : wide ? u64{1} << 52 : u64{1} << 32;
   if (address == 0 || address >= top || address + bar.size > top ||
@@ -94,17 +112,27 @@ u64 PciDevice::bar_address(const Bar& bar) const {
   return address;
 }
 
+// False: something else is there.
+bool PciDevice::map_bar(Bar& bar, u64 address) {
+  if (!bar.handler) {
+    bar.mapping = context_.memory.map(Gpa{address}, bar.size, bar.memory);
+    return bar.mapping.held();
+  }
+  auto claim = (bar.kind == BarKind::Io ? context_.pio : context_.mmio)
+                   .claim({address, bar.size}, *bar.handler, name());
+  if (claim) bar.claim = claim.take();
+  return bar.claim.held();
+}
+
 void PciDevice::map_bars() {
   for (Bar& b : bars_) {
     const u64 address = bar_address(b);
     if (address == b.mapped) continue;
     b.claim.release();
+    b.mapping.release();
     b.mapped = address;
-    if (address == ~u64{0}) continue;
-    auto claim =
-        (b.kind == BarKind::Io ? context_.pio : context_.mmio).claim({address, b.size}, *b.handler, name());
-    if (claim) b.claim = claim.take();
-    else context_.counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
+    if (address != ~u64{0} && !map_bar(b, address))
+      context_.counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
   }
 }
 
@@ -118,8 +146,10 @@ void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
       const u8 mask = writable_[(offset + i) & 0xff];
       byte = static_cast<u8>((byte & ~mask) | (value >> (8 * i) & mask));
     }
-    const bool moves =
-        offset < kCommand + 2 ? offset + size > kCommand : offset >= kBar0 && offset < kBar0 + 24;
+    const auto touches = [&](unsigned first, unsigned count) {
+      return offset < first + count && offset + size > first;
+    };
+    const bool moves = touches(kCommand, 2) || touches(kBar0, 24) || touches(kRom, 4);
     if (moves) map_bars();
   }
   config_written(offset, size);

@@ -19,7 +19,7 @@ struct PciIdentity {
   bool multifunction = false;
 };
 
-enum class BarKind : u8 { Io, Memory32, Memory64, Prefetchable64 };
+enum class BarKind : u8 { Io, Memory32, Prefetchable32, Memory64, Prefetchable64, Rom };
 
 struct PciConfig {
   std::array<u8, 256> bytes{};
@@ -37,6 +37,9 @@ class PciDevice : public machine::Device {
 
   // In the constructor: size is a power of two; the handler sees offsets from the BAR's start.
   void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
+  // The same for memory that GuestMemory::allocate() gave: accesses don't come to the device.
+  void add_bar(unsigned index, BarKind kind, u64 size, mem::Backing memory);
+  void add_rom(u64 size, u64 offset);
   void set_writable(unsigned offset, std::initializer_list<u8> masks);
   void set_config(unsigned offset, unsigned size, u32 value);  // also what a reset gives
   void put_config(unsigned offset, unsigned size, u32 value);
@@ -54,13 +57,17 @@ class PciDevice : public machine::Device {
 
  private:
   struct Bar {
-    unsigned index;
+    unsigned at;  // in configuration space
     BarKind kind;
     u64 size;
-    bus::IoHandler* handler;
+    bus::IoHandler* handler;  // or null, and
+    mem::Backing memory;
     u64 mapped = ~u64{0};
     bus::Claim claim;
+    mem::Mapping mapping;
   };
+  void make_bar(Bar bar);
+  bool map_bar(Bar& bar, u64 address);
   void map_bars();
   u64 bar_address(const Bar& bar) const;
 

@@ -11,7 +11,15 @@ namespace tandem::tools {
 namespace {
 
 constexpr const char* kSeabios = "/usr/share/seabios/bios-256k.bin";
-constexpr const char* kSeabiosPackage = "seabios";
+constexpr const char* kVideoBios = "/usr/share/seabios/vgabios-stdvga.bin";
+constexpr const char* kPackage = "seabios";
+
+// A file of the package; the message names it.
+Result<machine::Bytes> read_installed(const char* path) {
+  if (!std::filesystem::exists(path))
+    return user_error(fmt::format("firmware: {} is missing: install the package {}", path, kPackage));
+  return machine::read_file(path);
+}
 
 // "0f1e2d3c-..." as 16 bytes.
 Result<std::array<u8, 16>> parse_uuid(const std::string& text) {
@@ -30,10 +38,8 @@ Result<std::array<u8, 16>> parse_uuid(const std::string& text) {
 }  // namespace
 
 Result<devices::FirmwareConfig> open_firmware(const config::Settings& settings) {
-  if (settings.firmware.empty() && !std::filesystem::exists(kSeabios))
-    return user_error(
-        fmt::format("firmware: {} is missing: install the package {}", kSeabios, kSeabiosPackage));
-  TANDEM_TRY_ASSIGN(bytes, machine::read_file(settings.firmware.empty() ? kSeabios : settings.firmware));
+  TANDEM_TRY_ASSIGN(
+      bytes, settings.firmware.empty() ? read_installed(kSeabios) : machine::read_file(settings.firmware));
   devices::FirmwareConfig firmware;
   firmware.rom = *bytes;
   firmware.boot_order = settings.boot;
@@ -42,6 +48,11 @@ Result<devices::FirmwareConfig> open_firmware(const config::Settings& settings) 
     firmware.uuid = uuid;
   }
   return firmware;
+}
+
+Result<devices::VgaConfig> open_vga(const config::Settings& settings) {
+  TANDEM_TRY_ASSIGN(rom, read_installed(kVideoBios));
+  return devices::VgaConfig{settings.videoram * MiB, *rom};
 }
 
 }  // namespace tandem::tools

@@ -9,4 +9,7 @@ namespace tandem::tools {
 // The file of `firmware`, or SeaBIOS as Debian installs it.
 Result<devices::FirmwareConfig> open_firmware(const config::Settings& settings);
 
+// The display adapter with its video BIOS, from the same package.
+Result<devices::VgaConfig> open_vga(const config::Settings& settings);
+
 }  // namespace tandem::tools

@@ -22,7 +22,6 @@ Result<void> check_absent(const Settings& s) {
       {"display", !s.display.empty() && s.display != "none"},
       {"gdb", !s.gdb.empty()},
       {"control", !s.control.empty()},
-      {"screenshot", !s.screenshot.empty()},
       {"trace", !s.trace.empty()},
   };
   for (const auto& [key, used] : absent)
@@ -46,6 +45,10 @@ Result<void> check(const Settings& s) {
   TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
   TANDEM_TRY(check_action("on_reboot", s.on_reboot));
   TANDEM_TRY(check_action("on_crash", s.on_crash));
+  if (s.vga != "stdvga" && s.vga != "none")
+    return user_error(fmt::format("vga: '{}' is none of stdvga, none", s.vga));
+  if (!s.screenshot.empty() && (!s.kernel.empty() || s.vga == "none"))
+    return user_error("screenshot: a guest without firmware, or without vga, has no display");
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
@@ -110,6 +113,10 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   if (s.kernel.empty()) {
     TANDEM_TRY_ASSIGN(firmware, open_firmware(s));
     c.firmware = std::move(firmware);
+    if (s.vga == "stdvga") {
+      TANDEM_TRY_ASSIGN(vga, open_vga(s));
+      c.vga = std::move(vga);
+    }
   } else {
     TANDEM_TRY_ASSIGN(loader, machine::open_boot_loader(boot_files(s)));
     c.boot = std::move(loader);

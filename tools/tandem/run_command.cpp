@@ -6,6 +6,7 @@
 #include <random>
 
 #include "core/config/command_line.h"
+#include "devices/backend/png_file.h"
 #include "tools/tandem/commands.h"
 #include "tools/tandem/engines.h"
 #include "tools/tandem/guest.h"
@@ -89,10 +90,18 @@ class Run {
       const auto written = write_stats(settings_.stats, m, m.statistics(), {engine_.name, taken.count()});
       if (!written) return fail(written.error());
     }
+    if (const auto saved = save_screenshot(*pc.value()); !saved) return fail(saved.error());
     return exit_status(outcome.value(), *guest);
   }
 
  private:
+  Result<void> save_screenshot(const devices::Pc& pc) {
+    if (settings_.screenshot.empty()) return {};
+    const std::optional<devices::Picture> picture = pc.picture();
+    if (!picture) return user_error("screenshot: the guest has no display");
+    return devices::PngFile(settings_.screenshot).show(*picture);
+  }
+
   // A restart begins with the boot loader again; the machine stays.
   Result<RunOutcome> run_with_actions(devices::Pc& pc) {
     for (;;) {
