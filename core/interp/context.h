@@ -16,6 +16,7 @@ using isa::Insn;
 
 struct JumpEntry {
   u64 rip = ~u64{0};
+  u64 base = 0;  // of CS: far branches between segments change nothing else
   u64 mode_and_generation = 0;
   Block* block = nullptr;
 };
@@ -47,7 +48,7 @@ struct Context : cpu::Cpu {
 };
 
 inline bool is_good(const Context& c, const JumpEntry& e) {
-  return e.rip == c.state.rip &&
+  return e.rip == c.state.rip && e.base == c.state.segments[cpu::kCs].base &&
          (e.mode_and_generation == c.jump_tag || e.mode_and_generation == c.jump_tag_global);
 }
 

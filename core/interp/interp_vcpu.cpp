@@ -269,7 +269,7 @@ Block* InterpVcpu::next_block() {
 
 void InterpVcpu::remember(Block* block) {
   if (block == &single_) return;
-  c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip,
+  c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.state.segments[kCs].base,
                                                  c_.page_is_global ? c_.jump_tag_global : c_.jump_tag, block};
   c_.code_pages.add(linear_rip());
   if (block->crosses()) c_.code_pages.add(linear_rip() + kPageSize);

@@ -142,6 +142,19 @@ main16:
   mov ax, sp
   SHOW "sp", ax
   LINE ""
+  LINE "-- one offset in two segments"
+  mov ax, 0x2000
+  mov gs, ax
+  mov dword [es:0x500], 0xcb01c083   ; add ax, 1; retf
+  mov dword [gs:0x500], 0xcb10c083   ; add ax, 10h; retf
+  xor ax, ax
+  mov cx, 3
+.both:
+  call 0:0x500
+  call 0x2000:0x500
+  loop .both
+  SHOW "sum", ax
+  LINE ""
   FINISH
 far_target:
   push bp
