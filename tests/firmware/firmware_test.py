@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+import png
+
 LIMIT = 60  # seconds
 SECTOR = 512
 
@@ -80,7 +82,29 @@ def short_image(bench):
     expect_equal("size", image.stat().st_size, len(before))
 
 
-CASES = [no_media, processors, floppy_boots, short_image]
+# The firmware's own screen: text in the upper left corner, in the grey of mode 3, nothing below it.
+def screenshot(bench):
+    picture = bench.scratch / "screen.png"
+    bench.run("--screenshot", picture, limit=4)
+    width, height, pixels = png.read(picture)
+    expect_equal("size", (width, height), (720, 400))
+    colors = {pixels[i:i + 3] for i in range(0, len(pixels), 3)}
+    expect_equal("colours", colors, {bytes(3), b"\xa8" * 3})
+    lit = [any(pixels[3 * width * 16 * row:3 * width * 16 * (row + 1)]) for row in range(height // 16)]
+    expect_equal("rows with text", lit[:3], [True] * 3)
+    expect_equal("rows at the end", lit[-8:], [False] * 8)
+
+
+# Moved memory and ROM survive a system reset: the guest comes up twice.
+def reset(bench):
+    image = bench.floppy("reset")
+    status, log, serial = bench.run("--fda", image)
+    expect_equal("status", status, 42)
+    expect_in_order(log, "Booting from Floppy...", "SeaBIOS (version", "Booting from Floppy...")
+    expect_equal("serial", serial, "12")
+
+
+CASES = [no_media, processors, floppy_boots, short_image, screenshot, reset]
 
 
 def main():

@@ -18,8 +18,12 @@ using machine::ClockKind;
 using machine::Device;
 using machine::ResetKind;
 
+// With firmware, so that all devices are there.
 std::unique_ptr<RomGuest> idle_pc() {
-  return make_rom_guest(interp::make_interp_engine(), {0xf4}, ClockKind::Counted);
+  return make_rom_guest(interp::make_interp_engine(), {}, ClockKind::Counted, [](devices::PcConfig& config) {
+    config.firmware = devices::FirmwareConfig{.rom = std::vector<u8>(64 * KiB, 0xf4)};
+    config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
+  });
 }
 
 std::vector<u8> save(const Device& device) {
@@ -41,27 +45,19 @@ void exercise(devices::Pc& pc, std::mt19937_64& random) {
     u64 start, length;
   };
   static constexpr Range kRanges[] = {
-      {bus::BusKind::Pio, 0x20, 2},
-      {bus::BusKind::Pio, 0xa0, 2},
-      {bus::BusKind::Pio, 0x4d0, 2},
-      {bus::BusKind::Pio, 0x40, 4},
-      {bus::BusKind::Pio, 0x61, 1},
-      {bus::BusKind::Pio, 0x70, 2},
-      {bus::BusKind::Pio, 0x60, 1},
-      {bus::BusKind::Pio, 0x3f8, 8},
-      {bus::BusKind::Pio, 0x2f8, 8},
-      {bus::BusKind::Pio, 0x3e8, 8},
-      {bus::BusKind::Pio, 0x2e8, 8},
-      {bus::BusKind::Pio, 0xb2, 2},
-      {bus::BusKind::Pio, 0xcf8, 4},
-      {bus::BusKind::Pio, 0x600, 4},
-      {bus::BusKind::Pio, 0x00, 16},
-      {bus::BusKind::Pio, 0x81, 15},
-      {bus::BusKind::Pio, 0xc0, 32},
-      {bus::BusKind::Pio, 0x3f0, 6},
-      {bus::BusKind::Pio, 0x3f7, 1},
-      {bus::BusKind::Mmio, 0xfec00000, 0x20},
-      {bus::BusKind::Mmio, 0xfed00000, 0x160},
+      {bus::BusKind::Pio, 0x20, 2},           {bus::BusKind::Pio, 0xa0, 2},
+      {bus::BusKind::Pio, 0x4d0, 2},          {bus::BusKind::Pio, 0x40, 4},
+      {bus::BusKind::Pio, 0x61, 1},           {bus::BusKind::Pio, 0x70, 2},
+      {bus::BusKind::Pio, 0x60, 1},           {bus::BusKind::Pio, 0x3f8, 8},
+      {bus::BusKind::Pio, 0x2f8, 8},          {bus::BusKind::Pio, 0x3e8, 8},
+      {bus::BusKind::Pio, 0x2e8, 8},          {bus::BusKind::Pio, 0xb2, 2},
+      {bus::BusKind::Pio, 0xcf8, 4},          {bus::BusKind::Pio, 0x600, 4},
+      {bus::BusKind::Pio, 0x00, 16},          {bus::BusKind::Pio, 0x81, 15},
+      {bus::BusKind::Pio, 0xc0, 32},          {bus::BusKind::Pio, 0x3f0, 6},
+      {bus::BusKind::Pio, 0x3f7, 1},          {bus::BusKind::Pio, 0x510, 2},
+      {bus::BusKind::Pio, 0x3b0, 12},         {bus::BusKind::Pio, 0x3c0, 32},
+      {bus::BusKind::Pio, 0x1ce, 3},          {bus::BusKind::Mmio, 0xa0000, 0x20000},
+      {bus::BusKind::Mmio, 0xfec00000, 0x20}, {bus::BusKind::Mmio, 0xfed00000, 0x160},
   };
   for (unsigned i = 0; i < 2000; ++i) {
     const Range& r = kRanges[random() % std::size(kRanges)];

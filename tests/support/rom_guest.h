@@ -38,7 +38,8 @@ struct RomGuest {
 
 // Fails hard where the machine can't be made: then nothing can be tested.
 inline std::unique_ptr<RomGuest> make_rom_guest(std::unique_ptr<cpu::Engine> engine, std::vector<u8> rom,
-                                                machine::ClockKind clock = machine::ClockKind::Host) {
+                                                machine::ClockKind clock = machine::ClockKind::Host,
+                                                const std::function<void(devices::PcConfig&)>& adjust = {}) {
   auto guest = std::make_unique<RomGuest>();
   guest->engine = std::move(engine);
   devices::PcConfig config;
@@ -50,6 +51,7 @@ inline std::unique_ptr<RomGuest> make_rom_guest(std::unique_ptr<cpu::Engine> eng
   config.restart_on_reset = false;
   config.date = [] { return i64{1'700'000'000}; };
   config.boot = rom_loader(std::move(rom));
+  if (adjust) adjust(config);
   guest->pc = devices::Pc::create(std::move(config), *guest->engine).take();
   return guest;
 }

@@ -47,6 +47,9 @@ Result<void> check(const Settings& s) {
   TANDEM_TRY(check_action("on_crash", s.on_crash));
   if (s.vga != "stdvga" && s.vga != "none")
     return user_error(fmt::format("vga: '{}' is none of stdvga, none", s.vga));
+  constexpr u64 kMaxVideoram = 256;
+  if (s.videoram > kMaxVideoram)
+    return user_error(fmt::format("videoram: {} MiB are more than {}", s.videoram, kMaxVideoram));
   if (!s.screenshot.empty() && (!s.kernel.empty() || s.vga == "none"))
     return user_error("screenshot: a guest without firmware, or without vga, has no display");
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
