@@ -37,6 +37,7 @@ Result<void> Machine::add_cpus(const MachineConfig& config, cpu::Engine& engine)
   model_ = *config.model;
   model_.tsc_hz = clock_->tsc_hz();
   model_.vcpus = config.vcpus;
+  engine_name_ = engine.caps().name;
   for (u32 i = 0; i < config.vcpus; ++i) {
     auto made = engine.make_vcpu(VcpuId{i}, *memory_, model_);
     if (!made) return std::move(made.error()).in(fmt::format("vCPU {}", i));
@@ -49,7 +50,7 @@ Result<void> Machine::add_cpus(const MachineConfig& config, cpu::Engine& engine)
     apic_bus_.attach(*cpus_[i]->lapic);
   }
   if (counted_clock_) {
-    cpu::Vcpu* only = cpus_[0]->vcpu.get();
+    Cpu* only = cpus_[0].get();
     counted_clock_->connect([only] { return only->retired(); }, [only] { only->kick(); });
   }
   return {};
@@ -73,9 +74,11 @@ Result<void> Machine::reset_cpus(const cpu::CpuState& bsp) {
 }
 
 RunOutcome Machine::run() {
-  if (host_clock_) host_clock_->resume();
+  running_ = true;
+  if (!gate_.is_shut()) resume_clock();
   for (u32 i = 0; i < vcpu_count(); ++i) cpus_[i]->thread = std::thread([this, i] { run_cpu(i); });
   for (const auto& c : cpus_) c->thread.join();
+  running_ = false;
   if (host_clock_) host_clock_->pause();
   return take_outcome().value_or(RunOutcome{});
 }
@@ -83,10 +86,10 @@ RunOutcome Machine::run() {
 std::optional<RunOutcome> Machine::run_for(u64 instructions) {
   ensure(counted_clock_, "run_for needs the counted clock");
   Cpu& c = *cpus_[0];
-  const u64 end = c.vcpu->retired() + instructions;
-  while (!stopping_ && c.vcpu->retired() < end) {
+  const u64 end = c.retired() + instructions;
+  while (!stopping_ && c.retired() < end) {
     cpu::RunBudget budget = budget_to_deadline();
-    budget.instructions = std::min(budget.instructions, end - c.vcpu->retired());
+    budget.instructions = std::min(budget.instructions, end - c.retired());
     const cpu::Stop stopped = c.vcpu->run(budget, *this);
     if (stopped.why != cpu::StopReason::Halted) handle_stop(0, stopped);
     else if (!c.wake.exchange(0) && !counted_clock_->skip_to_deadline())
@@ -98,6 +101,7 @@ std::optional<RunOutcome> Machine::run_for(u64 instructions) {
 std::optional<RunOutcome> Machine::take_outcome() {
   std::lock_guard lock(outcome_mutex_);
   stopping_ = false;
+  gate_.release(false);
   return std::exchange(outcome_, std::nullopt);
 }
 
@@ -107,17 +111,21 @@ void Machine::stop(RunOutcome outcome) {
     if (!outcome_) outcome_ = std::move(outcome);
     stopping_ = true;
   }
+  gate_.release(true);
   for (const auto& c : cpus_) {
-    c->vcpu->kick();
-    c->wake = 1;
-    c->wake.notify_one();
+    c->kick();
+    c->wake_up();
   }
 }
 
 void Machine::run_cpu(u32 index) {
   Cpu& c = *cpus_[index];
-  while (!stopping_)
-    if (!handle_stop(index, c.vcpu->run(budget_to_deadline(), *this))) return;
+  gate_.enter(c.stays);
+  while (!stopping_) {
+    if (!handle_stop(index, c.vcpu->run(budget_to_deadline(), *this))) break;
+    gate_.pass(c.stays);
+  }
+  gate_.leave();
 }
 
 // Runs the timers that are due; the budget lasts until the next one.
@@ -157,8 +165,11 @@ void Machine::wait_for_signal(Cpu& c) {
 
 void Machine::signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) {
   Cpu& c = *cpus_[raw(vcpu)];
-  c.vcpu->signal(signal, sipi_vector);
-  if (c.wake.exchange(1) == 0) c.wake.notify_one();
+  {
+    std::lock_guard lock(c.vcpu_mutex);
+    c.vcpu->signal(signal, sipi_vector);
+  }
+  c.wake_up();
 }
 
 void Machine::io(bus::IoAccess& access) {
@@ -196,6 +207,7 @@ Result<void> Machine::import_cpu(u32 index, const cpu::CpuState& in) {
 
 std::map<std::string, u64> Machine::statistics() const {
   std::map<std::string, u64> all = counters_.values();
+  for (const auto& [name, value] : past_statistics_) all[name] += value;
   for (const auto& c : cpus_)
     c->vcpu->statistics([&](std::string_view name, u64 value) { all[std::string(name)] += value; });
   return all;
@@ -203,7 +215,7 @@ std::map<std::string, u64> Machine::statistics() const {
 
 u64 Machine::retired() const {
   u64 sum = 0;
-  for (const auto& c : cpus_) sum += c->vcpu->retired();
+  for (const auto& c : cpus_) sum += c->retired();
   return sum;
 }
 

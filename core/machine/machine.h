@@ -2,12 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/base/result.h"
@@ -16,6 +17,7 @@
 #include "core/cpu/engine.h"
 #include "core/irq/lapic.h"
 #include "core/machine/device.h"
+#include "core/machine/gate.h"
 #include "core/mem/guest_memory.h"
 #include "core/time/clock.h"
 
@@ -52,7 +54,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   Counters& counters() { return counters_; }
   irq::ApicBus& apic_bus() { return apic_bus_; }
   irq::Lapic& lapic(u32 index) { return *cpus_[index]->lapic; }
-  cpu::Vcpu& vcpu(u32 index) { return *cpus_[index]->vcpu; }
+  cpu::Vcpu& vcpu(u32 index) { return *cpus_[index]->vcpu; }  // until switch_engine()
   u32 vcpu_count() const { return static_cast<u32>(cpus_.size()); }
   DeviceContext context() { return {pio_, mmio_, *memory_, *clock_, counters_}; }
 
@@ -67,6 +69,34 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   std::optional<RunOutcome> run_for(u64 instructions);
   // Ends run() with this outcome; the first caller wins. [any-thread]
   void stop(RunOutcome outcome);
+
+  // While one lives, all vCPUs stand between two instructions and guest time stands still. It can be had
+  // before, during and between calls of run(). Not from a vCPU's thread or a timer's callback, which it waits
+  // for.
+  class Hold {
+   public:
+    explicit Hold(Machine& machine) : machine_(&machine) { machine.hold(); }
+    Hold(Hold&& o) noexcept : machine_(std::exchange(o.machine_, nullptr)) {}
+    ~Hold() {
+      if (machine_) machine_->let_go();
+    }
+
+   private:
+    Machine* machine_;
+  };
+  // Runs f() while all stand still and the state is the caller's alone. [any-thread] as Hold.
+  template <class F>
+  auto while_held(F f) {
+    const Hold hold(*this);
+    const std::lock_guard lock(state_mutex_);
+    return f();
+  }
+  // For who changes the state between calls of run().
+  std::mutex& state_mutex() { return state_mutex_; }
+  // Goes on with vCPUs of another engine, from the instruction boundary where each one is. `engine` outlives
+  // the machine. On failure all goes on as before. Inside while_held().
+  Result<void> switch_engine(cpu::Engine& engine);
+  std::string_view engine_name() const { return engine_name_; }  // inside while_held(), or no vCPU runs
 
   // Whole CPU states, local APIC included. No vCPU runs.
   Result<void> export_cpu(u32 index, cpu::CpuState& out);
@@ -93,10 +123,17 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
 
  private:
   struct Cpu {
+    std::mutex vcpu_mutex;  // guards `vcpu` where other threads signal it while it may be exchanged
     std::unique_ptr<cpu::Vcpu> vcpu;
+    u64 retired_before = 0;  // by vCPUs of earlier engines
     std::unique_ptr<irq::Lapic> lapic;
-    std::atomic<u32> wake = 0;  // 1: look again instead of sleeping
+    std::atomic<u32> wake = 0;        // 1: look again instead of sleeping
+    std::atomic<bool> stays = false;  // at the gate
     std::thread thread;
+
+    u64 retired() const { return retired_before + vcpu->retired(); }
+    void kick();
+    void wake_up();
   };
 
   explicit Machine(std::unique_ptr<mem::GuestMemory> memory) : memory_(std::move(memory)) {}
@@ -106,6 +143,10 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   std::optional<RunOutcome> take_outcome();
   bool handle_stop(u32 index, const cpu::Stop& stop);  // false: the thread ends
   void wait_for_signal(Cpu& cpu);
+  void hold();
+  void let_go();
+  void resume_clock();
+  void replace_vcpu(Cpu& cpu, std::unique_ptr<cpu::Vcpu> next);
 
   cpu::CpuModel model_;  // with this machine's TSC and number of vCPUs
   std::unique_ptr<mem::GuestMemory> memory_;
@@ -117,7 +158,12 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   time::HostClock* host_clock_ = nullptr;  // one of the two is the clock
   time::CountedClock* counted_clock_ = nullptr;
   std::vector<std::unique_ptr<Cpu>> cpus_;
+  std::string_view engine_name_;
+  std::map<std::string, u64> past_statistics_;  // of vCPUs of earlier engines
 
+  Gate gate_;
+  std::mutex state_mutex_;
+  std::atomic<bool> running_ = false;  // inside run()
   std::atomic<bool> stopping_ = false;
   std::mutex outcome_mutex_;
   std::optional<RunOutcome> outcome_;

@@ -206,6 +206,7 @@ Result<void> Pc::Parts::add_floppy() {
 
 // Back to the state after power-up or reset, then firmware or the boot loader.
 Result<void> Pc::Parts::boot(machine::ResetKind kind) {
+  std::lock_guard lock(machine->state_mutex());
   for (machine::Device* d : devices) d->reset(kind);
   cpu::CpuState state = cpu::reset_state(true, 0);
   if (!config.firmware) {

@@ -71,4 +71,11 @@ Result<void> open_disks(const config::Settings& settings, devices::PcConfig& con
   return add(cdrom, config);
 }
 
+Result<Cd> open_cd(const std::string& text) {
+  TANDEM_TRY_ASSIGN(spec, config::parse_disk_spec(text));
+  if (spec.bus != DiskBus::Ide) return user_error(fmt::format("{}: is no drive for discs", spec.vdev));
+  TANDEM_TRY_ASSIGN(medium, open_medium(spec));
+  return Cd{spec.unit, std::move(medium)};
+}
+
 }  // namespace tandem::tools

@@ -9,4 +9,11 @@ namespace tandem::tools {
 // Opens the images. Error: one line that names the item.
 Result<void> open_disks(const config::Settings& settings, devices::PcConfig& config);
 
+struct Cd {
+  unsigned unit = 0;                              // of PcConfig::ide
+  std::unique_ptr<devices::BlockBackend> medium;  // null: none
+};
+// A disc by a disk item, for a drive of a guest that runs.
+Result<Cd> open_cd(const std::string& spec);
+
 }  // namespace tandem::tools

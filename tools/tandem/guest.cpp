@@ -21,7 +21,6 @@ Result<void> check_absent(const Settings& s) {
       {"p9", !s.p9.empty()},
       {"display", !s.display.empty() && s.display != "none"},
       {"gdb", !s.gdb.empty()},
-      {"control", !s.control.empty()},
       {"trace", !s.trace.empty()},
   };
   for (const auto& [key, used] : absent)

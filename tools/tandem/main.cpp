@@ -16,6 +16,8 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"run", run_command, "[FILE.cfg] [--key value]...  runs a guest; --help lists the keys"},
+    {"ctl", ctl_command,
+     "NAME VERB [ARGUMENTS]  says a verb to a guest that runs; without a verb, lists them"},
     {"probe", probe_command, "prints what this host can do, and which engine auto takes"},
     {"dis", dis_command, "FILE [--bits 16|32|64] [--base ADDRESS]  disassembles a flat file or an ELF file"},
     {"img", img_command, "create|convert|info|check FILE...  makes and looks at disk images"},

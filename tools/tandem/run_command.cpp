@@ -8,6 +8,9 @@
 #include "core/config/command_line.h"
 #include "devices/backend/png_file.h"
 #include "tools/tandem/commands.h"
+#include "tools/tandem/control/guest_control.h"
+#include "tools/tandem/control/paths.h"
+#include "tools/tandem/control/server.h"
 #include "tools/tandem/engines.h"
 #include "tools/tandem/guest.h"
 #include "tools/tandem/report.h"
@@ -69,6 +72,24 @@ void describe(const RunOutcome& outcome) {
   if (outcome.kind == Kind::HostError) say(outcome.detail);
 }
 
+// By control=, or by the guest's name. A name that is taken, or a folder that can't be used, costs a guest
+// nothing that nobody asked for.
+Result<std::unique_ptr<ControlServer>> open_control(const Settings& s) {
+  if (s.control == "none") return std::unique_ptr<ControlServer>();
+  if (!s.control.empty()) {
+    auto server = ControlServer::listen(s.control);
+    if (!server) return std::move(server.error()).in("control");
+    return server;
+  }
+  if (s.name.empty()) return std::unique_ptr<ControlServer>();
+  if (const auto path = control_path(s.name); path) {
+    auto server = ControlServer::listen(path.value());
+    if (server) return server;
+    say(fmt::format("control: {}; this guest goes without", server.error().message));
+  }
+  return std::unique_ptr<ControlServer>();
+}
+
 class Run {
  public:
   Run(const Settings& settings, EngineChoice engine) : settings_(settings), engine_(std::move(engine)) {}
@@ -77,12 +98,18 @@ class Run {
     auto made = make_guest(settings_, [this] { supervisor_.escape(); });
     if (!made) return fail(made.error());
     const std::unique_ptr<Guest> guest = made.take();
+    auto control = open_control(settings_);
+    if (!control) return fail(control.error());
     auto pc = devices::Pc::create(std::move(guest->config), *engine_.engine);
     if (!pc) return fail(pc.error());
+    GuestControl guest_control(*pc.value(), settings_, [this] { supervisor_.quit(); });
+    ControlServer* const server = control.value().get();
+    if (server) server->serve(guest_control.verbs());
     say(fmt::format("engine {}: {}", engine_.name, engine_.reason));
     supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
     const auto started = std::chrono::steady_clock::now();
     auto outcome = run_with_actions(*pc.value());
+    if (server) server->stop();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
     if (!outcome) return fail(outcome.error());
     if (!settings_.stats.empty()) {
@@ -124,6 +151,7 @@ class Run {
         return say(fmt::format("time limit of {} s reached", settings_.timeout)), kTimeout;
       case Supervisor::Ended::Signal: return kSignalBase + supervisor_.signal();
       case Supervisor::Ended::Escape: return say("console left, the guest has been ended"), kOk;
+      case Supervisor::Ended::Quit: return say("ended by its control socket"), kOk;
       case Supervisor::Ended::No: break;
     }
     describe(outcome);

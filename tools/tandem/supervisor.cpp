@@ -33,6 +33,8 @@ void Supervisor::start(std::function<void()> stop, std::chrono::seconds limit) {
 
 void Supervisor::escape() { escaped_ = true; }
 
+void Supervisor::quit() { quit_ = true; }
+
 void Supervisor::end(Ended why) {
   ended_ = why;
   stop_();
@@ -48,6 +50,7 @@ void Supervisor::watch(std::stop_token stop_token, std::chrono::seconds limit) {
       return end(Ended::Signal);
     }
     if (escaped_) return end(Ended::Escape);
+    if (quit_) return end(Ended::Quit);
     if (limit.count() && std::chrono::steady_clock::now() - started >= limit) return end(Ended::Timeout);
   }
 }

@@ -10,7 +10,7 @@ namespace tandem::tools {
 
 class Supervisor {
  public:
-  enum class Ended : int { No, Timeout, Escape, Signal };
+  enum class Ended : int { No, Timeout, Escape, Quit, Signal };
 
   // Blocks SIGINT and SIGTERM for this thread and those it starts: create it before any other.
   Supervisor();
@@ -19,6 +19,7 @@ class Supervisor {
   // stop: asks the guest's run() to return. [any-thread] seconds: 0 = no limit.
   void start(std::function<void()> stop, std::chrono::seconds limit);
   void escape();  // [any-thread]
+  void quit();    // [any-thread]
   Ended ended() const { return ended_.load(); }
   int signal() const { return signal_.load(); }
 
@@ -28,7 +29,7 @@ class Supervisor {
 
   std::function<void()> stop_;
   std::atomic<Ended> ended_ = Ended::No;
-  std::atomic<bool> escaped_ = false;
+  std::atomic<bool> escaped_ = false, quit_ = false;
   std::atomic<int> signal_ = 0;
   std::jthread thread_;
 };

@@ -1,0 +1,59 @@
+// Standing still, and going on with another engine.
+#include "core/machine/machine.h"
+
+namespace tandem::machine {
+
+void Machine::Cpu::kick() {
+  std::lock_guard lock(vcpu_mutex);
+  vcpu->kick();
+}
+
+void Machine::Cpu::wake_up() {
+  if (wake.exchange(1) == 0) wake.notify_one();
+}
+
+void Machine::hold() {
+  gate_.shut([this] {
+    for (const auto& c : cpus_) {
+      c->kick();
+      c->wake_up();
+    }
+  });
+  if (host_clock_) host_clock_->pause();
+}
+
+void Machine::let_go() {
+  gate_.open([this] {
+    if (running_) resume_clock();
+  });
+}
+
+void Machine::resume_clock() {
+  if (host_clock_) host_clock_->resume();
+}
+
+// Signals that came lately are bits beside the state: a run of no instruction takes them into it.
+Result<void> Machine::switch_engine(cpu::Engine& engine) {
+  std::vector<std::unique_ptr<cpu::Vcpu>> next;
+  for (u32 i = 0; i < vcpu_count(); ++i) {
+    TANDEM_TRY_ASSIGN(vcpu, engine.make_vcpu(VcpuId{i}, *memory_, model_));
+    cpus_[i]->kick();
+    cpus_[i]->vcpu->run({}, *this);
+    cpu::CpuState state;
+    TANDEM_TRY(export_cpu(i, state));
+    TANDEM_TRY(vcpu->import_state(state));
+    next.push_back(std::move(vcpu));
+  }
+  for (u32 i = 0; i < vcpu_count(); ++i) replace_vcpu(*cpus_[i], std::move(next[i]));
+  engine_name_ = engine.caps().name;
+  return {};
+}
+
+void Machine::replace_vcpu(Cpu& c, std::unique_ptr<cpu::Vcpu> next) {
+  c.vcpu->statistics([&](std::string_view name, u64 value) { past_statistics_[std::string(name)] += value; });
+  c.retired_before = c.retired();
+  std::lock_guard lock(c.vcpu_mutex);
+  c.vcpu = std::move(next);
+}
+
+}  // namespace tandem::machine

@@ -1,0 +1,99 @@
+#include "tools/tandem/control/guest_control.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "devices/backend/png_file.h"
+#include "tools/tandem/disks.h"
+
+namespace tandem::tools {
+
+GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit)
+    : pc_(pc), settings_(settings), quit_(std::move(quit)) {}
+
+Verbs GuestControl::verbs() {
+  // What answers with nothing but "ok".
+  const auto action = [](std::function<void()> f) {
+    return [f = std::move(f)](const Json&) -> Result<Json> { return f(), Json::object(); };
+  };
+  Verbs verbs;
+  verbs.add("status", [this](const Json&) { return status(); });
+  verbs.add("pause", [this](const Json&) { return pause(); });
+  verbs.add("resume", [this](const Json&) { return resume(); });
+  verbs.add("reset", action([this] { pc_.request_reset(); }));
+  verbs.add("poweroff", action([this] { pc_.power_button(); }));
+  verbs.add("nmi", action([this] { pc_.nmi(); }));
+  verbs.add("quit", action(quit_));
+  verbs.add("engine", [this](const Json& request) { return engine(request); });
+  verbs.add("screenshot", [this](const Json& request) { return screenshot(request); });
+  verbs.add("stats", [this](const Json&) { return statistics(); });
+  verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
+  return verbs;
+}
+
+Result<Json> GuestControl::status() {
+  machine::Machine& m = pc_.machine();
+  const std::string engine = m.while_held([&] { return std::string(m.engine_name()); });
+  return Json{{"name", settings_.name},
+              {"uuid", settings_.uuid},
+              {"pid", getpid()},
+              {"state", pause_ ? "paused" : "running"},
+              {"engine", engine},
+              {"vcpus", m.vcpu_count()},
+              {"memory", settings_.memory / MiB}};
+}
+
+Result<Json> GuestControl::pause() {
+  if (!pause_) pause_.emplace(pc_.machine());
+  return Json{{"state", "paused"}};
+}
+
+Result<Json> GuestControl::resume() {
+  pause_.reset();
+  return Json{{"state", "running"}};
+}
+
+Result<Json> GuestControl::engine(const Json& request) {
+  machine::Machine& m = pc_.machine();
+  if (request.contains("to")) {
+    TANDEM_TRY_ASSIGN(name, text_of(request, "to"));
+    config::Settings wanted = settings_;
+    wanted.engine = name + (name.ends_with('!') ? "" : "!");
+    TANDEM_TRY_ASSIGN(choice, choose_engine(wanted));
+    TANDEM_TRY(m.while_held([&] { return m.switch_engine(*choice.engine); }));
+    engines_.push_back(std::move(choice.engine));
+  }
+  return Json{{"engine", m.while_held([&] { return std::string(m.engine_name()); })}};
+}
+
+Result<Json> GuestControl::screenshot(const Json& request) {
+  TANDEM_TRY_ASSIGN(path, text_of(request, "to"));
+  const std::optional<devices::Picture> picture = pc_.picture();
+  if (!picture) return user_error("screenshot: the guest has no display");
+  TANDEM_TRY(devices::PngFile(path).show(*picture));
+  return Json{{"width", picture->width}, {"height", picture->height}};
+}
+
+Result<Json> GuestControl::statistics() {
+  machine::Machine& m = pc_.machine();
+  return m.while_held([&] {
+    return Json{{"engine", m.engine_name()},
+                {"retired", m.retired()},
+                {"guest_seconds", static_cast<double>(raw(m.clock().now())) / 1e9},
+                {"counters", m.statistics()}};
+  });
+}
+
+Result<Json> GuestControl::change_cd(const Json& request) {
+  TANDEM_TRY_ASSIGN(unit, text_of(request, "unit"));
+  std::string spec = "devtype=cdrom,access=ro,vdev=" + unit + ",target=";
+  if (request.contains("target")) {
+    TANDEM_TRY_ASSIGN(target, text_of(request, "target"));
+    spec += target;
+  }
+  TANDEM_TRY_ASSIGN(cd, open_cd(spec));
+  TANDEM_TRY(pc_.change_cd(cd.unit, std::move(cd.medium)));
+  return Json::object();
+}
+
+}  // namespace tandem::tools
