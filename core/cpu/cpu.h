@@ -50,6 +50,15 @@ struct Mode {
   bool operator==(const Mode&) const = default;
 };
 
+// What a debugger watches. A hit is a fault that no guest sees: the engine executes the instruction again,
+// without looking, and stops.
+struct Watch {
+  const DebugPoints* points = nullptr;  // null where nothing is watched
+  bool on = false;                      // off while events are delivered
+  bool was_hit = false;
+  DebugHit hit;
+};
+
 struct Cpu {
   CpuState state;  // arithmetic flags of state.rflags are stale while an engine runs: see flags
   LazyFlags flags;
@@ -74,6 +83,7 @@ struct Cpu {
       code_pages;   // pages whose mapping engines rely on for code since global_generation last changed
   u64 retired = 0;  // instructions completed before the present block
   bool monitor_armed = false;
+  Watch watch;
 
   mmu::Tlb tlb;
 

@@ -10,6 +10,7 @@
 #include "core/base/types.h"
 #include "core/bus/io.h"
 #include "core/cpu/cpu_state.h"
+#include "core/cpu/debug_points.h"
 
 namespace tandem::mem {
 class GuestMemory;
@@ -22,11 +23,15 @@ struct CpuModel;
 enum class StopReason : u8 { BudgetSpent, Kicked, Halted, DebugTrap, TripleFault, HostError };
 struct Stop {
   StopReason why;
-  u64 retired;  // instructions completed in this run; a REP instruction counts once, when it completes
+  u64 retired;     // instructions completed in this run; a REP instruction counts once, when it completes
+  DebugHit hit{};  // of a DebugTrap
 };
 
 struct RunBudget {
   u64 instructions = ~u64{0};  // stop after exactly so many
+  // Stop with DebugTrap behind one instruction, or where its fault is handled. Breakpoints are not looked at,
+  // and no interrupt comes in between, unless the CPU waits for one.
+  bool step = false;
 };
 
 struct MsrAccess {
@@ -72,6 +77,7 @@ class Vcpu {
   virtual ~Vcpu() = default;
   // Runs until something below happens:
   //   Halted: HLT or MWAIT with nothing pending; run again after a signal().
+  //   DebugTrap: before the instruction at a breakpoint, behind one that touched a watchpoint.
   //   Kicked: kick() was called. TripleFault: the CPU is in shutdown.
   virtual Stop run(const RunBudget& budget, ExitSink& sink) = 0;
   virtual void kick() noexcept = 0;                                // [any-thread] async-signal-safe
@@ -80,6 +86,8 @@ class Vcpu {
   virtual u64 retired() const = 0;
   virtual Result<void> export_state(CpuState& out) = 0;  // all but .lapic, which the machine owns
   virtual Result<void> import_state(const CpuState& in) = 0;
+  // From the next run() on; null: none. Error: the engine has none. Not while run() is under way.
+  virtual Result<void> set_debug_points(std::shared_ptr<const DebugPoints> points) = 0;
   // What the engine counts about itself, for --stats. Not while run() is under way.
   using Report = std::function<void(std::string_view name, u64 value)>;
   virtual void statistics(const Report& report) const = 0;

@@ -46,6 +46,12 @@ bool BlockCache::invalidate(u64 start, u64 length, const void* stale) {
   return false;
 }
 
+void BlockCache::invalidate_everywhere(u64 page_offset, const void* stale) {
+  std::vector<u64> pages;
+  for (const auto& [page, blocks] : pages_) pages.push_back(page);
+  for (const u64 page : pages) invalidate(page << kPageShift | page_offset, 1, stale);
+}
+
 void BlockCache::clear() {
   if (tier_) tier_->clear();
   blocks_.clear();

@@ -67,6 +67,8 @@ class BlockCache {
   // running code leaves them at its next instruction; memory is kept until clear(). Returns whether the page
   // has others.
   bool invalidate(u64 start, u64 length, const void* stale);
+  // The same at this offset of every page.
+  void invalidate_everywhere(u64 page_offset, const void* stale);
   bool has_page(u64 page) const { return pages_.contains(page); }
   void clear();
   std::size_t stored_insns() const { return stored_insns_; }

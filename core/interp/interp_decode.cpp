@@ -114,6 +114,7 @@ Block* InterpVcpu::decode_block(u64 linear, Gpa physical, unsigned limit) {
   unsigned at = 0;
   while (block->count < limit) {
     isa::Insn insn;
+    if (at && debugger_stops_inside(linear + at)) break;
     const unsigned left = in_page - at;
     if (left == 0 || isa::decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
                          isa::DecodeStatus::Truncated)

@@ -196,6 +196,7 @@ bool InterpVcpu::deliver_debug_traps() {
 bool InterpVcpu::take_interrupt() {
   PendingEvents& e = c_.state.events;
   if (e.interrupt_shadow_movss || e.interrupt_shadow_sti) return false;
+  if (stepping_ && c_.state.activity == Activity::Running) return false;
   if (!e.nmi_blocked && take(kRequestNmi)) {
     e.nmi_blocked = true;
     c_.state.activity = Activity::Running;
@@ -227,6 +228,8 @@ InterpVcpu::Next InterpVcpu::handle_events(StopReason& why) {
 Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
   c_.sink = &sink;
   owner_ = std::this_thread::get_id();
+  stepping_ = budget.step;
+  c_.watch.on = true;
   budget_ = static_cast<i64>(std::min<u64>(budget.instructions, u64{1} << 62));
   c_.remaining = budget_;
   c_.block = nullptr;
@@ -236,12 +239,17 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
   StopReason why = StopReason::BudgetSpent;
   for (bool stop = false; !stop;) {
     if (handle_events(why) == Next::Stop) break;
-    run_block(why, stop);
+    if (stepping_) step();
+    else run_block(why, stop);
+    if (c_.watch.was_hit) step_over_watched();
+    else if (!stepping_) continue;
+    why = StopReason::DebugTrap;
+    stop = true;
   }
   running_ = false;
   const u64 done = static_cast<u64>(budget_ - c_.remaining);
   retired_base_ += done;
-  return {why, done};
+  return {why, done, debug_hit_};
 }
 
 // --- Running ----------------------------------------------------------------------------------------------
@@ -280,6 +288,12 @@ void InterpVcpu::remember(Block* block) {
 void InterpVcpu::run_block(StopReason& why, bool& stop) {
   if (c_.remaining <= 0) {
     why = StopReason::BudgetSpent;
+    stop = true;
+    return;
+  }
+  if (at_debug_breakpoint()) [[unlikely]] {
+    debug_hit_ = {DebugHit::Kind::Breakpoint, linear_rip()};
+    why = StopReason::DebugTrap;
     stop = true;
     return;
   }
@@ -363,6 +377,10 @@ void InterpVcpu::finish_boundary(const Insn& insn, Step how) {
     case Step::EndBlock: c_.state.rip = semantics::next_rip(c_, insn); break;
     case Step::Again: c_.state.rip = semantics::this_rip(c_, insn); break;
     case Step::Fault: {
+      if (c_.watch.was_hit) {
+        c_.state.rip = semantics::this_rip(c_, insn);
+        break;
+      }
       const u64 rip = semantics::this_rip(c_, insn);
       c_.state.rip = rip;
       if (!semantics::deliver_fault(c_, c_.fault, rip)) shutdown();

@@ -25,6 +25,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   Result<void> import_state(const cpu::CpuState& in) override;
   void statistics(const Report& report) const override;
   void flush_translations() override;
+  Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override;
 
   bool code_written(Gpa start, u64 length) noexcept override;
   void code_page_added(u64 page, mem::CodeWriteListener& who) noexcept override;
@@ -46,6 +47,13 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   Block* next_block();
   void remember(Block* block);
   bool instruction_breakpoint();
+  bool at_debug_breakpoint() const {
+    return debug_points_ && debug_points_->breakpoints.contains(linear_rip());
+  }
+  bool debugger_stops_inside(u64 linear) const;
+  void forget_blocks_of(const std::unordered_set<u64>& breakpoints);
+  void step();
+  void step_over_watched();
   void after_leave();
   void finish_boundary(const Insn& insn, Step how);
   void shutdown();
@@ -72,6 +80,10 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   i64 budget_ = 0;           // of this run()
   u64 code_generation_ = 0;  // global_generation that c_.code_pages holds for
   bool running_ = false;
+  bool stepping_ = false;  // this run() is to end behind one instruction
+  std::shared_ptr<const cpu::DebugPoints> debug_points_;
+  std::unordered_set<u64> breakpoint_offsets_;  // of debug_points_, in their pages
+  cpu::DebugHit debug_hit_;
   std::thread::id owner_;
 
   struct PageChange {

@@ -35,11 +35,6 @@ void Gate::open(const std::function<void()>& opening) {
   changed_.notify_all();
 }
 
-void Gate::look_again() {
-  std::lock_guard lock(mutex_);
-  changed_.notify_all();
-}
-
 void Gate::release(bool all) {
   std::lock_guard lock(mutex_);
   released_ = all;

@@ -30,8 +30,6 @@ class Gate {
   // Takes back one shut(); before the last one, opening() is called.
   void open(const std::function<void()>& opening);
   bool is_shut() const { return shut_.load() != 0; }
-  // Those who wait look again at `stays`.
-  void look_again();
   // Lets everybody through, shut or not, or no longer.
   void release(bool all);
 

@@ -122,7 +122,9 @@ void Machine::run_cpu(u32 index) {
   Cpu& c = *cpus_[index];
   gate_.enter(c.stays);
   while (!stopping_) {
-    if (!handle_stop(index, c.vcpu->run(budget_to_deadline(), *this))) break;
+    cpu::RunBudget budget = budget_to_deadline();
+    budget.step = c.steps;
+    if (!handle_stop(index, c.vcpu->run(budget, *this))) break;
     gate_.pass(c.stays);
   }
   gate_.leave();
@@ -143,8 +145,8 @@ cpu::RunBudget Machine::budget_to_deadline() {
 bool Machine::handle_stop(u32 index, const cpu::Stop& stop_) {
   switch (stop_.why) {
     case cpu::StopReason::BudgetSpent:
-    case cpu::StopReason::Kicked:
-    case cpu::StopReason::DebugTrap: return true;
+    case cpu::StopReason::Kicked: return true;
+    case cpu::StopReason::DebugTrap: tell_debugger(index, stop_.hit); return true;
     case cpu::StopReason::Halted: wait_for_signal(*cpus_[index]); return true;
     case cpu::StopReason::TripleFault:
       stop({RunOutcome::Kind::TripleFault, 0, fmt::format("vCPU {} shut down after a triple fault", index)});

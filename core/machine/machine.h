@@ -42,6 +42,20 @@ struct RunOutcome {
   std::string detail;  // TripleFault, HostError: which vCPU, why
 };
 
+// A debugger's ear.
+class DebugListener {
+ public:
+  // A vCPU has stopped as it was asked to, and the machine is held until end_debug_stop(). [vcpu-thread]
+  // Returns soon.
+  virtual void stopped(u32 vcpu, const cpu::DebugHit& hit) = 0;
+
+ protected:
+  ~DebugListener() = default;
+};
+
+// What a vCPU does when nobody holds the machine.
+enum class Motion : u8 { Run, Step, Stay };
+
 class Machine final : public cpu::ExitSink, public irq::CpuSignals {
  public:
   static Result<std::unique_ptr<Machine>> create(const MachineConfig& config, cpu::Engine& engine);
@@ -56,6 +70,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   irq::Lapic& lapic(u32 index) { return *cpus_[index]->lapic; }
   cpu::Vcpu& vcpu(u32 index) { return *cpus_[index]->vcpu; }  // until switch_engine()
   u32 vcpu_count() const { return static_cast<u32>(cpus_.size()); }
+  const cpu::CpuModel& model() const { return model_; }
   DeviceContext context() { return {pio_, mmio_, *memory_, *clock_, counters_}; }
 
   // Puts all vCPUs to the state after reset; the first one then gets `bsp`. No vCPU runs.
@@ -96,6 +111,12 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   // Goes on with vCPUs of another engine, from the instruction boundary where each one is. `engine` outlives
   // the machine. On failure all goes on as before. Inside while_held().
   Result<void> switch_engine(cpu::Engine& engine);
+  // Debugging; all inside while_held(). A listener gets what stops at these points or steps.
+  void set_debugger(DebugListener* listener) { debugger_ = listener; }
+  Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points);
+  void set_motion(u32 index, Motion motion);
+  // Takes back the hold that came with a DebugListener::stopped(). [any-thread]
+  void end_debug_stop() { let_go(); }
   std::string_view engine_name() const { return engine_name_; }  // inside while_held(), or no vCPU runs
 
   // Whole CPU states, local APIC included. No vCPU runs.
@@ -129,6 +150,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
     std::unique_ptr<irq::Lapic> lapic;
     std::atomic<u32> wake = 0;        // 1: look again instead of sleeping
     std::atomic<bool> stays = false;  // at the gate
+    std::atomic<bool> steps = false;  // one instruction, for the debugger
     std::thread thread;
 
     u64 retired() const { return retired_before + vcpu->retired(); }
@@ -146,6 +168,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   void hold();
   void let_go();
   void resume_clock();
+  void tell_debugger(u32 index, const cpu::DebugHit& hit);
   void replace_vcpu(Cpu& cpu, std::unique_ptr<cpu::Vcpu> next);
 
   cpu::CpuModel model_;  // with this machine's TSC and number of vCPUs
@@ -161,6 +184,8 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   std::string_view engine_name_;
   std::map<std::string, u64> past_statistics_;  // of vCPUs of earlier engines
 
+  DebugListener* debugger_ = nullptr;  // these two are changed while nobody runs
+  std::shared_ptr<const cpu::DebugPoints> debug_points_;
   Gate gate_;
   std::mutex state_mutex_;
   std::atomic<bool> running_ = false;  // inside run()

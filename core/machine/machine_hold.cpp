@@ -1,4 +1,4 @@
-// Standing still, and going on with another engine.
+// Standing still: for anybody, for a debugger, and to go on with another engine.
 #include "core/machine/machine.h"
 
 namespace tandem::machine {
@@ -32,6 +32,25 @@ void Machine::resume_clock() {
   if (host_clock_) host_clock_->resume();
 }
 
+// The hold that the debugger takes over begins here.
+void Machine::tell_debugger(u32 index, const cpu::DebugHit& hit) {
+  if (!debugger_) return;
+  gate_.shut_from_inside();
+  debugger_->stopped(index, hit);
+}
+
+Result<void> Machine::set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) {
+  for (const auto& c : cpus_) TANDEM_TRY(c->vcpu->set_debug_points(points));
+  debug_points_ = std::move(points);
+  return {};
+}
+
+void Machine::set_motion(u32 index, Motion motion) {
+  Cpu& c = *cpus_[index];
+  c.steps = motion == Motion::Step;
+  c.stays = motion == Motion::Stay;
+}
+
 // Signals that came lately are bits beside the state: a run of no instruction takes them into it.
 Result<void> Machine::switch_engine(cpu::Engine& engine) {
   std::vector<std::unique_ptr<cpu::Vcpu>> next;
@@ -42,6 +61,7 @@ Result<void> Machine::switch_engine(cpu::Engine& engine) {
     cpu::CpuState state;
     TANDEM_TRY(export_cpu(i, state));
     TANDEM_TRY(vcpu->import_state(state));
+    if (debug_points_) TANDEM_TRY(vcpu->set_debug_points(debug_points_));
     next.push_back(std::move(vcpu));
   }
   for (u32 i = 0; i < vcpu_count(); ++i) replace_vcpu(*cpus_[i], std::move(next[i]));

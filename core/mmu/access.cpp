@@ -36,6 +36,18 @@ void match_data_breakpoints(Cpu& cpu, u64 linear, unsigned size, bool write) {
   }
 }
 
+// Does the access touch what a debugger watches? Then it is refused.
+bool is_watched(Cpu& cpu, u64 linear, unsigned size, bool write) {
+  Watch& w = cpu.watch;
+  if (!w.points || !w.on) [[likely]]
+    return false;
+  const Watchpoint* hit = w.points->hit(linear, size, write);
+  if (!hit) return false;
+  w.was_hit = true;
+  w.hit = {DebugHit::Kind::Watchpoint, hit->start, hit->kind};
+  return true;
+}
+
 // A piece of an access inside one page: either host memory or an MMIO address.
 struct Piece {
   u64 linear = 0;
@@ -66,6 +78,7 @@ bool locate(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privil
   const u64 page = static_cast<u64>(out.host - cpu.memory->base()) >> kPageShift;
   const u8 marks = cpu.memory->marks().get(page);
   if (marks & mem::kWatched || has_data_breakpoint(cpu, linear)) return true;
+  if (cpu.watch.points && cpu.watch.points->watches_page(linear)) return true;
   const u64 addend = reinterpret_cast<u64>(out.host) - linear;
   cpu.tlb.fill(privilege, linear, addend, false, t.global, t.page_shift);
   if (access == Access::Write && t.writable && !(marks & mem::kHoldsCode)) {
@@ -156,7 +169,7 @@ bool transfer_write(Cpu& cpu, u64 linear, const u8* from, unsigned size, Privile
 
 bool read_slow(Cpu& cpu, u64 linear, void* to, unsigned size) {
   linear = wrap(cpu, linear);
-  if (misaligned(cpu, linear, size)) return false;
+  if (misaligned(cpu, linear, size) || is_watched(cpu, linear, size, false)) return false;
   if (!transfer_read(cpu, linear, static_cast<u8*>(to), size, cpu.privilege)) return false;
   match_data_breakpoints(cpu, linear, size, false);
   return true;
@@ -164,7 +177,7 @@ bool read_slow(Cpu& cpu, u64 linear, void* to, unsigned size) {
 
 bool write_slow(Cpu& cpu, u64 linear, const void* from, unsigned size) {
   linear = wrap(cpu, linear);
-  if (misaligned(cpu, linear, size)) return false;
+  if (misaligned(cpu, linear, size) || is_watched(cpu, linear, size, true)) return false;
   if (size > kPageSize) {
     if (!probe_write(cpu, linear, size)) return false;
     const u8* p = static_cast<const u8*>(from);
@@ -209,7 +222,7 @@ bool host_for_write(Cpu& cpu, u64 linear, unsigned size, u8*& host) {
 
 bool probe_write(Cpu& cpu, u64 linear, unsigned size) {
   linear = wrap(cpu, linear);
-  if (misaligned(cpu, linear, size)) return false;
+  if (misaligned(cpu, linear, size) || is_watched(cpu, linear, size, true)) return false;
   for (unsigned done = 0; done < size;) {
     const u64 at = wrap(cpu, linear + done);
     Piece p;
@@ -223,6 +236,7 @@ bool probe_write(Cpu& cpu, u64 linear, unsigned size) {
 
 bool locate_update(Cpu& cpu, u64 linear, unsigned size, UpdateTarget& out) {
   linear = wrap(cpu, linear);
+  if (is_watched(cpu, linear, size, true)) return false;
   if ((linear & kPageMask) + size > kPageSize) return probe_write(cpu, linear, size);
   if (misaligned(cpu, linear, size)) return false;
   Piece p;

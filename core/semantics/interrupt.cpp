@@ -1,5 +1,7 @@
 #include "core/semantics/interrupt.h"
 
+#include <utility>
+
 #include "core/semantics/control.h"
 #include "core/semantics/descriptor.h"
 
@@ -223,6 +225,17 @@ bool makes_double_fault(u8 first, u8 second) {
   return is_contributory(first) && is_contributory(second);
 }
 
+// Delivery can't be repeated as an instruction can: nothing is watched meanwhile.
+class Unwatched {
+ public:
+  explicit Unwatched(Cpu& cpu) : watch_(cpu.watch), was_on_(std::exchange(watch_.on, false)) {}
+  ~Unwatched() { watch_.on = was_on_; }
+
+ private:
+  Watch& watch_;
+  bool was_on_;
+};
+
 // DR6 and CR2 as an exception leaves them.
 void record_fault(Cpu& cpu, const GuestFault& f) {
   if (f.vector == kPageFault) cpu.state.cr2 = f.address;
@@ -241,6 +254,7 @@ bool deliver_event(Cpu& cpu, const Event& event) {
 }
 
 bool deliver_fault(Cpu& cpu, GuestFault f, u64 rip) {
+  const Unwatched unwatched(cpu);
   for (;;) {
     record_fault(cpu, f);
     const bool has_code = f.has_code && (cpu.state.cr0 & kCr0Pe);
@@ -252,6 +266,7 @@ bool deliver_fault(Cpu& cpu, GuestFault f, u64 rip) {
 }
 
 bool deliver_interrupt(Cpu& cpu, u8 vector) {
+  const Unwatched unwatched(cpu);
   if (deliver_event(cpu, {vector, EventKind::External, false, 0, cpu.state.rip})) return true;
   return deliver_fault(cpu, cpu.fault, cpu.state.rip);
 }

@@ -217,6 +217,9 @@ class FaultyVcpu final : public cpu::Vcpu {
   Result<void> import_state(const cpu::CpuState& in) override { return inner_->import_state(in); }
   void statistics(const Report& report) const override { inner_->statistics(report); }
   void flush_translations() override { inner_->flush_translations(); }
+  Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override {
+    return inner_->set_debug_points(std::move(points));
+  }
 
  private:
   std::unique_ptr<cpu::Vcpu> inner_;

@@ -20,7 +20,6 @@ Result<void> check_absent(const Settings& s) {
       {"vif", std::any_of(s.vif.begin(), s.vif.end(), [](const std::string& v) { return v != "type=none"; })},
       {"p9", !s.p9.empty()},
       {"display", !s.display.empty() && s.display != "none"},
-      {"gdb", !s.gdb.empty()},
       {"trace", !s.trace.empty()},
   };
   for (const auto& [key, used] : absent)

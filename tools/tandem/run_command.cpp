@@ -105,11 +105,13 @@ class Run {
     GuestControl guest_control(*pc.value(), settings_, [this] { supervisor_.quit(); });
     ControlServer* const server = control.value().get();
     if (server) server->serve(guest_control.verbs());
+    if (const auto waits = start_gdb(guest_control); !waits) return fail(waits.error());
     say(fmt::format("engine {}: {}", engine_.name, engine_.reason));
     supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
     const auto started = std::chrono::steady_clock::now();
     auto outcome = run_with_actions(*pc.value());
     if (server) server->stop();
+    guest_control.stop_gdb();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
     if (!outcome) return fail(outcome.error());
     if (!settings_.stats.empty()) {
@@ -127,6 +129,14 @@ class Run {
     const std::optional<devices::Picture> picture = pc.picture();
     if (!picture) return user_error("screenshot: the guest has no display");
     return devices::PngFile(settings_.screenshot).show(*picture);
+  }
+
+  Result<void> start_gdb(GuestControl& control) {
+    if (settings_.gdb.empty()) return {};
+    TANDEM_TRY_ASSIGN(address, parse_gdb_address(settings_.gdb));
+    TANDEM_TRY_ASSIGN(started, control.start_gdb(address));
+    say(fmt::format("gdb: {} {}", address.paused ? "waits at" : "at", started["at"].get<std::string>()));
+    return {};
   }
 
   // A restart begins with the boot loader again; the machine stays.

@@ -27,19 +27,18 @@ Verbs GuestControl::verbs() {
   verbs.add("engine", [this](const Json& request) { return engine(request); });
   verbs.add("screenshot", [this](const Json& request) { return screenshot(request); });
   verbs.add("stats", [this](const Json&) { return statistics(); });
+  verbs.add("gdb", [this](const Json& request) { return gdb(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
   return verbs;
 }
 
 Result<Json> GuestControl::status() {
-  machine::Machine& m = pc_.machine();
-  const std::string engine = m.while_held([&] { return std::string(m.engine_name()); });
   return Json{{"name", settings_.name},
               {"uuid", settings_.uuid},
               {"pid", getpid()},
               {"state", pause_ ? "paused" : "running"},
-              {"engine", engine},
-              {"vcpus", m.vcpu_count()},
+              {"engine", engine_name()},
+              {"vcpus", pc_.machine().vcpu_count()},
               {"memory", settings_.memory / MiB}};
 }
 
@@ -53,17 +52,52 @@ Result<Json> GuestControl::resume() {
   return Json{{"state", "running"}};
 }
 
-Result<Json> GuestControl::engine(const Json& request) {
+std::string GuestControl::engine_name() {
   machine::Machine& m = pc_.machine();
-  if (request.contains("to")) {
-    TANDEM_TRY_ASSIGN(name, text_of(request, "to"));
-    config::Settings wanted = settings_;
-    wanted.engine = name + (name.ends_with('!') ? "" : "!");
-    TANDEM_TRY_ASSIGN(choice, choose_engine(wanted));
-    TANDEM_TRY(m.while_held([&] { return m.switch_engine(*choice.engine); }));
-    engines_.push_back(std::move(choice.engine));
-  }
-  return Json{{"engine", m.while_held([&] { return std::string(m.engine_name()); })}};
+  return m.while_held([&] { return std::string(m.engine_name()); });
+}
+
+Result<std::string> GuestControl::switch_engine(const std::string& name) {
+  machine::Machine& m = pc_.machine();
+  config::Settings wanted = settings_;
+  wanted.engine = name + (name.ends_with('!') ? "" : "!");
+  TANDEM_TRY_ASSIGN(choice, choose_engine(wanted));
+  std::lock_guard lock(engines_mutex_);
+  TANDEM_TRY(m.while_held([&] { return m.switch_engine(*choice.engine); }));
+  engines_.push_back(std::move(choice.engine));
+  return engine_name();
+}
+
+Result<Json> GuestControl::engine(const Json& request) {
+  if (!request.contains("to")) return Json{{"engine", engine_name()}};
+  TANDEM_TRY_ASSIGN(wanted, text_of(request, "to"));
+  TANDEM_TRY_ASSIGN(name, switch_engine(wanted));
+  return Json{{"engine", name}};
+}
+
+Result<Json> GuestControl::gdb(const Json& request) {
+  if (!request.contains("at")) return Json{{"at", gdb_ ? gdb_->place() : "off"}};
+  TANDEM_TRY_ASSIGN(at, text_of(request, "at"));
+  if (at == "off") return stop_gdb(), Json{{"at", "off"}};
+  TANDEM_TRY_ASSIGN(address, parse_gdb_address(at));
+  return start_gdb(address);
+}
+
+Result<Json> GuestControl::start_gdb(const GdbAddress& address) {
+  gdb_.reset();
+  TANDEM_TRY_ASSIGN(server, GdbServer::listen(address));
+  gdb_ = std::move(server);
+  const auto switch_and_say = [this](std::string_view words) {
+    if (words.empty()) return engine_name() + "\n";
+    const auto name = switch_engine(std::string(words));
+    return (name ? name.value() : name.error().message) + "\n";
+  };
+  gdb_->serve(pc_.machine(),
+              {.arch = {}, .has_long_mode = pc_.machine().model().has(cpu::Feature::lm), .kill = quit_},
+              [&](debug::Monitor& monitor) {
+                monitor.add("engine", "[interp|jit|kvm]: says or switches the engine", switch_and_say);
+              });
+  return Json{{"at", gdb_->place()}};
 }
 
 Result<Json> GuestControl::screenshot(const Json& request) {

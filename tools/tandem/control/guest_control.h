@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "devices/board/pc.h"
 #include "tools/tandem/control/verbs.h"
 #include "tools/tandem/engines.h"
+#include "tools/tandem/gdb/gdb_server.h"
 
 namespace tandem::tools {
 
@@ -19,6 +21,10 @@ class GuestControl {
   GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit);
 
   Verbs verbs();
+  // Debuggers may come there, and nowhere else. With `paused`, the machine stands still until one has come.
+  Result<Json> start_gdb(const GdbAddress& address);
+  // No debugger holds the machine, and none comes, afterwards.
+  void stop_gdb() { gdb_.reset(); }
 
  private:
   Result<Json> status();
@@ -27,13 +33,18 @@ class GuestControl {
   Result<Json> engine(const Json& request);
   Result<Json> screenshot(const Json& request);
   Result<Json> statistics();
+  Result<Json> gdb(const Json& request);
+  Result<std::string> switch_engine(const std::string& name);
+  std::string engine_name();
   Result<Json> change_cd(const Json& request);
 
   devices::Pc& pc_;
   const config::Settings& settings_;
   std::function<void()> quit_;
+  std::mutex engines_mutex_;                           // a debugger may switch them too
   std::vector<std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to
   std::optional<machine::Machine::Hold> pause_;
+  std::unique_ptr<GdbServer> gdb_;
 };
 
 }  // namespace tandem::tools
