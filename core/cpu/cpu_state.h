@@ -140,6 +140,11 @@ struct PendingEvents {
   bool nmi_pending = false;
   bool smi_pending = false;
   bool in_smm = false;
+  bool init_pending = false;
+  bool startup_pending = false;     // SIPI
+  u8 startup_vector = 0;            // of that
+  bool interrupt_accepted = false;  // taken from the interrupt controller, to be delivered at once
+  u8 accepted_vector = 0;           // of that
   u64 debug_traps = 0;  // DR6 bits of traps to be raised at the next boundary
 };
 

@@ -88,6 +88,11 @@ class Vcpu {
   virtual Result<void> import_state(const CpuState& in) = 0;
   // From the next run() on; null: none. Error: the engine has none. Not while run() is under way.
   virtual Result<void> set_debug_points(std::shared_ptr<const DebugPoints> points) = 0;
+  // Goes up when translations of linear addresses may have been taken back. On the vCPU's thread.
+  virtual u64 mapping_changes() const { return 0; }
+  // import_state() where page tables, their contents and the paging mode are as at the last export_state():
+  // what is cached of them stays.
+  virtual Result<void> import_registers(const CpuState& in) { return import_state(in); }
   // What the engine counts about itself, for --stats. Not while run() is under way.
   using Report = std::function<void(std::string_view name, u64 value)>;
   virtual void statistics(const Report& report) const = 0;

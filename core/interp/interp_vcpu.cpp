@@ -1,6 +1,7 @@
 #include "core/interp/interp_vcpu.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/interp/handlers.h"
 #include "core/isa/op.h"
@@ -65,16 +66,31 @@ Result<void> InterpVcpu::export_state(CpuState& out) {
   const u32 r = c_.requests.load() | c_.held;
   if (r & kRequestNmi) out.events.nmi_pending = true;
   if (r & kRequestSmi) out.events.smi_pending = true;
+  if (r & kRequestInit) out.events.init_pending = true;
+  if (r & kRequestStartup) {
+    out.events.startup_pending = true;
+    out.events.startup_vector = c_.startup_vector.load();
+  }
   return {};
 }
 
 Result<void> InterpVcpu::import_state(const CpuState& in) {
+  mmu::flush_all(c_);
+  return import_registers(in);
+}
+
+Result<void> InterpVcpu::import_registers(const CpuState& in) {
   c_.state = in;
   c_.state.zero = 0;
   c_.set_rflags(in.rflags);
-  c_.held = (in.events.nmi_pending ? kRequestNmi : 0) | (in.events.smi_pending ? kRequestSmi : 0);
-  c_.state.events.nmi_pending = c_.state.events.smi_pending = false;
-  mmu::flush_all(c_);
+  // What was asked of the state before is not asked of this one.
+  c_.requests.fetch_and(kRequestKick | kRequestCode | kRequestRemap);
+  PendingEvents& e = c_.state.events;
+  c_.held = (e.nmi_pending ? kRequestNmi : 0) | (e.smi_pending ? kRequestSmi : 0) |
+            (e.init_pending ? kRequestInit : 0) | (e.startup_pending ? kRequestStartup : 0);
+  if (e.startup_pending) c_.startup_vector.store(e.startup_vector);
+  e.nmi_pending = e.smi_pending = e.init_pending = e.startup_pending = false;
+  e.startup_vector = 0;
   update_mode(c_);
   return {};
 }
@@ -104,11 +120,7 @@ bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
     }
     return still;
   }
-  {
-    std::lock_guard lock(changes_mutex_);
-    changes_.push_back({raw(start), length, false});
-  }
-  c_.requests.fetch_or(kRequestCode);
+  post({raw(start), length, false});
   return true;
 }
 
@@ -117,10 +129,18 @@ void InterpVcpu::code_page_added(u64 page, mem::CodeWriteListener& who) noexcept
     c_.tlb.protect_host_page(c_.memory->base() + page * kPageSize);
     return;
   }
-  {
-    std::lock_guard lock(changes_mutex_);
-    changes_.push_back({page, 0, true});
+  post({page, 0, true});
+}
+
+// Where nobody takes them (another engine runs this CPU), they end as one: forget everything.
+void InterpVcpu::post(const PageChange& change) {
+  constexpr std::size_t kMaxChanges = 4096;
+  std::lock_guard lock(changes_mutex_);
+  if (changes_.size() == kMaxChanges) {
+    c_.requests.fetch_or(kRequestRemap);
+    changes_.clear();
   }
+  changes_.push_back(change);
   c_.requests.fetch_or(kRequestCode);
 }
 
@@ -143,7 +163,7 @@ void InterpVcpu::process_code_requests() {
   }
   for (const PageChange& change : changes) {
     if (change.added) c_.tlb.protect_host_page(c_.memory->base() + change.start * kPageSize);
-    else code_written(Gpa{change.start}, change.length);
+    else c_.memory->tell_again(Gpa{change.start}, change.length, *this);
   }
 }
 
@@ -195,6 +215,11 @@ bool InterpVcpu::deliver_debug_traps() {
 
 bool InterpVcpu::take_interrupt() {
   PendingEvents& e = c_.state.events;
+  if (e.interrupt_accepted) {
+    e.interrupt_accepted = false;
+    if (!semantics::deliver_interrupt(c_, std::exchange(e.accepted_vector, u8{0}))) shutdown();
+    return true;
+  }
   if (e.interrupt_shadow_movss || e.interrupt_shadow_sti) return false;
   if (stepping_ && c_.state.activity == Activity::Running) return false;
   if (!e.nmi_blocked && take(kRequestNmi)) {

@@ -21,8 +21,10 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void kick() noexcept override;
   void signal(cpu::Signal s, u8 sipi_vector) noexcept override;
   u64 retired() const override;
+  u64 mapping_changes() const override { return c_.mapping_generation; }
   Result<void> export_state(cpu::CpuState& out) override;
   Result<void> import_state(const cpu::CpuState& in) override;
+  Result<void> import_registers(const cpu::CpuState& in) override;
   void statistics(const Report& report) const override;
   void flush_translations() override;
   Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override;
@@ -32,6 +34,10 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void remapped(Gpa start, u64 length) noexcept override;
 
  private:
+  struct PageChange {
+    u64 start, length;
+    bool added;  // became a code page of someone else; otherwise written
+  };
   // What to do at a boundary: go on, or leave run() with a reason.
   enum class Next : u8 { Run, Stop };
 
@@ -67,6 +73,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   bool decode_one(u64 linear, Block& block);
   u64 linear_rip() const;
   void mark_code(u64 physical);
+  void post(const PageChange& change);
   void process_code_requests();
   void drop_everything();
   u64 executed_in_block() const;
@@ -86,10 +93,6 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   cpu::DebugHit debug_hit_;
   std::thread::id owner_;
 
-  struct PageChange {
-    u64 start, length;
-    bool added;  // became a code page of someone else; otherwise written
-  };
   std::mutex changes_mutex_;
   std::vector<PageChange> changes_;  // from other threads, guarded by changes_mutex_
 };

@@ -104,7 +104,21 @@ void GuestMemory::set_smram(Smram view) {
 
 void GuestMemory::tell_remapped(Gpa start, u64 length) {
   std::lock_guard lock(listeners_mutex_);
-  for (CodeWriteListener* l : listeners_) l->remapped(start, length);
+  for (const Listener& l : listeners_) l.who->remapped(start, length);
+}
+
+std::vector<MemoryMap::Region> GuestMemory::layout() const {
+  std::vector<MemoryMap::Region> all;
+  const auto ram = [&](u64 start, u64 end, u64 offset) {
+    if (start < end) all.push_back({start, end - start, {offset, offset}});
+  };
+  ram(0, std::min(low_size_, kLegacyStart), 0);
+  for (u64 at = kLegacyStart; at < kLegacyEnd; at += kLegacyPiece) all.push_back({at, kLegacyPiece, map_.legacy(at)});
+  ram(kLegacyEnd, low_size_, kLegacyEnd);
+  ram(kHighRamStart, kHighRamStart + high_size(), low_size_);
+  for (const MemoryMap::Region& r : map_.regions())
+    if (r.start < kSmramView) all.push_back(r);
+  return all;
 }
 
 template <u64 Backing::* Way, class F>
@@ -155,39 +169,63 @@ void GuestMemory::written_at(u64 offset, u64 length) {
     const u64 from = offset + done, page = from >> kPageShift;
     const u64 n = std::min(length - done, kPageSize - (from & kPageMask));
     marks_.set(page, kDirty);
-    if ((marks_.get(page) & kHoldsCode) && !tell_written(from, n)) marks_.clear(page, kHoldsCode);
+    if (marks_.get(page) & kHoldsCode) {
+      std::lock_guard lock(listeners_mutex_);
+      for (Listener& l : listeners_) tell_written(l, from, n);
+      unmark_without_code(page);
+    }
     done += n;
   }
 }
 
-// Blocks are known by the address that they were fetched from: all addresses of the page are told. Returns
-// whether it may still hold code.
-bool GuestMemory::tell_written(u64 offset, u64 length) {
-  std::lock_guard lock(listeners_mutex_);
-  bool still = false;
-  const auto tell = [&](u64 address) {
-    for (CodeWriteListener* l : listeners_) still |= l->code_written(Gpa{address}, length);
-  };
+// Blocks are known by the address that they were fetched from: all addresses of a page are told.
+template <class F>
+void GuestMemory::for_each_address(u64 offset, F address) const {
   if (offset < size_ && (offset < kLegacyStart || offset >= kLegacyEnd))
-    tell(offset < low_size_ ? offset : offset - low_size_ + kHighRamStart);
-  if (offset < kLegacyEnd || offset >= size_) map_.for_each_address(offset, tell);
-  return still;
+    address(offset < low_size_ ? offset : offset - low_size_ + kHighRamStart);
+  if (offset < kLegacyEnd || offset >= size_) map_.for_each_address(offset, address);
+}
+
+void GuestMemory::tell_written(Listener& listener, u64 offset, u64 length) {
+  const u64 page = offset >> kPageShift;
+  if (!listener.code_pages[page]) return;
+  bool still = false;
+  for_each_address(offset, [&](u64 at) { still |= listener.who->code_written(Gpa{at}, length); });
+  listener.code_pages[page] = still;
+}
+
+void GuestMemory::unmark_without_code(u64 page) {
+  const auto holds = [page](const Listener& l) { return l.code_pages[page]; };
+  if (std::ranges::none_of(listeners_, holds)) marks_.clear(page, kHoldsCode);
+}
+
+void GuestMemory::tell_again(Gpa start, u64 length, CodeWriteListener& who) {
+  const u64 offset = offset_of<&Backing::read>(start);
+  if (offset == kNoMemory) return;
+  std::lock_guard lock(listeners_mutex_);
+  tell_written(entry_of(who), offset, length);
+  unmark_without_code(offset >> kPageShift);
 }
 
 void GuestMemory::add_code_page(u64 page, CodeWriteListener& who) {
   std::lock_guard lock(listeners_mutex_);
+  entry_of(who).code_pages[page] = true;
   marks_.set(page, kHoldsCode);
-  for (CodeWriteListener* l : listeners_) l->code_page_added(page, who);
+  for (const Listener& l : listeners_) l.who->code_page_added(page, who);
+}
+
+GuestMemory::Listener& GuestMemory::entry_of(const CodeWriteListener& who) {
+  return *std::ranges::find(listeners_, &who, &Listener::who);
 }
 
 void GuestMemory::add_listener(CodeWriteListener& listener) {
   std::lock_guard lock(listeners_mutex_);
-  listeners_.push_back(&listener);
+  listeners_.push_back({&listener, std::vector<bool>(marks_.size())});
 }
 
 void GuestMemory::remove_listener(CodeWriteListener& listener) {
   std::lock_guard lock(listeners_mutex_);
-  std::erase(listeners_, &listener);
+  std::erase_if(listeners_, [&](const Listener& l) { return l.who == &listener; });
 }
 
 }  // namespace tandem::mem

@@ -26,11 +26,12 @@ inline constexpr u64 kSmramStart = 0xa0000, kSmramEnd = 0xc0000;
 // What a CPU in SMM sees of SMRAM.
 enum class Smram : u8 { Off, CodeOnly, All };
 
-// Told of writes to pages that hold code, and of addresses that lead elsewhere. [any-thread]
+// Told of writes to pages that hold its code, and of addresses that lead elsewhere. [any-thread]
 class CodeWriteListener {
  public:
   virtual ~CodeWriteListener() = default;
-  // Returns whether the pages may still hold code of this listener afterwards.
+  // Returns whether the page may still hold code of this listener afterwards. One that can't act on this
+  // thread says so, and later has itself told again by GuestMemory::tell_again() on its own.
   virtual bool code_written(Gpa start, u64 length) noexcept = 0;
   // A page is about to hold code: write entries that lead to it must go.
   virtual void code_page_added(u64 page, CodeWriteListener& who) noexcept = 0;
@@ -69,6 +70,9 @@ class GuestMemory {
   Smram smram() const { return smram_.load(std::memory_order_relaxed); }
   void set_smram(Smram view);
 
+  // All of physical memory, in order of what may lead where; without SMRAM's own view. [any-thread]
+  std::vector<MemoryMap::Region> layout() const;
+
   // Copies for loaders, devices and debuggers; pages without RAM read as all ones and ignore writes.
   // Return false if any byte had no RAM. Writes set kDirty and tell listeners of pages that hold code.
   bool read(Gpa from, std::span<u8> to) const;
@@ -92,6 +96,9 @@ class GuestMemory {
 
   // Marks a page as holding code of `who`, and has all listeners drop their write shortcuts to it.
   void add_code_page(u64 page, CodeWriteListener& who);
+  // Calls who.code_written() once more for a write within one page. Where nobody's code is left on it, the
+  // page's mark goes, and writes to it are fast again.
+  void tell_again(Gpa start, u64 length, CodeWriteListener& who);
 
   void add_listener(CodeWriteListener& listener);
   void remove_listener(CodeWriteListener& listener);
@@ -114,7 +121,15 @@ class GuestMemory {
   bool for_each_piece(Gpa start, u64 length, F piece) const;
   void unmap(Gpa start);
   void tell_remapped(Gpa start, u64 length);
-  bool tell_written(u64 offset, u64 length);
+  template <class F>
+  void for_each_address(u64 offset, F address) const;
+  struct Listener {
+    CodeWriteListener* who;
+    std::vector<bool> code_pages;  // by page of the memfd: may hold code of it
+  };
+  Listener& entry_of(const CodeWriteListener& who);
+  void tell_written(Listener& listener, u64 offset, u64 length);
+  void unmark_without_code(u64 page);
 
   u64 size_;
   u64 low_size_;
@@ -125,7 +140,7 @@ class GuestMemory {
   MemoryMap map_;
   std::atomic<Smram> smram_ = Smram::Off;
   std::mutex listeners_mutex_;
-  std::vector<CodeWriteListener*> listeners_;
+  std::vector<Listener> listeners_;  // guarded by listeners_mutex_, with what is in them
 };
 
 }  // namespace tandem::mem

@@ -71,4 +71,9 @@ void MemoryMap::for_each_address(u64 offset, const std::function<void(u64)>& cal
     if (r.to.read != kNoMemory && offset - r.to.read < r.length) call(r.start + (offset - r.to.read));
 }
 
+std::vector<MemoryMap::Region> MemoryMap::regions() const {
+  std::shared_lock lock(mutex_);
+  return regions_;
+}
+
 }  // namespace tandem::mem

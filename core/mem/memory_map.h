@@ -45,6 +45,12 @@ class MemoryMap {
   // Its length; nothing where no region starts there.
   std::optional<u64> remove_region(u64 start);
 
+  struct Region {
+    u64 start, length;
+    Backing to;
+  };
+  std::vector<Region> regions() const;
+
   // Calls for each address at which the byte at `offset` of the memfd can be read.
   void for_each_address(u64 offset, const std::function<void(u64)>& call) const;
 
@@ -52,11 +58,6 @@ class MemoryMap {
   struct Piece {
     std::atomic<u64> read = kNoMemory, write = kNoMemory;
   };
-  struct Region {
-    u64 start, length;
-    Backing to;
-  };
-
   std::array<Piece, (kLegacyEnd - kLegacyStart) / kLegacyPiece> pieces_;
   mutable std::shared_mutex mutex_;  // guards all below
   std::vector<Region> regions_;

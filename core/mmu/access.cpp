@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/bus/pieces.h"
 #include "core/mmu/walk.h"
 
 namespace tandem::mmu {
@@ -88,17 +89,8 @@ bool locate(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privil
   return true;
 }
 
-// MMIO in pieces that a bus can carry: naturally aligned 8, 4, 2 or 1 bytes.
 void mmio(Cpu& cpu, bus::IoDir dir, u64 physical, u8* data, unsigned size) {
-  for (unsigned done = 0; done < size;) {
-    unsigned n = 8;
-    while (n > size - done || (physical + done) % n) n /= 2;
-    bus::IoAccess io{bus::BusKind::Mmio, dir, static_cast<u8>(n), cpu.id, physical + done, 0, 0};
-    if (dir == bus::IoDir::Write) std::memcpy(&io.value, data + done, n);
-    cpu.sink->io(io);
-    if (dir == bus::IoDir::Read) std::memcpy(data + done, &io.value, n);
-    done += n;
-  }
+  bus::mmio_in_pieces(cpu.id, dir, physical, data, size, [&](bus::IoAccess& io) { cpu.sink->io(io); });
 }
 
 void load(Cpu& cpu, const Piece& p, u8* to) {

@@ -4,7 +4,7 @@ namespace tandem::snapshot {
 
 namespace {
 
-constexpr u32 kCpuVersion = 1;
+constexpr u32 kCpuVersion = 2;
 
 void fields(auto& a, auto& s)
   requires requires { s.selector; }
@@ -50,7 +50,8 @@ void fields(auto& a, auto& s)
   fields(a, s.vector);
   auto& e = s.events;
   a(e.interrupt_shadow_sti, e.interrupt_shadow_movss, e.nmi_blocked, e.nmi_pending, e.smi_pending, e.in_smm,
-    e.debug_traps, s.activity);
+    e.init_pending, e.startup_pending, e.startup_vector, e.interrupt_accepted, e.accepted_vector, e.debug_traps,
+    s.activity);
   fields(a, s.lapic);
 }
 

@@ -77,6 +77,7 @@ class Timer {
 };
 
 // The host's time. One thread runs the timers; pause() while no vCPU runs, so that guest time stands still.
+// Its TSC is the host's until the first pause.
 class HostClock final : public Clock {
  public:
   HostClock();
@@ -101,6 +102,8 @@ class HostClock final : public Clock {
   std::atomic<bool> going_ = false;
   std::atomic<i64> ns_offset_ = 0, frozen_ns_ = 0;
   std::atomic<u64> tsc_offset_ = 0, frozen_tsc_ = 0;
+  // Stays false until the first pause: an engine that can't shift the TSC can run as well.
+  std::atomic<bool> shifted_ = false;
   std::condition_variable wake_;
   bool stop_ = false;
   u64 changes_ = 0;  // of the nearest deadline or of going_; with mutex_

@@ -43,7 +43,7 @@ GuestNs HostClock::now() const {
 }
 
 u64 HostClock::tsc() const {
-  if (!going_.load(std::memory_order_acquire)) return frozen_tsc_.load();
+  if (!going_.load(std::memory_order_acquire) && shifted_) return frozen_tsc_.load();
   return __rdtsc() + tsc_offset_.load(std::memory_order_relaxed);
 }
 
@@ -57,7 +57,7 @@ void HostClock::resume() {
     std::lock_guard lock(mutex_);
     if (going_) return;
     ns_offset_ = frozen_ns_ - host_ns();
-    tsc_offset_ = frozen_tsc_ - __rdtsc();
+    tsc_offset_ = shifted_ ? frozen_tsc_ - __rdtsc() : 0;
     going_.store(true, std::memory_order_release);
     ++changes_;
   }
@@ -70,6 +70,7 @@ void HostClock::pause() {
     if (!going_) return;
     frozen_ns_ = host_ns() + ns_offset_;
     frozen_tsc_ = __rdtsc() + tsc_offset_;
+    shifted_ = true;
     going_.store(false, std::memory_order_release);
   }
   wait_idle();
@@ -79,6 +80,7 @@ void HostClock::set(GuestNs now, u64 tsc) {
   std::lock_guard lock(mutex_);
   frozen_ns_ = raw(now);
   frozen_tsc_ = tsc;
+  shifted_ = true;
 }
 
 void HostClock::deadline_earlier() {

@@ -18,7 +18,7 @@ class Listener final : public mem::CodeWriteListener {
   ~Listener() override { memory_.remove_listener(*this); }
   bool code_written(Gpa start, u64) noexcept override {
     written.push_back(raw(start));
-    return false;
+    return keeps;
   }
   void code_page_added(u64, CodeWriteListener&) noexcept override {}
   void remapped(Gpa start, u64 length) noexcept override { changes.push_back({raw(start), length}); }
@@ -26,6 +26,7 @@ class Listener final : public mem::CodeWriteListener {
   using Change = std::pair<u64, u64>;
   std::vector<u64> written;
   std::vector<Change> changes;
+  bool keeps = false;  // what code_written answers
 
  private:
   GuestMemory& memory_;
@@ -86,6 +87,27 @@ TEST_F(MemoryMapTest, CodeIsToldOfByEveryAddress) {
   EXPECT_EQ(listener.written, (std::vector<u64>{raw(kHere) + 8, raw(kThere) + 8}));
   memory->write_value<u8>(kHere + 8, 1);
   EXPECT_EQ(listener.written.size(), 2u) << "no longer marked";
+}
+
+TEST_F(MemoryMapTest, PageIsMarkedUntilNobodyHasCodeOnIt) {
+  Listener other(*memory);
+  const auto marked = [&] { return (memory->marks().get(2) & mem::kHoldsCode) != 0; };
+  const Gpa at{0x2010};
+  memory->add_code_page(2, listener);
+  memory->write_value<u8>(at, 1);
+  EXPECT_TRUE(other.written.empty()) << "has no code there";
+  EXPECT_FALSE(marked());
+
+  memory->add_code_page(2, listener);
+  memory->add_code_page(2, other);
+  other.keeps = true;  // as one does whose thread is another
+  memory->write_value<u8>(at, 1);
+  EXPECT_TRUE(marked());
+  other.keeps = false;
+  memory->tell_again(at, 1, other);
+  EXPECT_FALSE(marked());
+  EXPECT_EQ(listener.written.size(), 2u);
+  EXPECT_EQ(other.written.size(), 2u);
 }
 
 TEST_F(MemoryMapTest, SmramHasAnAddressOfItsOwn) {

@@ -1,13 +1,10 @@
 #include "tools/tandem/engines.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "core/interp/interp_engine.h"
+#include "hwassist/kvm_engine.h"
+#include "hwassist/probe/probe.h"
 #include "jit/dump/code_dump.h"
 #include "jit/jit_engine.h"
 
@@ -29,14 +26,30 @@ Result<EngineChoice> translator(const config::Settings& s, std::string reason) {
   return EngineChoice{"jit", std::move(reason), jit::make_jit_engine(parsed, std::move(observer))};
 }
 
-}  // namespace
-
-std::string kvm_obstacle() {
-  const int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-  if (fd < 0) return fmt::format("/dev/kvm: {}", std::strerror(errno));
-  close(fd);
-  return {};
+Result<EngineChoice> with_kvm(const config::Settings& s, const hwassist::Verdict& verdict) {
+  TANDEM_TRY_ASSIGN(software, translator(s, {}));
+  return EngineChoice{
+      "kvm", verdict.reason,
+      hwassist::make_kvm_engine(hwassist::kvm::make_host(), std::move(software.engine), verdict)};
 }
+
+hwassist::Verdict probed() { return hwassist::judge(hwassist::probe_kvm(hwassist::kvm::make_host())); }
+
+Result<EngineChoice> by_probe(const config::Settings& s) {
+  const hwassist::Verdict verdict = probed();
+  if (verdict.assist == hwassist::Assist::Full) return with_kvm(s, verdict);
+  return translator(s, verdict.reason);
+}
+
+// engine=kvm takes what there is of KVM; where there is nothing, it falls back, unless that is not wanted.
+Result<EngineChoice> assisted(const config::Settings& s, bool insist) {
+  const hwassist::Verdict verdict = probed();
+  if (verdict.assist != hwassist::Assist::None) return with_kvm(s, verdict);
+  if (insist) return host_error(fmt::format("engine kvm: {}", verdict.reason));
+  return translator(s, verdict.reason);
+}
+
+}  // namespace
 
 Result<EngineChoice> choose_engine(const config::Settings& s) {
   const std::string& wanted = s.engine;
@@ -47,11 +60,9 @@ Result<EngineChoice> choose_engine(const config::Settings& s) {
     return interpreter("asked for");
   }
   if (name == "jit") return translator(s, "asked for");
-  if (name == "auto") return translator(s, "the fastest engine in this build");
+  if (name == "auto") return by_probe(s);
   if (name != "kvm") return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));
-  const std::string absent = fmt::format("engine {} is not in this build", name);
-  if (insist) return host_error(absent);
-  return translator(s, absent);
+  return assisted(s, insist);
 }
 
 }  // namespace tandem::tools

@@ -19,7 +19,4 @@ struct EngineChoice {
 // By engine (auto, interp, jit, kvm; with a trailing ! it is that one or an error), jit and dump.
 Result<EngineChoice> choose_engine(const config::Settings& settings);
 
-// Why /dev/kvm can't be used here; empty where it can be opened.
-std::string kvm_obstacle();
-
 }  // namespace tandem::tools

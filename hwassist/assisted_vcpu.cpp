@@ -1,0 +1,201 @@
+#include "hwassist/assisted_vcpu.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace tandem::hwassist {
+
+using cpu::Signal;
+using cpu::Stop;
+using cpu::StopReason;
+
+namespace {
+
+// After KVM has failed at an instruction: so many more in software. So many failures, and the mode is the
+// software engine's.
+constexpr u64 kAfterFailure = 1'000;
+constexpr unsigned kMaxFailures = 64;
+// Where KVM can't take the mode that runs: how often to look again.
+constexpr u64 kElsewhere = 50'000;
+
+i64 now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+constexpr u64 kUncounted = cpu::RunBudget{}.instructions;
+
+constexpr u32 bit_of(Signal s) { return 1u << static_cast<unsigned>(s); }
+
+}  // namespace
+
+AssistedVcpu::AssistedVcpu(VcpuId id, std::shared_ptr<kvm::Vm> vm, std::unique_ptr<kvm::KvmVcpu> kvm,
+                           std::unique_ptr<cpu::Vcpu> software, const Verdict& verdict)
+    : id_(id),
+      vm_(std::move(vm)),
+      kvm_(std::move(kvm)),
+      software_(std::move(software)),
+      assist_(verdict.assist),
+      usable_(verdict.usable) {}
+
+void AssistedVcpu::kick() noexcept {
+  kicked_ = true;
+  software_->kick();
+  kvm_->kick();
+}
+
+// Interrupts are asked for anew by whoever runs; the others are handed to the software engine, which takes the
+// state for them.
+void AssistedVcpu::signal(Signal s, u8 sipi_vector) noexcept {
+  if (s == Signal::Interrupt) {
+    software_->signal(s);
+  } else {
+    if (s == Signal::Startup) sipi_vector_ = sipi_vector;
+    signals_.fetch_or(bit_of(s));
+    software_->kick();
+  }
+  kvm_->kick();
+}
+
+void AssistedVcpu::pass_signals_on() {
+  const u32 signals = signals_.exchange(0);
+  for (const Signal s : {Signal::Init, Signal::Startup, Signal::Nmi, Signal::Smi})
+    if (signals & bit_of(s)) software_->signal(s, sipi_vector_);
+}
+
+Result<void> AssistedVcpu::export_state(cpu::CpuState& out) {
+  if (in_kvm_ && !back_to_software()) return host_error("/dev/kvm: the state of a vCPU can't be read");
+  pass_signals_on();
+  return software_->export_state(out);
+}
+
+Result<void> AssistedVcpu::import_state(const cpu::CpuState& in) {
+  in_kvm_ = false;
+  signals_ = 0;
+  return software_->import_state(in);
+}
+
+Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
+  const u64 before = software_->retired();
+  std::optional<StopReason> why;
+  while (!why) {
+    if (kicked_.exchange(false)) why = StopReason::Kicked;
+    else if (budget.instructions != kUncounted) why = run_counted(budget.instructions - (software_->retired() - before), sink);
+    else why = in_kvm_ ? run_kvm(sink) : run_software(sink);
+  }
+  return {*why, software_->retired() - before};
+}
+
+u64 AssistedVcpu::slice() const { return assist_ == Assist::User ? user_policy_.slice() : kElsewhere; }
+
+// KVM counts no instructions.
+std::optional<StopReason> AssistedVcpu::run_counted(u64 instructions, cpu::ExitSink& sink) {
+  if (in_kvm_ && !back_to_software()) return StopReason::HostError;
+  pass_signals_on();
+  const Stop stop = software_->run({instructions}, sink);
+  if (stop.why == StopReason::Kicked) return {};  // run() knows whether it is meant
+  return stop.why;
+}
+
+std::optional<StopReason> AssistedVcpu::run_software(cpu::ExitSink& sink) {
+  pass_signals_on();
+  const Stop stop = software_->run({slice()}, sink);
+  if (stop.why == StopReason::Kicked) return {};
+  if (stop.why != StopReason::BudgetSpent) return stop.why;
+  if (wants_kvm() && !events_wait(sink)) to_kvm(sink);
+  return {};
+}
+
+bool AssistedVcpu::wants_kvm() {
+  if (assist_ == Assist::None || !software_->export_state(state_)) return false;
+  const CodeMode mode = mode_of(state_);
+  if (assist_ == Assist::Full) return usable_[static_cast<unsigned>(mode)];
+  using namespace cpu;
+  // What the User scope can't keep up: events of its own, and state that shows in user code.
+  const bool plain = !(state_.rflags & (kTf | kRf | kAc)) && !(state_.cr0 & (kCr0Ts | kCr0Em)) &&
+                     !(state_.dr[7] & 0xff) && !(state_.cr4 & kCr4Tsd);
+  return user_policy_.go(mode == CodeMode::User64 && plain, state_.cr3);
+}
+
+bool AssistedVcpu::events_wait(cpu::ExitSink& sink) const {
+  const cpu::PendingEvents& e = state_.events;
+  return kicked_ || signals_ || e.nmi_pending || e.smi_pending || e.init_pending || e.startup_pending || e.debug_traps ||
+         e.interrupt_accepted || (assist_ == Assist::User && sink.interrupt_pending(id_));
+}
+
+bool AssistedVcpu::to_kvm(cpu::ExitSink& sink) {
+  const i64 start = now_ns();
+  kvm_->clear_kick();
+  const bool user = assist_ == Assist::User;
+  if (events_wait(sink)) return false;
+  if (user && forgotten_at_ != software_->mapping_changes()) {
+    forgotten_at_ = software_->mapping_changes();
+    ++forgets_;
+    vm_->forget_mappings();
+  }
+  if (!kvm_->import_state(state_, sink, user ? kvm::Scope::User : kvm::Scope::Whole)) {
+    count_failure("import");
+    return false;
+  }
+  in_kvm_ = true;
+  ++entries_;
+  overhead_ns_ = now_ns() - start;
+  return true;
+}
+
+// User code changes no mapping.
+bool AssistedVcpu::back_to_software() {
+  in_kvm_ = false;
+  if (!kvm_->export_state(state_)) return false;
+  return (assist_ == Assist::User ? software_->import_registers(state_) : software_->import_state(state_)).ok();
+}
+
+std::optional<StopReason> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
+  using Why = kvm::Ended::Why;
+  const i64 start = now_ns();
+  const kvm::Ended ended = kvm_->run(sink);
+  const i64 end = now_ns();
+  kvm_ns_ += static_cast<u64>(end - start);
+  if (const auto counter = exits_.find(ended.name); counter != exits_.end()) ++counter->second;
+  else exits_.emplace(ended.name, 1);
+  if (ended.name == "memory_fault") vm_->release_pages();
+  if (ended.why == Why::Failed) return StopReason::HostError;
+  if (assist_ == Assist::User) {
+    const bool good = back_to_software();
+    user_policy_.came_back(state_.cr3, end - start, overhead_ns_ + now_ns() - end);
+    return good ? std::nullopt : std::optional(StopReason::HostError);
+  }
+  switch (ended.why) {
+    case Why::Halted: return signals_ ? std::nullopt : std::optional(StopReason::Halted);
+    case Why::TripleFault: return StopReason::TripleFault;
+    case Why::Kicked: if (!signals_) return {}; break;
+    default: break;
+  }
+  if (!back_to_software()) return StopReason::HostError;
+  if (ended.why != Why::Software) return {};
+  count_failure(ended.name);
+  pass_signals_on();
+  const Stop stop = software_->run({kAfterFailure}, sink);
+  if (stop.why == StopReason::BudgetSpent || stop.why == StopReason::Kicked) return {};
+  return stop.why;
+}
+
+// Pages that hold translated code are no failure of KVM's.
+void AssistedVcpu::count_failure(std::string_view exit) {
+  if (exit == "memory_fault" || exit == "rdmsr" || exit == "wrmsr") return;
+  const auto mode = static_cast<unsigned>(mode_of(state_));
+  if (++failures_[mode] >= kMaxFailures) usable_[mode] = false;
+}
+
+void AssistedVcpu::statistics(const Report& report) const {
+  software_->statistics(report);
+  report("kvm.entries", entries_);
+  report("kvm.ns", kvm_ns_);
+  report("kvm.mappings_forgotten", forgets_);
+  for (const auto& [name, count] : exits_) report("kvm.exit." + name, count);
+  for (unsigned i = 0; i < kCodeModes; ++i)
+    if (failures_[i]) report(fmt::format("kvm.failures.{}", kCodeModeNames[i]), failures_[i]);
+}
+
+}  // namespace tandem::hwassist

@@ -1,0 +1,65 @@
+// AssistedVcpu: one vCPU that two engines pedal: KVM where it is of use, a software engine for the rest. The
+// state is with one of them at a time.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <string>
+
+#include "core/cpu/engine.h"
+#include "hwassist/findings.h"
+#include "hwassist/kvm/kvm_vcpu.h"
+#include "hwassist/user_policy.h"
+
+namespace tandem::hwassist {
+
+class AssistedVcpu final : public cpu::Vcpu {
+ public:
+  AssistedVcpu(VcpuId id, std::shared_ptr<kvm::Vm> vm, std::unique_ptr<kvm::KvmVcpu> kvm,
+               std::unique_ptr<cpu::Vcpu> software, const Verdict& verdict);
+
+  cpu::Stop run(const cpu::RunBudget& budget, cpu::ExitSink& sink) override;
+  void kick() noexcept override;
+  void signal(cpu::Signal s, u8 sipi_vector) noexcept override;
+  u64 retired() const override { return software_->retired(); }
+  u64 mapping_changes() const override { return software_->mapping_changes(); }
+  Result<void> export_state(cpu::CpuState& out) override;
+  Result<void> import_state(const cpu::CpuState& in) override;
+  void statistics(const Report& report) const override;
+  void flush_translations() override { software_->flush_translations(); }
+
+ private:
+  // Nothing: go on.
+  std::optional<cpu::StopReason> run_software(cpu::ExitSink& sink);
+  std::optional<cpu::StopReason> run_counted(u64 instructions, cpu::ExitSink& sink);
+  std::optional<cpu::StopReason> run_kvm(cpu::ExitSink& sink);
+  bool to_kvm(cpu::ExitSink& sink);
+  bool wants_kvm();
+  bool events_wait(cpu::ExitSink& sink) const;
+  bool back_to_software();
+  void pass_signals_on();
+  void count_failure(std::string_view exit);
+  u64 slice() const;
+
+  VcpuId id_;
+  std::shared_ptr<kvm::Vm> vm_;
+  std::unique_ptr<kvm::KvmVcpu> kvm_;
+  std::unique_ptr<cpu::Vcpu> software_;
+  Assist assist_;
+  std::array<bool, kCodeModes> usable_;
+  std::array<unsigned, kCodeModes> failures_{};
+  UserPolicy user_policy_;
+  cpu::CpuState state_;  // as last exported
+  bool in_kvm_ = false;  // who has the state
+  u64 forgotten_at_ = 0;   // mapping_changes() when KVM last forgot its mappings
+  i64 overhead_ns_ = 0;    // of the present way to KVM
+  std::map<std::string, u64, std::less<>> exits_;
+  u64 entries_ = 0, kvm_ns_ = 0, forgets_ = 0;
+
+  // [any-thread]
+  std::atomic<bool> kicked_ = false;
+  std::atomic<u32> signals_ = 0;  // one bit for each cpu::Signal that waits to be passed on
+  std::atomic<u8> sipi_vector_ = 0;
+};
+
+}  // namespace tandem::hwassist

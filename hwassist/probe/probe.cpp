@@ -1,0 +1,120 @@
+#include "hwassist/probe/probe.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "core/cpu/cpuid_models.h"
+#include "hwassist/kvm/kvm_vcpu.h"
+#include "hwassist/probe/guest_code.h"
+
+namespace tandem::hwassist {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// A machine without devices: the probe's guests touch none.
+class NoDevices final : public cpu::ExitSink {
+ public:
+  void io(bus::IoAccess& access) override { access.value = ~u64{0}; }
+  bool msr(cpu::MsrAccess&) override { return false; }
+  bool interrupt_pending(VcpuId) override { return false; }
+  std::optional<u8> take_interrupt(VcpuId) override { return {}; }
+  u8 read_cr8(VcpuId) override { return 0; }
+  void write_cr8(VcpuId, u8) override {}
+  u64 tsc_ticks(VcpuId) override { return 0; }
+  std::optional<u64> host_tsc_offset() override { return 0; }
+};
+
+// Kicks a vCPU that does not come back.
+class Watchdog {
+ public:
+  explicit Watchdog(kvm::KvmVcpu& vcpu) : thread_([this, &vcpu] { watch(vcpu); }) {}
+  ~Watchdog() {
+    {
+      std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void watch(kvm::KvmVcpu& vcpu) {
+    constexpr auto kPatience = 10ms;
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, kPatience, [this] { return done_; })) vcpu.kick();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+class Prober {
+ public:
+  Prober(std::unique_ptr<mem::GuestMemory> memory, std::unique_ptr<kvm::Vm> vm, std::unique_ptr<kvm::KvmVcpu> vcpu)
+      : memory_(std::move(memory)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
+
+  // First a short loop; a long one where that was quick, so that what is measured is the loop.
+  ModeFinding look_at(CodeMode mode) {
+    constexpr u64 kFew = 500, kMany = 60'000;
+    constexpr double kQuick = 200'000;  // ns
+    ModeFinding found;
+    auto took = time(mode, kFew, false);
+    u64 iterations = kFew;
+    if (took && *took < kQuick) took = time(mode, iterations = kMany, false);
+    if (!took) return found;
+    found.runs = true;
+    found.ns = *took / static_cast<double>(probe::instructions_of(iterations));
+    found.sse = time(mode, 1, true).has_value();
+    return found;
+  }
+
+ private:
+  // Nanoseconds; nothing where it did not come to its end.
+  std::optional<double> time(CodeMode mode, u64 iterations, bool sse) {
+    NoDevices none;
+    if (!vcpu_->import_state(probe::state_in(mode, iterations, sse), none, kvm::Scope::Whole)) return {};
+    Watchdog watchdog(*vcpu_);
+    const auto start = Clock::now();
+    const kvm::Ended ended = vcpu_->run(none);
+    const std::chrono::duration<double, std::nano> took = Clock::now() - start;
+    cpu::CpuState end;
+    const bool there = vcpu_->export_state(end) && end.gpr[cpu::kRcx] == 0;
+    const bool left = ended.why == kvm::Ended::Why::Halted || ended.why == kvm::Ended::Why::TripleFault;
+    return there && left ? std::optional(took.count()) : std::nullopt;
+  }
+
+  std::unique_ptr<mem::GuestMemory> memory_;
+  std::unique_ptr<kvm::Vm> vm_;
+  std::unique_ptr<kvm::KvmVcpu> vcpu_;
+};
+
+Result<Prober> make_prober(std::shared_ptr<kvm::Host> host) {
+  TANDEM_TRY_ASSIGN(memory, mem::GuestMemory::create(probe::kMemoryBytes));
+  probe::lay_out(*memory);
+  TANDEM_TRY_ASSIGN(vm, kvm::Vm::create(std::move(host), *memory));
+  TANDEM_TRY_ASSIGN(vcpu, kvm::KvmVcpu::create(*vm, VcpuId{0}, cpu::default_cpu_model()));
+  return Prober(std::move(memory), std::move(vm), std::move(vcpu));
+}
+
+}  // namespace
+
+Findings probe_kvm(std::shared_ptr<kvm::Host> host) {
+  Findings findings;
+  auto prober = make_prober(std::move(host));
+  if (!prober) {
+    findings.obstacle = prober.error().message;
+    return findings;
+  }
+  for (const CodeMode mode : {CodeMode::Kernel64, CodeMode::User64, CodeMode::Real, CodeMode::Protected,
+                              CodeMode::Kernel32, CodeMode::User32, CodeMode::Compat})
+    findings.modes[static_cast<unsigned>(mode)] = prober.value().look_at(mode);
+  return findings;
+}
+
+}  // namespace tandem::hwassist
