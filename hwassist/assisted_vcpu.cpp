@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 namespace tandem::hwassist {
 
@@ -25,6 +26,8 @@ i64 now_ns() {
 }
 
 constexpr u64 kUncounted = cpu::RunBudget{}.instructions;
+
+Stop ended(StopReason why) { return {.why = why, .retired = 0}; }
 
 constexpr u32 bit_of(Signal s) { return 1u << static_cast<unsigned>(s); }
 
@@ -76,34 +79,45 @@ Result<void> AssistedVcpu::import_state(const cpu::CpuState& in) {
   return software_->import_state(in);
 }
 
+// A debugger's points and steps are the software engine's, and so are runs of a number of instructions: KVM counts
+// none.
 Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
   const u64 before = software_->retired();
-  std::optional<StopReason> why;
-  while (!why) {
-    if (kicked_.exchange(false)) why = StopReason::Kicked;
-    else if (budget.instructions != kUncounted) why = run_counted(budget.instructions - (software_->retired() - before), sink);
-    else why = in_kvm_ ? run_kvm(sink) : run_software(sink);
+  const bool counted = budget.instructions != kUncounted;
+  std::optional<Stop> stop;
+  while (!stop) {
+    cpu::RunBudget left = budget;
+    if (counted) left.instructions -= software_->retired() - before;
+    if (kicked_.exchange(false)) stop = ended(StopReason::Kicked);
+    else if (counted || budget.step || debugged_) stop = run_watched(left, sink);
+    else stop = in_kvm_ ? run_kvm(sink) : run_software(sink);
   }
-  return {*why, software_->retired() - before};
+  stop->retired = software_->retired() - before;
+  return *stop;
 }
 
-u64 AssistedVcpu::slice() const { return assist_ == Assist::User ? user_policy_.slice() : kElsewhere; }
+Result<void> AssistedVcpu::set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) {
+  debugged_ = points && !(*points == cpu::DebugPoints{});
+  return software_->set_debug_points(std::move(points));
+}
 
-// KVM counts no instructions.
-std::optional<StopReason> AssistedVcpu::run_counted(u64 instructions, cpu::ExitSink& sink) {
-  if (in_kvm_ && !back_to_software()) return StopReason::HostError;
+std::optional<Stop> AssistedVcpu::run_watched(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
+  if (in_kvm_ && !back_to_software()) return ended(StopReason::HostError);
   pass_signals_on();
-  const Stop stop = software_->run({instructions}, sink);
+  const Stop stop = software_->run(budget, sink);
   if (stop.why == StopReason::Kicked) return {};  // run() knows whether it is meant
-  return stop.why;
+  return stop;
 }
 
-std::optional<StopReason> AssistedVcpu::run_software(cpu::ExitSink& sink) {
+std::optional<Stop> AssistedVcpu::run_software(cpu::ExitSink& sink) {
+  const u64 cooling = std::exchange(cooling_, 0);
+  if (assist_ == Assist::Full && !cooling && wants_kvm() && to_kvm(sink)) return {};
   pass_signals_on();
-  const Stop stop = software_->run({slice()}, sink);
+  const u64 slice = assist_ == Assist::User ? user_policy_.slice() : cooling ? cooling : kElsewhere;
+  const Stop stop = software_->run({slice}, sink);
   if (stop.why == StopReason::Kicked) return {};
-  if (stop.why != StopReason::BudgetSpent) return stop.why;
-  if (wants_kvm() && !events_wait(sink)) to_kvm(sink);
+  if (stop.why != StopReason::BudgetSpent) return stop;
+  if (assist_ == Assist::User && wants_kvm()) to_kvm(sink);
   return {};
 }
 
@@ -151,34 +165,32 @@ bool AssistedVcpu::back_to_software() {
   return (assist_ == Assist::User ? software_->import_registers(state_) : software_->import_state(state_)).ok();
 }
 
-std::optional<StopReason> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
+std::optional<Stop> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
   using Why = kvm::Ended::Why;
   const i64 start = now_ns();
-  const kvm::Ended ended = kvm_->run(sink);
+  const kvm::Ended exit = kvm_->run(sink);
   const i64 end = now_ns();
   kvm_ns_ += static_cast<u64>(end - start);
-  if (const auto counter = exits_.find(ended.name); counter != exits_.end()) ++counter->second;
-  else exits_.emplace(ended.name, 1);
-  if (ended.name == "memory_fault") vm_->release_pages();
-  if (ended.why == Why::Failed) return StopReason::HostError;
+  if (const auto counter = exits_.find(exit.name); counter != exits_.end()) ++counter->second;
+  else exits_.emplace(exit.name, 1);
+  if (exit.name == "memory_fault") vm_->release_pages();
+  if (exit.why == Why::Failed) return ended(StopReason::HostError);
   if (assist_ == Assist::User) {
     const bool good = back_to_software();
     user_policy_.came_back(state_.cr3, end - start, overhead_ns_ + now_ns() - end);
-    return good ? std::nullopt : std::optional(StopReason::HostError);
+    return good ? std::nullopt : std::optional(ended(StopReason::HostError));
   }
-  switch (ended.why) {
-    case Why::Halted: return signals_ ? std::nullopt : std::optional(StopReason::Halted);
-    case Why::TripleFault: return StopReason::TripleFault;
+  switch (exit.why) {
+    case Why::Halted: return signals_ ? std::nullopt : std::optional(ended(StopReason::Halted));
+    case Why::TripleFault: return ended(StopReason::TripleFault);
     case Why::Kicked: if (!signals_) return {}; break;
     default: break;
   }
-  if (!back_to_software()) return StopReason::HostError;
-  if (ended.why != Why::Software) return {};
-  count_failure(ended.name);
-  pass_signals_on();
-  const Stop stop = software_->run({kAfterFailure}, sink);
-  if (stop.why == StopReason::BudgetSpent || stop.why == StopReason::Kicked) return {};
-  return stop.why;
+  if (!back_to_software()) return ended(StopReason::HostError);
+  if (exit.why != Why::Software) return {};
+  count_failure(exit.name);
+  cooling_ = kAfterFailure;
+  return {};
 }
 
 // Pages that hold translated code are no failure of KVM's.

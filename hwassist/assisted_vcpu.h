@@ -27,19 +27,19 @@ class AssistedVcpu final : public cpu::Vcpu {
   Result<void> import_state(const cpu::CpuState& in) override;
   void statistics(const Report& report) const override;
   void flush_translations() override { software_->flush_translations(); }
+  Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override;
 
  private:
   // Nothing: go on.
-  std::optional<cpu::StopReason> run_software(cpu::ExitSink& sink);
-  std::optional<cpu::StopReason> run_counted(u64 instructions, cpu::ExitSink& sink);
-  std::optional<cpu::StopReason> run_kvm(cpu::ExitSink& sink);
+  std::optional<cpu::Stop> run_software(cpu::ExitSink& sink);
+  std::optional<cpu::Stop> run_watched(const cpu::RunBudget& budget, cpu::ExitSink& sink);
+  std::optional<cpu::Stop> run_kvm(cpu::ExitSink& sink);
   bool to_kvm(cpu::ExitSink& sink);
   bool wants_kvm();
   bool events_wait(cpu::ExitSink& sink) const;
   bool back_to_software();
   void pass_signals_on();
   void count_failure(std::string_view exit);
-  u64 slice() const;
 
   VcpuId id_;
   std::shared_ptr<kvm::Vm> vm_;
@@ -50,9 +50,11 @@ class AssistedVcpu final : public cpu::Vcpu {
   std::array<unsigned, kCodeModes> failures_{};
   UserPolicy user_policy_;
   cpu::CpuState state_;  // as last exported
-  bool in_kvm_ = false;  // who has the state
+  bool in_kvm_ = false;    // who has the state
+  bool debugged_ = false;  // there are debug points
   u64 forgotten_at_ = 0;   // mapping_changes() when KVM last forgot its mappings
   i64 overhead_ns_ = 0;    // of the present way to KVM
+  u64 cooling_ = 0;        // instructions that the software engine is to run before KVM is tried again
   std::map<std::string, u64, std::less<>> exits_;
   u64 entries_ = 0, kvm_ns_ = 0, forgets_ = 0;
 

@@ -85,12 +85,13 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   // Ends run() with this outcome; the first caller wins. [any-thread]
   void stop(RunOutcome outcome);
 
-  // While one lives, all vCPUs stand between two instructions and guest time stands still. It can be had
-  // before, during and between calls of run(). Not from a vCPU's thread or a timer's callback, which it waits
+  // While one lives, all vCPUs stand between two instructions and guest time stands still, or, where that is
+  // asked for, goes on for the short while. It can be had before, during and between calls of run(). Not from a vCPU's thread or a timer's callback, which it waits
   // for.
   class Hold {
    public:
-    explicit Hold(Machine& machine) : machine_(&machine) { machine.hold(); }
+    enum class Time : u8 { Stops, GoesOn };
+    explicit Hold(Machine& machine, Time time = Time::Stops) : machine_(&machine) { machine.hold(time); }
     Hold(Hold&& o) noexcept : machine_(std::exchange(o.machine_, nullptr)) {}
     ~Hold() {
       if (machine_) machine_->let_go();
@@ -101,15 +102,15 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   };
   // Runs f() while all stand still and the state is the caller's alone. [any-thread] as Hold.
   template <class F>
-  auto while_held(F f) {
-    const Hold hold(*this);
+  auto while_held(F f, Hold::Time time = Hold::Time::Stops) {
+    const Hold hold(*this, time);
     const std::lock_guard lock(state_mutex_);
     return f();
   }
   // For who changes the state between calls of run().
   std::mutex& state_mutex() { return state_mutex_; }
   // Goes on with vCPUs of another engine, from the instruction boundary where each one is. `engine` outlives
-  // the machine. On failure all goes on as before. Inside while_held().
+  // the machine. On failure all goes on as before. [any-thread] as Hold.
   Result<void> switch_engine(cpu::Engine& engine);
   // Debugging; all inside while_held(). A listener gets what stops at these points or steps.
   void set_debugger(DebugListener* listener) { debugger_ = listener; }
@@ -117,7 +118,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   void set_motion(u32 index, Motion motion);
   // Takes back the hold that came with a DebugListener::stopped(). [any-thread]
   void end_debug_stop() { let_go(); }
-  std::string_view engine_name() const { return engine_name_; }  // inside while_held(), or no vCPU runs
+  std::string_view engine_name() const { return engine_name_; }  // with state_mutex()
 
   // Whole CPU states, local APIC included. No vCPU runs.
   Result<void> export_cpu(u32 index, cpu::CpuState& out);
@@ -165,7 +166,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   std::optional<RunOutcome> take_outcome();
   bool handle_stop(u32 index, const cpu::Stop& stop);  // false: the thread ends
   void wait_for_signal(Cpu& cpu);
-  void hold();
+  void hold(Hold::Time time);
   void let_go();
   void resume_clock();
   void tell_debugger(u32 index, const cpu::DebugHit& hit);

@@ -12,14 +12,14 @@ void Machine::Cpu::wake_up() {
   if (wake.exchange(1) == 0) wake.notify_one();
 }
 
-void Machine::hold() {
+void Machine::hold(Hold::Time time) {
   gate_.shut([this] {
     for (const auto& c : cpus_) {
       c->kick();
       c->wake_up();
     }
   });
-  if (host_clock_) host_clock_->pause();
+  if (host_clock_ && time == Hold::Time::Stops) host_clock_->pause();
 }
 
 void Machine::let_go() {
@@ -53,6 +53,8 @@ void Machine::set_motion(u32 index, Motion motion) {
 
 // Signals that came lately are bits beside the state: a run of no instruction takes them into it.
 Result<void> Machine::switch_engine(cpu::Engine& engine) {
+  const Hold hold(*this, Hold::Time::GoesOn);
+  const std::lock_guard lock(state_mutex_);
   std::vector<std::unique_ptr<cpu::Vcpu>> next;
   for (u32 i = 0; i < vcpu_count(); ++i) {
     TANDEM_TRY_ASSIGN(vcpu, engine.make_vcpu(VcpuId{i}, *memory_, model_));

@@ -54,17 +54,23 @@ Result<Json> GuestControl::resume() {
 
 std::string GuestControl::engine_name() {
   machine::Machine& m = pc_.machine();
-  return m.while_held([&] { return std::string(m.engine_name()); });
+  const std::lock_guard lock(m.state_mutex());
+  return std::string(m.engine_name());
 }
 
-Result<std::string> GuestControl::switch_engine(const std::string& name) {
-  machine::Machine& m = pc_.machine();
+// Kept, since the choice takes longer than the switch: it may have to try out what the host can do.
+Result<cpu::Engine*> GuestControl::engine_of(const std::string& name) {
+  if (const auto known = engines_.find(name); known != engines_.end()) return known->second.get();
   config::Settings wanted = settings_;
   wanted.engine = name + (name.ends_with('!') ? "" : "!");
   TANDEM_TRY_ASSIGN(choice, choose_engine(wanted));
-  std::lock_guard lock(engines_mutex_);
-  TANDEM_TRY(m.while_held([&] { return m.switch_engine(*choice.engine); }));
-  engines_.push_back(std::move(choice.engine));
+  return engines_.emplace(name, std::move(choice.engine)).first->second.get();
+}
+
+Result<std::string> GuestControl::switch_engine(const std::string& name) {
+  const std::lock_guard lock(engines_mutex_);
+  TANDEM_TRY_ASSIGN(engine, engine_of(name));
+  if (engine->caps().name != engine_name()) TANDEM_TRY(pc_.machine().switch_engine(*engine));
   return engine_name();
 }
 
@@ -110,12 +116,13 @@ Result<Json> GuestControl::screenshot(const Json& request) {
 
 Result<Json> GuestControl::statistics() {
   machine::Machine& m = pc_.machine();
-  return m.while_held([&] {
+  const auto counted = [&] {
     return Json{{"engine", m.engine_name()},
                 {"retired", m.retired()},
                 {"guest_seconds", static_cast<double>(raw(m.clock().now())) / 1e9},
                 {"counters", m.statistics()}};
-  });
+  };
+  return m.while_held(counted, machine::Machine::Hold::Time::GoesOn);
 }
 
 Result<Json> GuestControl::change_cd(const Json& request) {

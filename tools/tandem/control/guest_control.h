@@ -2,10 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "core/config/settings.h"
 #include "devices/board/pc.h"
@@ -30,19 +31,20 @@ class GuestControl {
   Result<Json> status();
   Result<Json> pause();
   Result<Json> resume();
+  std::string engine_name();
+  Result<cpu::Engine*> engine_of(const std::string& name);
   Result<Json> engine(const Json& request);
   Result<Json> screenshot(const Json& request);
   Result<Json> statistics();
   Result<Json> gdb(const Json& request);
   Result<std::string> switch_engine(const std::string& name);
-  std::string engine_name();
   Result<Json> change_cd(const Json& request);
 
   devices::Pc& pc_;
   const config::Settings& settings_;
   std::function<void()> quit_;
-  std::mutex engines_mutex_;                           // a debugger may switch them too
-  std::vector<std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to
+  std::mutex engines_mutex_;  // a debugger may switch them too
+  std::map<std::string, std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to, by name
   std::optional<machine::Machine::Hold> pause_;
   std::unique_ptr<GdbServer> gdb_;
 };

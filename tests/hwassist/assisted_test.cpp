@@ -1,0 +1,224 @@
+// Who runs what: an AssistedVcpu between a KVM with a script and the interpreter.
+#include "hwassist/assisted_vcpu.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "core/interp/interp_engine.h"
+#include "tests/hwassist/bare_sink.h"
+#include "tests/hwassist/fake_kvm.h"
+
+namespace tandem::tests {
+namespace {
+
+using namespace hwassist;
+using cpu::StopReason;
+
+constexpr u64 kCode = 0x1000;
+
+class AssistedTest : public testing::Test {
+ protected:
+  void SetUp() override { use(Assist::Full); }
+
+  void use(Assist assist) {
+    vcpu.reset();
+    std::shared_ptr<kvm::Vm> vm = kvm::Vm::create(fake, *memory).take();
+    auto kvm = kvm::KvmVcpu::create(*vm, VcpuId{0}, model).take();
+    Verdict verdict;
+    verdict.assist = assist;
+    verdict.usable.fill(true);
+    vcpu = std::make_unique<AssistedVcpu>(VcpuId{0}, vm, std::move(kvm),
+                                          engine->make_vcpu(VcpuId{0}, *memory, model).take(), verdict);
+  }
+  // 16-bit code at kCode.
+  void start(std::vector<u8> code) {
+    memory->write(Gpa{kCode}, code);
+    cpu::CpuState s = cpu::reset_state(true, 0);
+    s.segments[cpu::kCs].base = s.segments[cpu::kCs].selector = 0;
+    s.rip = kCode;
+    ASSERT_TRUE(vcpu->import_state(s));
+  }
+  cpu::CpuState state() {
+    cpu::CpuState s;
+    EXPECT_TRUE(vcpu->export_state(s));
+    return s;
+  }
+  StopReason run() { return vcpu->run({}, sink).why; }
+  u64 counter(std::string_view name) {
+    u64 found = 0;
+    vcpu->statistics([&](std::string_view n, u64 value) {
+      if (n == name) found = value;
+    });
+    return found;
+  }
+  static FakeKvm::Step exit_with(u32 reason, u64 rip) {
+    return [=](kvm_run& run, kvm_regs& regs) {
+      run.exit_reason = reason;
+      regs.rip = rip;
+      return 0;
+    };
+  }
+
+  std::shared_ptr<FakeKvm> fake = std::make_shared<FakeKvm>();
+  std::unique_ptr<mem::GuestMemory> memory = mem::GuestMemory::create(1 * MiB).take();
+  cpu::CpuModel model = cpu::default_cpu_model();
+  std::unique_ptr<cpu::Engine> engine = interp::make_interp_engine();
+  std::unique_ptr<AssistedVcpu> vcpu;
+  BareSink sink;
+};
+
+TEST_F(AssistedTest, SoftwareGoesOnWhereKvmFails) {
+  start({0x90, 0xb0, 0x07, 0xf4});  // nop; mov al, 7; hlt
+  fake->script = {exit_with(KVM_EXIT_INTERNAL_ERROR, kCode + 1)};
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(state().gpr[cpu::kRax] & 0xff, 7u);
+  EXPECT_EQ(vcpu->retired(), 2u) << "the NOP was KVM's";
+  EXPECT_EQ(counter("kvm.failures.real"), 1u);
+  EXPECT_EQ(counter("kvm.exit.internal_error"), 1u);
+}
+
+TEST_F(AssistedTest, ModesInWhichKvmKeepsFailingAreLeftToSoftware) {
+  start({0xeb, 0xfe});  // jmp $
+  for (int i = 0; i < 1000; ++i) fake->script.push_back(exit_with(KVM_EXIT_INTERNAL_ERROR, kCode));
+  std::jthread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    vcpu->kick();
+  });
+  EXPECT_EQ(run(), StopReason::Kicked);
+  EXPECT_EQ(counter("kvm.failures.real"), 64u);
+  EXPECT_EQ(fake->script.size(), 1000u - 64);
+}
+
+TEST_F(AssistedTest, PortsReachTheSink) {
+  start({});
+  fake->script = {[](kvm_run& run, kvm_regs& regs) {
+    run.exit_reason = KVM_EXIT_IO;
+    run.io = {.direction = KVM_EXIT_IO_OUT, .size = 2, .port = 0x3f8, .count = 2, .data_offset = sizeof(kvm_run)};
+    // SAFETY: the fake's page goes on behind kvm_run.
+    const u16 values[2] = {0x1234, 0x5678};
+    std::memcpy(reinterpret_cast<u8*>(&run) + sizeof(kvm_run), values, sizeof values);
+    regs.rip += 2;
+    return 0;
+  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  ASSERT_EQ(sink.accesses.size(), 2u);
+  EXPECT_EQ(sink.accesses[0].address, 0x3f8u);
+  EXPECT_EQ(sink.accesses[0].value, 0x1234u);
+  EXPECT_EQ(sink.accesses[1].value, 0x5678u);
+  EXPECT_EQ(state().activity, cpu::Activity::Halted);
+}
+
+TEST_F(AssistedTest, MmioReachesTheSinkInPieces) {
+  start({});
+  sink.read_value = 0xab;
+  u64 got = 0;
+  fake->script = {[](kvm_run& run, kvm_regs&) {
+                    run.exit_reason = KVM_EXIT_MMIO;
+                    run.mmio.phys_addr = 0xfee01001;
+                    run.mmio.len = 2;
+                    run.mmio.is_write = 0;
+                    return 0;
+                  },
+                  [&](kvm_run& run, kvm_regs&) {
+                    std::memcpy(&got, run.mmio.data, 2);
+                    run.exit_reason = KVM_EXIT_HLT;
+                    return 0;
+                  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(sink.accesses.size(), 2u);
+  EXPECT_EQ(got, 0xababu);
+}
+
+TEST_F(AssistedTest, MmioInRamIsAWriteThatTheKernelCouldNotDo) {
+  start({});
+  fake->script = {[](kvm_run& run, kvm_regs&) {
+    run.exit_reason = KVM_EXIT_MMIO;
+    run.mmio.phys_addr = 0x2000;
+    run.mmio.len = 4;
+    run.mmio.is_write = 1;
+    std::memcpy(run.mmio.data, "abcd", 4);
+    return 0;
+  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_TRUE(sink.accesses.empty());
+  EXPECT_EQ(memory->read_value<u32>(Gpa{0x2000}), 0x64636261u);
+}
+
+TEST_F(AssistedTest, InterruptsAreGivenWhenTheGuestTakesThem) {
+  start({});
+  sink.interrupts = {0x31};
+  fake->script = {[](kvm_run& run, kvm_regs&) {
+                    EXPECT_EQ(run.request_interrupt_window, 1);
+                    run.exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+                    run.ready_for_interrupt_injection = 1;
+                    run.if_flag = 1;
+                    return 0;
+                  },
+                  [&](kvm_run& run, kvm_regs&) {
+                    EXPECT_EQ(fake->interrupts, std::vector<u32>{0x31});
+                    EXPECT_EQ(run.request_interrupt_window, 0);
+                    run.exit_reason = KVM_EXIT_HLT;
+                    return 0;
+                  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(fake->interrupts.size(), 1u);
+}
+
+TEST_F(AssistedTest, NmisAreSoftwares) {
+  start({0xf4});
+  memory->write_value<u16>(Gpa{2 * 4}, 0x3000);  // the vector of NMI
+  memory->write(Gpa{0x3000}, std::vector<u8>{0xb0, 0x55, 0xf4});
+  cpu::CpuState s = state();
+  s.idtr = {0, 0x3ff};
+  s.gpr[cpu::kRsp] = 0x8000;
+  ASSERT_TRUE(vcpu->import_state(s));
+  fake->script = {[&](kvm_run& run, kvm_regs&) {
+    vcpu->signal(cpu::Signal::Nmi, 0);
+    EXPECT_EQ(run.immediate_exit, 1);
+    return -EINTR;
+  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(state().gpr[cpu::kRax] & 0xff, 0x55u);
+}
+
+TEST_F(AssistedTest, AKickEndsTheRun) {
+  start({});
+  fake->script = {[&](kvm_run&, kvm_regs&) {
+    vcpu->kick();
+    return -EINTR;
+  }};
+  EXPECT_EQ(run(), StopReason::Kicked);
+}
+
+TEST_F(AssistedTest, AFailingKvmIsTheHostsError) {
+  start({});
+  fake->script = {[](kvm_run&, kvm_regs&) { return -EINVAL; }};
+  EXPECT_EQ(run(), StopReason::HostError);
+}
+
+TEST_F(AssistedTest, TripleFaultsEndTheRun) {
+  start({});
+  fake->script = {exit_with(KVM_EXIT_SHUTDOWN, kCode)};
+  EXPECT_EQ(run(), StopReason::TripleFault);
+}
+
+TEST_F(AssistedTest, CountedRunsAreSoftwares) {
+  start({0x90, 0x90, 0x90, 0x90, 0xf4});
+  EXPECT_EQ(vcpu->run({3}, sink).retired, 3u);
+  EXPECT_EQ(state().rip, kCode + 3);
+  EXPECT_EQ(fake->runs, 0u);
+}
+
+TEST_F(AssistedTest, UserAssistanceLeavesOtherCodeAlone) {
+  use(Assist::User);
+  start({0x90, 0xf4});
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(counter("kvm.entries"), 0u);
+  EXPECT_EQ(vcpu->retired(), 2u);
+}
+
+}  // namespace
+}  // namespace tandem::tests

@@ -1,0 +1,87 @@
+// A KVM that runs a script instead of a guest.
+#pragma once
+
+#include <cerrno>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "hwassist/kvm/abi.h"
+#include "hwassist/kvm/host.h"
+
+namespace tandem::tests {
+
+class FakeKvm final : public hwassist::kvm::Host {
+ public:
+  static constexpr int kSystem = 100, kVm = 101, kVcpu = 102;
+
+  // One KVM_RUN: fills in the page, may change registers, gives the result. Without a script left the guest
+  // halts; whenever immediate_exit is set, a run is interrupted.
+  using Step = std::function<int(kvm_run&, kvm_regs&)>;
+  std::deque<Step> script;
+  int open_result = kSystem;
+  std::set<int> lacking;                     // capabilities
+  std::map<unsigned long, int> refused;      // requests, and with what
+  std::vector<kvm_userspace_memory_region> slots;
+  std::vector<u32> interrupts;               // injected
+  unsigned runs = 0;
+  kvm_regs regs{};
+  kvm_sregs sregs{};
+
+  int open() override { return open_result; }
+  int call(int, unsigned long request, u64 argument) override {
+    if (const auto r = refused.find(request); r != refused.end()) return r->second;
+    switch (request) {
+      case KVM_GET_API_VERSION: return 12;
+      case KVM_CHECK_EXTENSION: return !lacking.contains(static_cast<int>(argument)) && argument != KVM_CAP_TSC_CONTROL;
+      case KVM_CREATE_VM: return kVm;
+      case KVM_CREATE_VCPU: return kVcpu;
+      case KVM_GET_VCPU_MMAP_SIZE: return sizeof(kvm_run);
+      case KVM_RUN: return run();
+      default: return -EINVAL;
+    }
+  }
+  int call(int, unsigned long request, void* argument) override {
+    using namespace hwassist::kvm;
+    if (const auto r = refused.find(request); r != refused.end()) return r->second;
+    switch (request) {
+      case KVM_SET_REGS: regs = *static_cast<kvm_regs*>(argument); return 0;
+      case KVM_GET_REGS: *static_cast<kvm_regs*>(argument) = regs; return 0;
+      case KVM_SET_SREGS: sregs = *static_cast<kvm_sregs*>(argument); return 0;
+      case KVM_GET_SREGS: *static_cast<kvm_sregs*>(argument) = sregs; return 0;
+      case KVM_SET_USER_MEMORY_REGION: slots.push_back(*static_cast<kvm_userspace_memory_region*>(argument)); return 0;
+      case KVM_INTERRUPT: interrupts.push_back(static_cast<kvm_interrupt*>(argument)->irq); return 0;
+      case kGetMsrs:
+      case kSetMsrs: return static_cast<int>(static_cast<MsrList*>(argument)->count);
+      default: return 0;
+    }
+  }
+  void* map(int, u64) override { return &shared_; }
+  void unmap(void*, u64) override {}
+  void close(int) override {}
+
+  kvm_run& page() { return shared_.run; }
+
+ private:
+  int run() {
+    kvm_run& page = shared_.run;
+    ++runs;
+    if (page.immediate_exit) return -EINTR;
+    if (script.empty()) {
+      page.exit_reason = KVM_EXIT_HLT;
+      return 0;
+    }
+    const Step step = script.front();
+    script.pop_front();
+    return step(page, regs);
+  }
+
+  struct {
+    kvm_run run{};
+    u8 data[4096] = {};  // of port I/O
+  } shared_;
+};
+
+}  // namespace tandem::tests
