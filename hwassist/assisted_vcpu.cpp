@@ -21,7 +21,8 @@ constexpr unsigned kMaxFailures = 64;
 constexpr u64 kElsewhere = 50'000;
 
 i64 now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -48,8 +49,8 @@ void AssistedVcpu::kick() noexcept {
   kvm_->kick();
 }
 
-// Interrupts are asked for anew by whoever runs; the others are handed to the software engine, which takes the
-// state for them.
+// Interrupts are asked for anew by whoever runs; the others are handed to the software engine, which takes
+// the state for them.
 void AssistedVcpu::signal(Signal s, u8 sipi_vector) noexcept {
   if (s == Signal::Interrupt) {
     software_->signal(s);
@@ -79,8 +80,8 @@ Result<void> AssistedVcpu::import_state(const cpu::CpuState& in) {
   return software_->import_state(in);
 }
 
-// A debugger's points and steps are the software engine's, and so are runs of a number of instructions: KVM counts
-// none.
+// A debugger's points and steps are the software engine's, and so are runs of a number of instructions: KVM
+// counts none.
 Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
   const u64 before = software_->retired();
   const bool counted = budget.instructions != kUncounted;
@@ -134,8 +135,8 @@ bool AssistedVcpu::wants_kvm() {
 
 bool AssistedVcpu::events_wait(cpu::ExitSink& sink) const {
   const cpu::PendingEvents& e = state_.events;
-  return kicked_ || signals_ || e.nmi_pending || e.smi_pending || e.init_pending || e.startup_pending || e.debug_traps ||
-         e.interrupt_accepted || (assist_ == Assist::User && sink.interrupt_pending(id_));
+  return kicked_ || signals_ || e.nmi_pending || e.smi_pending || e.init_pending || e.startup_pending ||
+         e.debug_traps || e.interrupt_accepted || (assist_ == Assist::User && sink.interrupt_pending(id_));
 }
 
 bool AssistedVcpu::to_kvm(cpu::ExitSink& sink) {
@@ -162,7 +163,8 @@ bool AssistedVcpu::to_kvm(cpu::ExitSink& sink) {
 bool AssistedVcpu::back_to_software() {
   in_kvm_ = false;
   if (!kvm_->export_state(state_)) return false;
-  return (assist_ == Assist::User ? software_->import_registers(state_) : software_->import_state(state_)).ok();
+  return (assist_ == Assist::User ? software_->import_registers(state_) : software_->import_state(state_))
+      .ok();
 }
 
 std::optional<Stop> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
@@ -183,7 +185,9 @@ std::optional<Stop> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
   switch (exit.why) {
     case Why::Halted: return signals_ ? std::nullopt : std::optional(ended(StopReason::Halted));
     case Why::TripleFault: return ended(StopReason::TripleFault);
-    case Why::Kicked: if (!signals_) return {}; break;
+    case Why::Kicked:
+      if (!signals_) return {};
+      break;
     default: break;
   }
   if (!back_to_software()) return ended(StopReason::HostError);

@@ -49,7 +49,7 @@ class AssistedVcpu final : public cpu::Vcpu {
   std::array<bool, kCodeModes> usable_;
   std::array<unsigned, kCodeModes> failures_{};
   UserPolicy user_policy_;
-  cpu::CpuState state_;  // as last exported
+  cpu::CpuState state_;    // as last exported
   bool in_kvm_ = false;    // who has the state
   bool debugged_ = false;  // there are debug points
   u64 forgotten_at_ = 0;   // mapping_changes() when KVM last forgot its mappings

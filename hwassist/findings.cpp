@@ -29,8 +29,8 @@ Verdict judge(const Findings& f) {
     return v;
   }
   if (usable(CodeMode::User64)) v.assist = Assist::User;
-  v.reason = fmt::format("KVM is here without hardware: kernel code {}, user code {}", speed_of(f.of(CodeMode::Kernel64)),
-                         speed_of(f.of(CodeMode::User64)));
+  v.reason = fmt::format("KVM is here without hardware: kernel code {}, user code {}",
+                         speed_of(f.of(CodeMode::Kernel64)), speed_of(f.of(CodeMode::User64)));
   return v;
 }
 

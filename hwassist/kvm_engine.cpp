@@ -23,8 +23,8 @@ class KvmEngine final : public cpu::Engine {
     }
     TANDEM_TRY_ASSIGN(vcpu, kvm::KvmVcpu::create(*vm, id, model));
     TANDEM_TRY_ASSIGN(software, software_->make_vcpu(id, memory, model));
-    return std::unique_ptr<cpu::Vcpu>(std::make_unique<AssistedVcpu>(id, std::move(vm), std::move(vcpu),
-                                                                     std::move(software), verdict_));
+    return std::unique_ptr<cpu::Vcpu>(
+        std::make_unique<AssistedVcpu>(id, std::move(vm), std::move(vcpu), std::move(software), verdict_));
   }
 
  private:
@@ -36,8 +36,8 @@ class KvmEngine final : public cpu::Engine {
 
 }  // namespace
 
-std::unique_ptr<cpu::Engine> make_kvm_engine(std::shared_ptr<kvm::Host> host, std::unique_ptr<cpu::Engine> software,
-                                             const Verdict& verdict) {
+std::unique_ptr<cpu::Engine> make_kvm_engine(std::shared_ptr<kvm::Host> host,
+                                             std::unique_ptr<cpu::Engine> software, const Verdict& verdict) {
   return std::make_unique<KvmEngine>(std::move(host), std::move(software), verdict);
 }
 

@@ -9,7 +9,7 @@
 
 namespace tandem::hwassist {
 
-std::unique_ptr<cpu::Engine> make_kvm_engine(std::shared_ptr<kvm::Host> host, std::unique_ptr<cpu::Engine> software,
-                                             const Verdict& verdict);
+std::unique_ptr<cpu::Engine> make_kvm_engine(std::shared_ptr<kvm::Host> host,
+                                             std::unique_ptr<cpu::Engine> software, const Verdict& verdict);
 
 }  // namespace tandem::hwassist

@@ -1,6 +1,6 @@
-// When 64-bit user code goes to a KVM that runs nothing else: not before a program has stayed in user mode for
-// a while, since going there and back costs as much as some hundred thousand instructions of translated code.
-// Learns for each address space. Pure.
+// When 64-bit user code goes to a KVM that runs nothing else: not before a program has stayed in user mode
+// for a while, since going there and back costs as much as some hundred thousand instructions of translated
+// code. Learns for each address space. Pure.
 #pragma once
 
 #include <unordered_map>

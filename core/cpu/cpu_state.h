@@ -145,7 +145,7 @@ struct PendingEvents {
   u8 startup_vector = 0;            // of that
   bool interrupt_accepted = false;  // taken from the interrupt controller, to be delivered at once
   u8 accepted_vector = 0;           // of that
-  u64 debug_traps = 0;  // DR6 bits of traps to be raised at the next boundary
+  u64 debug_traps = 0;              // DR6 bits of traps to be raised at the next boundary
 };
 
 struct CpuState {

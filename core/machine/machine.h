@@ -86,8 +86,8 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   void stop(RunOutcome outcome);
 
   // While one lives, all vCPUs stand between two instructions and guest time stands still, or, where that is
-  // asked for, goes on for the short while. It can be had before, during and between calls of run(). Not from a vCPU's thread or a timer's callback, which it waits
-  // for.
+  // asked for, goes on for the short while. It can be had before, during and between calls of run(). Not from
+  // a vCPU's thread or a timer's callback, which it waits for.
   class Hold {
    public:
     enum class Time : u8 { Stops, GoesOn };

@@ -113,7 +113,8 @@ std::vector<MemoryMap::Region> GuestMemory::layout() const {
     if (start < end) all.push_back({start, end - start, {offset, offset}});
   };
   ram(0, std::min(low_size_, kLegacyStart), 0);
-  for (u64 at = kLegacyStart; at < kLegacyEnd; at += kLegacyPiece) all.push_back({at, kLegacyPiece, map_.legacy(at)});
+  for (u64 at = kLegacyStart; at < kLegacyEnd; at += kLegacyPiece)
+    all.push_back({at, kLegacyPiece, map_.legacy(at)});
   ram(kLegacyEnd, low_size_, kLegacyEnd);
   ram(kHighRamStart, kHighRamStart + high_size(), low_size_);
   for (const MemoryMap::Region& r : map_.regions())

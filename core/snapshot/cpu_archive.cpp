@@ -50,8 +50,8 @@ void fields(auto& a, auto& s)
   fields(a, s.vector);
   auto& e = s.events;
   a(e.interrupt_shadow_sti, e.interrupt_shadow_movss, e.nmi_blocked, e.nmi_pending, e.smi_pending, e.in_smm,
-    e.init_pending, e.startup_pending, e.startup_vector, e.interrupt_accepted, e.accepted_vector, e.debug_traps,
-    s.activity);
+    e.init_pending, e.startup_pending, e.startup_vector, e.interrupt_accepted, e.accepted_vector,
+    e.debug_traps, s.activity);
   fields(a, s.lapic);
 }
 

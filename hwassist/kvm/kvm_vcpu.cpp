@@ -17,7 +17,7 @@ namespace {
 int kick_signal() { return SIGRTMIN + 3; }
 
 void take_kick_signal() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
   sigaction(kick_signal(), &action, nullptr);
 }
@@ -93,7 +93,8 @@ void KvmVcpu::kick() noexcept {
   if (inside_) pthread_kill(thread_, kick_signal());
 }
 
-// --- Running ------------------------------------------------------------------------------------------------
+// --- Running
+// ------------------------------------------------------------------------------------------------
 
 Exit KvmVcpu::enter() {
   if (!vm_.enter()) return {ExitKind::Software, "no_mapping"};
@@ -105,8 +106,8 @@ Exit KvmVcpu::enter() {
 }
 
 // Goes through KVM_RUN without running the guest: after an I/O exit this ends the instruction (api.rst,
-// KVM_RUN), and it brings the shared page up to date. Where the access has more pieces, `sink` gets them; null:
-// the instruction will be done anew, and nobody does.
+// KVM_RUN), and it brings the shared page up to date. Where the access has more pieces, `sink` gets them;
+// null: the instruction will be done anew, and nobody does.
 void KvmVcpu::settle(ExitSink* sink) {
   constexpr int kMaxPieces = 4096;  // a REP INS of one page
   for (int i = 0; i < kMaxPieces; ++i) {
@@ -136,7 +137,8 @@ Ended KvmVcpu::run(ExitSink& sink) {
       break;
     }
     const Exit exit = enter();
-    if (scope_ == Scope::Whole && run_->cr8 != sink.read_cr8(id_)) sink.write_cr8(id_, static_cast<u8>(run_->cr8));
+    if (scope_ == Scope::Whole && run_->cr8 != sink.read_cr8(id_))
+      sink.write_cr8(id_, static_cast<u8>(run_->cr8));
     ended = handle(exit, sink);
   }
   if (unsettled_ && ended->why == Ended::Why::Kicked) settle(&sink);

@@ -75,7 +75,7 @@ class KvmVcpu {
   std::set<u32> unknown_msrs_;
   Scope scope_ = Scope::Whole;
   bool halted_ = false;
-  bool user_msrs_ = false;   // those of the User scope are set
+  bool user_msrs_ = false;    // those of the User scope are set
   u64 tsc_offset_ = ~u64{0};  // that KVM has
   bool unsettled_ = false;    // the last exit waits for KVM_RUN to end its instruction
   std::atomic<bool> asked_ = false;

@@ -28,7 +28,7 @@ void from_msrs(const MsrList& list, cpu::CpuState& state);
 
 // Where XSAVE's components lie in the standard format (SDM vol. 1, 13.4.2).
 struct XsaveLayout {
-  u64 components = 3;  // that KVM takes, as in XCR0
+  u64 components = 3;                                    // that KVM takes, as in XCR0
   u32 avx = 0, opmask = 0, zmm_hi256 = 0, hi16_zmm = 0;  // offsets
 };
 XsaveLayout host_xsave_layout(u64 components);

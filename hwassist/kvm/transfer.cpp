@@ -15,8 +15,8 @@ namespace {
 constexpr u64 kSyscallMarker = 0xffff8000deadb000;
 constexpr unsigned kSyscallBytes = 2;
 // What code at CPL 3 notices of CR4. Without IDT and GDT no event can be taken, and none is.
-constexpr u64 kUserCr4 = kCr4Pae | kCr4Pge | kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Fsgsbase | kCr4Osxsave | kCr4Smep |
-                         kCr4Smap | kCr4Umip | kCr4La57;
+constexpr u64 kUserCr4 = kCr4Pae | kCr4Pge | kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Fsgsbase | kCr4Osxsave |
+                         kCr4Smep | kCr4Smap | kCr4Umip | kCr4La57;
 // Flags that code at CPL 3 can change (SDM vol. 1, 3.4.3).
 constexpr u64 kUserFlags = kArithmeticFlags | kTf | kDf | kNt | kAc | kId;
 constexpr u32 kStar = 0xc0000081, kLstar = 0xc0000082, kSfmask = 0xc0000084;
@@ -91,8 +91,8 @@ bool KvmVcpu::import_whole(const CpuState& state, ExitSink& sink) {
   const kvm_debugregs debug = to_debugregs(state);
   const kvm_vcpu_events events = to_events(state);
   if (fd_.call(KVM_SET_REGS, &regs) < 0 || fd_.call(KVM_SET_SREGS, &sregs) < 0 || !set_vectors(state) ||
-      fd_.call(KVM_SET_DEBUGREGS, &debug) < 0 || !set_msrs(known(to_msrs(state))) || !set_tsc_offset(state, sink) ||
-      fd_.call(KVM_SET_VCPU_EVENTS, &events) < 0)
+      fd_.call(KVM_SET_DEBUGREGS, &debug) < 0 || !set_msrs(known(to_msrs(state))) ||
+      !set_tsc_offset(state, sink) || fd_.call(KVM_SET_VCPU_EVENTS, &events) < 0)
     return false;
   user_msrs_ = false;
   halted_ = state.activity == Activity::Halted;
@@ -108,7 +108,8 @@ bool KvmVcpu::import_user(const CpuState& state, ExitSink& sink) {
   sregs.gdt = {};
   sregs.cr3 = state.cr3 & ~u64{0xfff};
   sregs.cr4 = state.cr4 & kUserCr4;
-  if (fd_.call(KVM_SET_REGS, &regs) < 0 || fd_.call(KVM_SET_SREGS, &sregs) < 0 || !set_vectors(state)) return false;
+  if (fd_.call(KVM_SET_REGS, &regs) < 0 || fd_.call(KVM_SET_SREGS, &sregs) < 0 || !set_vectors(state))
+    return false;
   if (!user_msrs_) {
     MsrList list;
     for (const auto& [index, value] : {std::pair{kStar, u64{0}}, {kLstar, kSyscallMarker}, {kSfmask, u64{0}}})
@@ -123,7 +124,8 @@ bool KvmVcpu::import_user(const CpuState& state, ExitSink& sink) {
 bool KvmVcpu::export_state(CpuState& state) {
   kvm_regs regs{};
   kvm_sregs sregs{};
-  if (fd_.call(KVM_GET_REGS, &regs) < 0 || fd_.call(KVM_GET_SREGS, &sregs) < 0 || !get_vectors(state)) return false;
+  if (fd_.call(KVM_GET_REGS, &regs) < 0 || fd_.call(KVM_GET_SREGS, &sregs) < 0 || !get_vectors(state))
+    return false;
   if (scope_ == Scope::User) {
     export_user(regs, sregs, state);
   } else {

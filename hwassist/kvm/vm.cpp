@@ -21,11 +21,16 @@ struct Capability {
   std::string_view name;
 };
 constexpr Capability kRequired[] = {
-    {KVM_CAP_USER_MEMORY, "USER_MEMORY"},   {KVM_CAP_READONLY_MEM, "READONLY_MEM"},
-    {KVM_CAP_EXT_CPUID, "EXT_CPUID"},       {KVM_CAP_XSAVE, "XSAVE"},
-    {KVM_CAP_XCRS, "XCRS"},                 {KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS"},
-    {KVM_CAP_DEBUGREGS, "DEBUGREGS"},       {KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT"},
-    {KVM_CAP_SYNC_MMU, "SYNC_MMU"},         {KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "DESTROY_MEMORY_REGION_WORKS"},
+    {KVM_CAP_USER_MEMORY, "USER_MEMORY"},
+    {KVM_CAP_READONLY_MEM, "READONLY_MEM"},
+    {KVM_CAP_EXT_CPUID, "EXT_CPUID"},
+    {KVM_CAP_XSAVE, "XSAVE"},
+    {KVM_CAP_XCRS, "XCRS"},
+    {KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS"},
+    {KVM_CAP_DEBUGREGS, "DEBUGREGS"},
+    {KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT"},
+    {KVM_CAP_SYNC_MMU, "SYNC_MMU"},
+    {KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "DESTROY_MEMORY_REGION_WORKS"},
 };
 
 Error refused(std::string_view what, int error) {
@@ -79,7 +84,8 @@ Result<void> Vm::set_up() {
   filter_msrs();
 
   view_bytes_ = memory_.marks().size() * kPageSize;
-  void* view = mmap(nullptr, view_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_.fd(), 0);
+  void* view =
+      mmap(nullptr, view_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_.fd(), 0);
   if (view == MAP_FAILED) return refused("a second mapping of guest memory", -errno);
   view_ = static_cast<u8*>(view);
   memory_.add_listener(*this);
@@ -91,7 +97,7 @@ Result<void> Vm::set_up() {
 // Time and the APIC's place are kept outside of the engines: the guest's accesses come to us.
 void Vm::filter_msrs() {
   static constexpr u32 kOurs[] = {0x10, 0x1b, 0x3b, 0x6e0};  // TSC, APIC_BASE, TSC_ADJUST, TSC_DEADLINE
-  u64 deny = 0;  // the kernel reads whole words
+  u64 deny = 0;                                              // the kernel reads whole words
   kvm_msr_filter filter{};
   filter.flags = KVM_MSR_FILTER_DEFAULT_ALLOW;
   for (u32 i = 0; i < std::size(kOurs); ++i) {

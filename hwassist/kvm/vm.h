@@ -67,7 +67,7 @@ class Vm final : public mem::CodeWriteListener {
   std::vector<std::optional<Slot>> slots_;
   std::vector<u64> pending_;  // pages to be protected before anyone enters
   std::unordered_set<u64> protected_;
-  unsigned inside_ = 0;       // vCPUs in KVM_RUN
+  unsigned inside_ = 0;  // vCPUs in KVM_RUN
   bool slots_stale_ = true;
   bool broken_ = false;  // the host refused a protection
 };

@@ -32,7 +32,8 @@ Segment flat(u16 selector, u8 type, unsigned dpl, bool l, bool db) {
 void make_flat(CpuState& s, unsigned dpl, bool l) {
   constexpr u8 kReadWrite = 3, kExecuteRead = 0xb, kBusyTask = 0xb;
   s.segments[kCs] = flat(0x10, kExecuteRead, dpl, l, !l);
-  for (const SegmentName n : {kEs, kSs, kDs, kFs, kGs}) s.segments[n] = flat(0x18, kReadWrite, dpl, false, true);
+  for (const SegmentName n : {kEs, kSs, kDs, kFs, kGs})
+    s.segments[n] = flat(0x18, kReadWrite, dpl, false, true);
   s.tr = flat(0x20, kBusyTask, 0, false, false);
   s.tr.s = false;
   s.tr.g = false;

@@ -56,7 +56,8 @@ class Watchdog {
 
 class Prober {
  public:
-  Prober(std::unique_ptr<mem::GuestMemory> memory, std::unique_ptr<kvm::Vm> vm, std::unique_ptr<kvm::KvmVcpu> vcpu)
+  Prober(std::unique_ptr<mem::GuestMemory> memory, std::unique_ptr<kvm::Vm> vm,
+         std::unique_ptr<kvm::KvmVcpu> vcpu)
       : memory_(std::move(memory)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
 
   // First a short loop; a long one where that was quick, so that what is measured is the loop.

@@ -40,7 +40,8 @@ std::vector<Row> rows() {
   for (const std::string& guest : guests)
     for (const EngineRow& engine : engines) all.push_back({guest, engine});
   // With all of the code on KVM, of use or not: what a kernel's emulator does right, too.
-  for (const char* guest : {"branches64", "frames64", "real16", "shadow32", "smm", "system32", "tasks32", "v86"})
+  for (const char* guest :
+       {"branches64", "frames64", "real16", "shadow32", "smm", "system32", "tasks32", "v86"})
     all.push_back({guest, kvm_row("kvm_whole", hwassist::Assist::Full)});
   return all;
 }

@@ -96,7 +96,8 @@ TEST_F(AssistedTest, PortsReachTheSink) {
   start({});
   fake->script = {[](kvm_run& run, kvm_regs& regs) {
     run.exit_reason = KVM_EXIT_IO;
-    run.io = {.direction = KVM_EXIT_IO_OUT, .size = 2, .port = 0x3f8, .count = 2, .data_offset = sizeof(kvm_run)};
+    run.io = {
+        .direction = KVM_EXIT_IO_OUT, .size = 2, .port = 0x3f8, .count = 2, .data_offset = sizeof(kvm_run)};
     // SAFETY: the fake's page goes on behind kvm_run.
     const u16 values[2] = {0x1234, 0x5678};
     std::memcpy(reinterpret_cast<u8*>(&run) + sizeof(kvm_run), values, sizeof values);

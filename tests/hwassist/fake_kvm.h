@@ -22,10 +22,10 @@ class FakeKvm final : public hwassist::kvm::Host {
   using Step = std::function<int(kvm_run&, kvm_regs&)>;
   std::deque<Step> script;
   int open_result = kSystem;
-  std::set<int> lacking;                     // capabilities
-  std::map<unsigned long, int> refused;      // requests, and with what
+  std::set<int> lacking;                 // capabilities
+  std::map<unsigned long, int> refused;  // requests, and with what
   std::vector<kvm_userspace_memory_region> slots;
-  std::vector<u32> interrupts;               // injected
+  std::vector<u32> interrupts;  // injected
   unsigned runs = 0;
   kvm_regs regs{};
   kvm_sregs sregs{};
@@ -35,7 +35,8 @@ class FakeKvm final : public hwassist::kvm::Host {
     if (const auto r = refused.find(request); r != refused.end()) return r->second;
     switch (request) {
       case KVM_GET_API_VERSION: return 12;
-      case KVM_CHECK_EXTENSION: return !lacking.contains(static_cast<int>(argument)) && argument != KVM_CAP_TSC_CONTROL;
+      case KVM_CHECK_EXTENSION:
+        return !lacking.contains(static_cast<int>(argument)) && argument != KVM_CAP_TSC_CONTROL;
       case KVM_CREATE_VM: return kVm;
       case KVM_CREATE_VCPU: return kVcpu;
       case KVM_GET_VCPU_MMAP_SIZE: return sizeof(kvm_run);
@@ -51,7 +52,9 @@ class FakeKvm final : public hwassist::kvm::Host {
       case KVM_GET_REGS: *static_cast<kvm_regs*>(argument) = regs; return 0;
       case KVM_SET_SREGS: sregs = *static_cast<kvm_sregs*>(argument); return 0;
       case KVM_GET_SREGS: *static_cast<kvm_sregs*>(argument) = sregs; return 0;
-      case KVM_SET_USER_MEMORY_REGION: slots.push_back(*static_cast<kvm_userspace_memory_region*>(argument)); return 0;
+      case KVM_SET_USER_MEMORY_REGION:
+        slots.push_back(*static_cast<kvm_userspace_memory_region*>(argument));
+        return 0;
       case KVM_INTERRUPT: interrupts.push_back(static_cast<kvm_interrupt*>(argument)->irq); return 0;
       case kGetMsrs:
       case kSetMsrs: return static_cast<int>(static_cast<MsrList*>(argument)->count);

@@ -37,10 +37,31 @@ CpuState random_state(u64 seed) {
   segment(s.tr);
   s.gdtr = {random(), static_cast<u16>(random())};
   s.idtr = {random(), static_cast<u16>(random())};
-  for (u64* r : {&s.cr0, &s.cr2, &s.cr3, &s.cr4, &s.efer, &s.dr[0], &s.dr[1], &s.dr[2], &s.dr[3], &s.dr[6], &s.dr[7],
-                 &s.msr.star, &s.msr.lstar, &s.msr.cstar, &s.msr.sfmask, &s.msr.kernel_gs_base, &s.msr.sysenter_cs,
-                 &s.msr.sysenter_esp, &s.msr.sysenter_eip, &s.msr.tsc_aux, &s.msr.pat, &s.msr.mtrr_def_type,
-                 &s.msr.mtrr_fixed[10], &s.msr.mtrr_phys_base[7], &s.msr.mtrr_phys_mask[7]})
+  for (u64* r : {&s.cr0,
+                 &s.cr2,
+                 &s.cr3,
+                 &s.cr4,
+                 &s.efer,
+                 &s.dr[0],
+                 &s.dr[1],
+                 &s.dr[2],
+                 &s.dr[3],
+                 &s.dr[6],
+                 &s.dr[7],
+                 &s.msr.star,
+                 &s.msr.lstar,
+                 &s.msr.cstar,
+                 &s.msr.sfmask,
+                 &s.msr.kernel_gs_base,
+                 &s.msr.sysenter_cs,
+                 &s.msr.sysenter_esp,
+                 &s.msr.sysenter_eip,
+                 &s.msr.tsc_aux,
+                 &s.msr.pat,
+                 &s.msr.mtrr_def_type,
+                 &s.msr.mtrr_fixed[10],
+                 &s.msr.mtrr_phys_base[7],
+                 &s.msr.mtrr_phys_mask[7]})
     *r = random();
   for (Zmm& z : s.vector.zmm)
     for (u8& b : z.bytes) b = static_cast<u8>(random());
@@ -130,7 +151,9 @@ TEST(Registers, VectorsComeBackAsFarAsTheComponentsGo) {
     to_xsave(layout(row.components), before.vector, area);
     from_xsave(layout(row.components), area, after.vector);
     for (unsigned n = 0; n < row.registers; ++n)
-      EXPECT_EQ(std::memcmp(before.vector.zmm[n].bytes, after.vector.zmm[n].bytes, n < 16 ? row.bytes : 64), 0) << n;
+      EXPECT_EQ(std::memcmp(before.vector.zmm[n].bytes, after.vector.zmm[n].bytes, n < 16 ? row.bytes : 64),
+                0)
+          << n;
     EXPECT_EQ(std::memcmp(before.vector.x87.st, after.vector.x87.st, sizeof before.vector.x87.st), 0);
     EXPECT_EQ(before.vector.x87.fsw, after.vector.x87.fsw);
     EXPECT_EQ(before.vector.mxcsr, after.vector.mxcsr);

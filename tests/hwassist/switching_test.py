@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Engines changed under a guest that computes, keeps a disk busy and looks at the clock: checksums right, nothing lost, time goes
+"""Engines changed under a guest that boots, computes, keeps a disk busy and looks at the clock: checksums right, nothing lost, time goes
 forward, the disk is clean. KVM takes part where this host has one of any use.
 
   switching_test.py TANDEM GUEST_FOLDER BENCH_PROGRAM VCPUS SWITCHES [SEED]
@@ -91,10 +91,9 @@ def engines(control):
     return ["jit", "kvm", "jit", "kvm", "interp"]
 
 
-def switch(guest, control):
-    choices = engines(control)
+def switch(guest, control, choices, times):
     longest = 0
-    for _ in range(SWITCHES):
+    for _ in range(times):
         engine = random.choice(choices)
         began = time.monotonic()
         answer = control.ask(do="engine", to=engine)
@@ -102,7 +101,7 @@ def switch(guest, control):
         check(answer["ok"] and answer["engine"] == engine, f"{engine}: {answer}")
         time.sleep(random.choice([0, 0.002, 0.02, 0.1]))
         check(guest.process.poll() is None, f"the guest ended: {guest.text()[-3000:]}")
-    print(f"{SWITCHES} switches, the longest {longest * 1000:.0f} ms")
+    print(f"{times} switches, the longest {longest * 1000:.0f} ms")
     control.ask(do="engine", to="jit")
 
 
@@ -126,8 +125,12 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         guest = Guest(pathlib.Path(scratch))
         try:
+            guest.wait_for(guest.socket.exists, "control socket")
+            control = Control(guest.socket)
+            choices = engines(control)
+            switch(guest, control, choices, SWITCHES // 2)
             guest.wait_for(lambda: guest.lines("at-work") and guest.lines("same"), "work")
-            switch(guest, Control(guest.socket))
+            switch(guest, control, choices, SWITCHES - SWITCHES // 2)
             guest.process.stdin.write(b"\n")
             guest.process.stdin.flush()
             guest.wait_for(lambda: guest.lines("clean-end"), "end of the work")

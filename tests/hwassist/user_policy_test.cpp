@@ -22,7 +22,8 @@ TEST(UserPolicy, WaitsForAStretchInUserMode) {
   const unsigned patience = 1 + slices_until_go(policy, kA);
   EXPECT_GT(patience, 2u);
   UserPolicy broken;
-  for (unsigned n = 0; n < 10 * patience; ++n) EXPECT_FALSE(broken.go(n % 2 == 0, kA)) << "kernel code in between";
+  for (unsigned n = 0; n < 10 * patience; ++n)
+    EXPECT_FALSE(broken.go(n % 2 == 0, kA)) << "kernel code in between";
 }
 
 TEST(UserPolicy, AnotherAddressSpaceBeginsAnew) {

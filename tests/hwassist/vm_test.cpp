@@ -39,7 +39,8 @@ TEST_F(VmTest, RefusalsNameTheReason) {
       {[](FakeKvm& f) { f.open_result = -EACCES; }, "/dev/kvm: Permission denied"},
       {[](FakeKvm& f) { f.refused[KVM_GET_API_VERSION] = 11; }, "/dev/kvm: API version 11 is not 12"},
       {[](FakeKvm& f) { f.lacking.insert(KVM_CAP_IMMEDIATE_EXIT); }, "/dev/kvm lacks KVM_CAP_IMMEDIATE_EXIT"},
-      {[](FakeKvm& f) { f.refused[KVM_CREATE_VM] = -EBUSY; }, "/dev/kvm: KVM_CREATE_VM: Device or resource busy"},
+      {[](FakeKvm& f) { f.refused[KVM_CREATE_VM] = -EBUSY; },
+       "/dev/kvm: KVM_CREATE_VM: Device or resource busy"},
       {[](FakeKvm& f) { f.refused[hwassist::kvm::kGetSupportedCpuid] = -E2BIG; },
        "/dev/kvm: KVM_GET_SUPPORTED_CPUID: Argument list too long"},
   };

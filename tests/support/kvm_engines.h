@@ -1,5 +1,5 @@
-// Engines with hardware assistance, for tests: KVM in all modes whether that is of use or not, or for user code
-// alone.
+// Engines with hardware assistance, for tests: KVM in all modes whether that is of use or not, or for user
+// code alone.
 #pragma once
 
 #include "hwassist/kvm_engine.h"

@@ -21,8 +21,9 @@ void print_kvm(const hwassist::Findings& findings) {
   for (unsigned i = 0; i < hwassist::kCodeModes; ++i) {
     if (hwassist::CodeMode{static_cast<u8>(i)} == hwassist::CodeMode::Smm) continue;
     const hwassist::ModeFinding& m = findings.modes[i];
-    fmt::print("{:<12} {:<9} {}\n", std::exchange(title, ""), hwassist::kCodeModeNames[i],
-               !m.runs ? "does not run" : fmt::format("{:.2f} ns an instruction{}", m.ns, m.sse ? "" : ", no SSE"));
+    fmt::print(
+        "{:<12} {:<9} {}\n", std::exchange(title, ""), hwassist::kCodeModeNames[i],
+        !m.runs ? "does not run" : fmt::format("{:.2f} ns an instruction{}", m.ns, m.sse ? "" : ", no SSE"));
   }
 }
 

@@ -43,7 +43,7 @@ class GuestControl {
   devices::Pc& pc_;
   const config::Settings& settings_;
   std::function<void()> quit_;
-  std::mutex engines_mutex_;  // a debugger may switch them too
+  std::mutex engines_mutex_;                                     // a debugger may switch them too
   std::map<std::string, std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to, by name
   std::optional<machine::Machine::Hold> pause_;
   std::unique_ptr<GdbServer> gdb_;
