@@ -29,6 +29,7 @@ class Debuggee {
   void talk(std::string_view bytes) {
     stub_.connect();
     const bool framed = !bytes.empty() && (bytes[0] & 1);
+    bytes.remove_prefix(std::min<std::size_t>(bytes.size(), 1));
     if (!framed) check(stub_.receive(bytes));
     while (framed && !bytes.empty()) {
       const std::string_view line = bytes.substr(0, bytes.find('\n'));
