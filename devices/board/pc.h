@@ -15,6 +15,7 @@
 #include "devices/backend/floppy_image.h"
 #include "devices/board/memory_map.h"
 #include "devices/display/picture.h"
+#include "devices/input/input_sink.h"
 #include "devices/storage/piix3_ide.h"
 
 namespace tandem::devices {
@@ -76,6 +77,8 @@ class Pc {
   // Another disc in one of the IDE units, or none. Not from a back end's thread.
   Result<void> change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium);
 
+  // The keyboard and the pointer. [any-thread]
+  InputSink& input();
   // What the screen shows; nothing without a display adapter. [any-thread]
   std::optional<Picture> picture() const;
 

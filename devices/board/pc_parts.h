@@ -8,6 +8,7 @@
 #include "devices/board/pc.h"
 #include "devices/display/vga.h"
 #include "devices/input/i8042.h"
+#include "devices/input/ps2_input.h"
 #include "devices/pci/i440fx.h"
 #include "devices/pci/piix.h"
 #include "devices/platform/call_port.h"
@@ -43,6 +44,7 @@ struct Pc::Parts {
   I440fx* host_bridge = nullptr;
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
+  std::unique_ptr<Ps2Input> input;
   Piix3Ide* ide = nullptr;
   Vga* vga = nullptr;
   LegacyWindow legacy_window;

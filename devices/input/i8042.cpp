@@ -175,10 +175,11 @@ void I8042::command_io(bus::IoAccess& access) {
   if (wants_reset) reset_request_();
 }
 
-void I8042::key(std::span<const u8> set2_codes) {
+bool I8042::key(std::span<const u8> set2_codes) {
   std::lock_guard lock(mutex_);
-  state_.keyboard.key(set2_codes);
+  const bool taken = state_.keyboard.key(set2_codes);
   fill_output();
+  return taken;
 }
 
 void I8042::mouse(int dx, int dy, int dz, u8 buttons) {

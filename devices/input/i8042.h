@@ -36,7 +36,7 @@ class I8042 final : public machine::Device {
   bus::IoHandler& command_port() { return command_port_; }  // 1 port
 
   // From a display or a script. [any-thread]
-  void key(std::span<const u8> set2_codes);
+  bool key(std::span<const u8> set2_codes);  // false: no room, nothing happened
   void mouse(int dx, int dy, int dz, u8 buttons);
 
   std::string_view name() const override { return "i8042"; }

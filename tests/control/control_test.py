@@ -80,9 +80,17 @@ def check_verbs(guest):
     check(stat.S_IMODE(guest.socket.stat().st_mode) == 0o600, "others may use the control socket")
     check(guest.ask("stats")["retired"] > 1_000_000, "stats count nothing")
     for words, reason in [(["paus"], "pause"), (["engine", "steam"], "steam"), (["engine"] * 3, "unexpected"),
-                          (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda")]:
+                          (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda"), (["send-keys", "ctrl-alt-delet"], "delete"),
+                          (["send-text", "\u00e4"], "0xc3"), (["mouse", "point", "1", "2"], "tablet"), (["mouse", "click", "top"], "top"),
+                          (["mouse", "move", "1"], "DX DY"), (["gdb", "there"], "there")]:
         done = guest.ctl(*words)
         check(done.returncode == 2 and reason in done.stderr and done.stderr.count("\n") == 1, f"{words}: {done.stderr!r}")
+
+
+def check_input(guest):
+    for words in [["send-keys", "a", "shift-f1", "-", "ctrl-alt-f2"], ["send-text", "ls", "-l /tmp | wc\n"], ["mouse", "move", "5", "-3"],
+                  ["mouse", "click", "left"]]:
+        check(guest.ask(*words) == {}, f"{words}")
 
 
 def check_nonsense(guest):
@@ -144,6 +152,7 @@ def main():
         try:
             guest.wait_for(lambda: SUM in guest.text(), "checksum")
             check_verbs(guest)
+            check_input(guest)
             check_nonsense(guest)
             check_second_guest(guest)
             check_pause(guest)

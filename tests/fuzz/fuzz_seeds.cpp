@@ -98,6 +98,22 @@ void write_images(const fs::path& folder) {
   write(folder / "version2", image);
 }
 
+// What a debugger says, a packet a line; the first byte of a file: see fuzz_gdbstub.cpp.
+void write_packets(const fs::path& folder) {
+  const std::string_view sessions[] = {
+      "1\n?\ng\np10\nP0=0102030405060708\nm10,20\nM10,2:0102\nX10,2:ab\nqemu.PhyMemMode\nD",
+      "1qSupported:swbreak+\nqXfer:features:read:target.xml:0,fff\nqXfer:threads:read::0,fff\nHg1\nHc-"
+      "1\nT2\nqC",
+      "1Z0,10,1\nZ1,20,1\nZ2,30,4\nZ4,ffffffffffffffff,1\nvCont;c\nvCont;s:1;c\nvCont;r10,20:1\nz0,10,"
+      "1\ns\nc10",
+      "1qRcmd,696e666f2072656769737465727\nqRcmd,696e666f206d656d\nqRcmd,782f387862203078313030",
+      "0+$?#3f\x03$g#67-$OK#00",
+  };
+  unsigned n = 0;
+  for (const std::string_view session : sessions)
+    write(folder / ("session" + std::to_string(n++)), {session.begin(), session.end()});
+}
+
 }  // namespace
 }  // namespace tandem::tests
 
@@ -106,5 +122,6 @@ int main(int argc, char** argv) {
   tandem::tests::write_kernels(std::filesystem::path(argv[1]) / "fuzz_boot");
   tandem::tests::write_instructions(std::filesystem::path(argv[1]) / "fuzz_decode");
   tandem::tests::write_images(std::filesystem::path(argv[1]) / "fuzz_qcow2");
+  tandem::tests::write_packets(std::filesystem::path(argv[1]) / "fuzz_gdbstub");
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "devices/backend/png_file.h"
+#include "tools/tandem/control/input_verbs.h"
 #include "tools/tandem/disks.h"
 
 namespace tandem::tools {
@@ -27,6 +28,7 @@ Verbs GuestControl::verbs() {
   verbs.add("engine", [this](const Json& request) { return engine(request); });
   verbs.add("screenshot", [this](const Json& request) { return screenshot(request); });
   verbs.add("stats", [this](const Json&) { return statistics(); });
+  add_input_verbs(verbs, pc_.input());
   verbs.add("gdb", [this](const Json& request) { return gdb(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
   return verbs;

@@ -1,0 +1,130 @@
+#include "tools/tandem/control/keys.h"
+
+#include <fmt/format.h>
+#include <linux/input-event-codes.h>
+
+#include <optional>
+
+#include "core/config/nearest.h"
+
+namespace tandem::tools {
+
+namespace {
+
+struct NamedKey {
+  std::string_view name;
+  u16 code;
+};
+constexpr NamedKey kNames[] = {
+    {"esc", KEY_ESC},
+    {"tab", KEY_TAB},
+    {"ret", KEY_ENTER},
+    {"enter", KEY_ENTER},
+    {"space", KEY_SPACE},
+    {"spc", KEY_SPACE},
+    {"backspace", KEY_BACKSPACE},
+    {"delete", KEY_DELETE},
+    {"del", KEY_DELETE},
+    {"insert", KEY_INSERT},
+    {"home", KEY_HOME},
+    {"end", KEY_END},
+    {"pgup", KEY_PAGEUP},
+    {"pgdn", KEY_PAGEDOWN},
+    {"up", KEY_UP},
+    {"down", KEY_DOWN},
+    {"left", KEY_LEFT},
+    {"right", KEY_RIGHT},
+    {"ctrl", KEY_LEFTCTRL},
+    {"ctrl_r", KEY_RIGHTCTRL},
+    {"shift", KEY_LEFTSHIFT},
+    {"shift_r", KEY_RIGHTSHIFT},
+    {"alt", KEY_LEFTALT},
+    {"alt_r", KEY_RIGHTALT},
+    {"meta_l", KEY_LEFTMETA},
+    {"meta_r", KEY_RIGHTMETA},
+    {"menu", KEY_COMPOSE},
+    {"caps_lock", KEY_CAPSLOCK},
+    {"num_lock", KEY_NUMLOCK},
+    {"scroll_lock", KEY_SCROLLLOCK},
+    {"pause", KEY_PAUSE},
+    {"print", KEY_SYSRQ},
+    {"f1", KEY_F1},
+    {"f2", KEY_F2},
+    {"f3", KEY_F3},
+    {"f4", KEY_F4},
+    {"f5", KEY_F5},
+    {"f6", KEY_F6},
+    {"f7", KEY_F7},
+    {"f8", KEY_F8},
+    {"f9", KEY_F9},
+    {"f10", KEY_F10},
+    {"f11", KEY_F11},
+    {"f12", KEY_F12},
+    {"minus", KEY_MINUS},
+    {"kp_enter", KEY_KPENTER},
+};
+
+// A row of the keyboard: what its keys give without and with Shift, from this code on.
+struct Row {
+  u16 first;
+  std::string_view plain, shifted;
+};
+constexpr Row kRows[] = {
+    {KEY_1, "1234567890-=", "!@#$%^&*()_+"},
+    {KEY_Q, "qwertyuiop[]", "QWERTYUIOP{}"},
+    {KEY_A, "asdfghjkl;'`", "ASDFGHJKL:\"~"},
+    {KEY_BACKSLASH, "\\zxcvbnm,./", "|ZXCVBNM<>?"},
+    {KEY_SPACE, " ", ""},
+    {KEY_ENTER, "\n", ""},
+    {KEY_TAB, "\t", ""},
+};
+
+std::optional<Chord> chord_of(char c) {
+  for (const Row& row : kRows) {
+    if (const std::size_t at = row.plain.find(c); at != std::string_view::npos)
+      return Chord{static_cast<u16>(row.first + at)};
+    if (const std::size_t at = row.shifted.find(c); at != std::string_view::npos)
+      return Chord{KEY_LEFTSHIFT, static_cast<u16>(row.first + at)};
+  }
+  return std::nullopt;
+}
+
+Result<Chord> key(std::string_view name) {
+  if (name.size() == 1)
+    if (auto chord = chord_of(name[0])) return *chord;
+  std::vector<std::string_view> names;
+  for (const NamedKey& k : kNames) {
+    if (k.name == name) return Chord{k.code};
+    names.push_back(k.name);
+  }
+  const std::string_view near = config::nearest(name, names);
+  return user_error(
+      fmt::format("'{}' is no key{}", name, near.empty() ? "" : fmt::format(" (is {} meant?)", near)));
+}
+
+}  // namespace
+
+Result<Chord> parse_chord(std::string_view text) {
+  Chord all;
+  for (;;) {
+    // A hyphen that begins a name is one.
+    const std::size_t end = text.find('-', 1);
+    TANDEM_TRY_ASSIGN(keys, key(text.substr(0, end)));
+    all.insert(all.end(), keys.begin(), keys.end());
+    if (end == std::string_view::npos) return all;
+    text.remove_prefix(end + 1);
+  }
+}
+
+Result<std::vector<Chord>> chords_of(std::string_view text) {
+  std::vector<Chord> all;
+  for (const char c : text) {
+    auto chord = chord_of(c);
+    if (!chord)
+      return user_error(fmt::format("a US keyboard does not have the character {:#04x}", static_cast<u8>(c)));
+    all.push_back(std::move(*chord));
+  }
+  return all;
+}
+
+}  // namespace tandem::tools
