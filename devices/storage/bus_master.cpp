@@ -50,7 +50,8 @@ void BusMaster::finish(bool left) {
 
 void BusMaster::fail() { state_.status = static_cast<u8>((state_.status & ~kActive) | kError); }
 
-bool BusMaster::gather(const mem::GuestMemory& memory, u64 length, DmaList& list, bool& more) const {
+bool BusMaster::gather(const mem::GuestMemory& memory, u64 length, DmaDirection direction, DmaList& list,
+                       bool& more) const {
   more = false;
   for (u64 i = 0; i < kMaxEntries; ++i) {
     std::array<u8, kEntry> entry;
@@ -58,7 +59,7 @@ bool BusMaster::gather(const mem::GuestMemory& memory, u64 length, DmaList& list
     const u32 address = load_le<u32>(entry.data()) & ~1u, what = load_le<u32>(entry.data() + 4);
     const u64 size = (what & 0xfffe) ? what & 0xfffe : 64 * KiB;
     const u64 wanted = std::min(size, length - list.size());
-    if (wanted && !list.add(Gpa{address}, wanted)) return false;
+    if (wanted && !list.add(Gpa{address}, wanted, direction)) return false;
     more = wanted < size || !(what & kEndOfTable);
     if (list.size() == length) return true;
     if (what & kEndOfTable) break;

@@ -27,9 +27,10 @@ class BusMaster {
   // At the end of a transfer. `left`: regions remain, so that the master goes on.
   void finish(bool left);
   void fail();
-  // Up to `length` bytes of the regions of the table; false: one of them, or the table, is no RAM. more: the
-  // table goes on behind them.
-  bool gather(const mem::GuestMemory& memory, u64 length, DmaList& list, bool& more) const;
+  // Up to `length` bytes of the regions of the table; false: the table is no memory, or list.add() says so.
+  // more: the table goes on behind them.
+  bool gather(const mem::GuestMemory& memory, u64 length, DmaDirection direction, DmaList& list,
+              bool& more) const;
 
   void reset() { state_ = {}; }
   const BusMasterState& state() const { return state_; }

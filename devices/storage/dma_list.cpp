@@ -4,12 +4,12 @@
 
 namespace tandem::devices {
 
-bool DmaList::add(Gpa start, u64 length) {
+bool DmaList::add(Gpa start, u64 length, DmaDirection direction) {
   Buffers more;
   for (u64 done = 0; done < length;) {
     const Gpa at = start + done;
     const u64 n = std::min(length - done, kPageSize - (raw(at) & kPageMask));
-    u8* host = memory_->host(at);
+    u8* host = direction == DmaDirection::ToMemory ? memory_->host_for_write(at) : memory_->host(at);
     if (!host) return false;
     if (!more.empty() && static_cast<u8*>(more.back().iov_base) + more.back().iov_len == host)
       more.back().iov_len += n;

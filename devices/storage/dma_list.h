@@ -8,12 +8,14 @@
 
 namespace tandem::devices {
 
+enum class DmaDirection : u8 { FromMemory, ToMemory };
+
 class DmaList {
  public:
   explicit DmaList(mem::GuestMemory& memory) : memory_(&memory) {}
 
-  // False, and nothing is added: part of it is no RAM.
-  bool add(Gpa start, u64 length);
+  // False, and nothing is added: part of it is no memory, or ROM that would be written.
+  bool add(Gpa start, u64 length, DmaDirection direction);
   u64 size() const { return size_; }
   // Keeps the first `size` bytes.
   void cut(u64 size);

@@ -187,8 +187,9 @@ void IdeChannel::run_master() {
   const Kind kind{t.kind};
   const u64 unit = kind == Kind::DataIn ? 1 : drive()->sector_size();
   const u64 total = kind == Kind::DataIn ? t.buffer.size() : t.left * unit;
+  const auto direction = kind == Kind::Write ? DmaDirection::FromMemory : DmaDirection::ToMemory;
   dma_.clear();
-  if (!master_.gather(memory_, total, dma_, dma_more_)) {
+  if (!master_.gather(memory_, total, direction, dma_, dma_more_)) {
     master_.fail();
     t.phase = Phase::Stalled;
     return;

@@ -134,6 +134,27 @@ INSTANTIATE_TEST_SUITE_P(Rows, IdeHostileTable,
                                          HostileRow{"region_wraps", 0x1000, {{0xfffffe00, 0x80000000}}}),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// ROM can be read by the master, not written.
+TEST_F(IdeTest, DmaAndRom) {
+  constexpr u32 kRom = 0xc0000;
+  memory().set_legacy(Gpa{kRom}, 16 * KiB, {.read = kBuffer});
+  memory().write(Gpa{kBuffer}, pattern(512, 9));
+  command28(0xca, 7, 1);
+  write_table({{kRom, 512}});
+  start_master(false);
+  disk->go();
+  EXPECT_EQ(master_status() & 7, kInterrupt);
+  EXPECT_EQ(on_disk(7, 1), pattern(512, 9));
+  in8(kStatus);
+  bench.out(kMaster, 0);
+  bench.out(kMaster + 2, kInterrupt);
+  command28(0xc8, 3, 1);
+  start_master(true);
+  disk->go();
+  EXPECT_EQ(master_status() & (kActive | kFailed), kFailed);
+  EXPECT_EQ(in_memory(kBuffer, 512), pattern(512, 9));
+}
+
 // Regions of two bytes without an end: as many as the table can have, no more.
 TEST_F(IdeTest, DmaTableWithoutEnd) {
   constexpr u64 kTiny = 0x20000;
