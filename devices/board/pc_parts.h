@@ -19,6 +19,7 @@
 #include "devices/platform/rtc.h"
 #include "devices/serial/uart16550.h"
 #include "devices/storage/fdc.h"
+#include "devices/virtio/model.h"
 
 namespace tandem::devices {
 
@@ -47,6 +48,7 @@ struct Pc::Parts {
   Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
+  unsigned virtio_slot = kVirtioSlot;  // the next free one
   bool has_floppy = false;
   bool booted = false;
 
@@ -65,6 +67,8 @@ struct Pc::Parts {
   }
   Result<void> place_rom();
   Result<void> add_firmware_configuration();
+  Result<void> add_virtio();  // pc_virtio.cpp
+  Result<void> plug(std::unique_ptr<virtio::Model> model);
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/machine/boot/boot.h"
+#include "devices/backend/host_entropy.h"
 #include "tools/tandem/disks.h"
 #include "tools/tandem/firmware.h"
 
@@ -123,6 +124,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
     c.boot = std::move(loader);
   }
   TANDEM_TRY(open_disks(s, c));
+  c.virtio.entropy = devices::host_entropy;
   if (!s.fda.empty()) {
     auto floppy = devices::FloppyImage::open(s.fda);
     if (!floppy) return std::move(floppy.error()).in("fda");
