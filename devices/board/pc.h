@@ -15,6 +15,7 @@
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
 #include "devices/backend/floppy_image.h"
+#include "devices/backend/net/net_backend.h"
 #include "devices/board/memory_map.h"
 #include "devices/display/picture.h"
 #include "devices/storage/piix3_ide.h"
@@ -36,11 +37,17 @@ struct VgaConfig {
   std::vector<u8> rom;          // its video BIOS
 };
 
+struct NetConfig {
+  std::unique_ptr<NetBackend> backend;
+  std::array<u8, 6> mac;
+};
+
 // Paravirtual devices, on the PCI bus.
 struct VirtioConfig {
   std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
-  std::function<void(std::span<u8>)> entropy;               // empty: no virtio-rng
-  bool packed = true;                                       // offers packed rings
+  std::vector<NetConfig> nets;
+  std::function<void(std::span<u8>)> entropy;  // empty: no virtio-rng
+  bool packed = true;                          // offers packed rings
 };
 
 struct PcConfig {

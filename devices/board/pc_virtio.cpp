@@ -2,6 +2,7 @@
 #include "devices/board/pc_parts.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/entropy.h"
+#include "devices/virtio/net.h"
 #include "devices/virtio/pci_transport.h"
 
 namespace tandem::devices {
@@ -30,6 +31,11 @@ Result<void> Pc::Parts::add_virtio() {
     TANDEM_TRY(
         plug(std::make_unique<virtio::Block>(context, "virtio-vd" + letter, *medium, "tandem-vd" + letter,
                                              static_cast<u16>(std::min(config.vcpus, kMaxBlockQueues)))));
+  }
+  for (std::size_t i = 0; i < config.virtio.nets.size(); ++i) {
+    const NetConfig& net = config.virtio.nets[i];
+    TANDEM_TRY(plug(
+        std::make_unique<virtio::Net>(context, "virtio-net" + std::to_string(i), *net.backend, net.mac)));
   }
   if (config.virtio.entropy)
     TANDEM_TRY(plug(std::make_unique<virtio::Entropy>(context, "virtio-rng", config.virtio.entropy)));

@@ -20,7 +20,7 @@ void Entropy::kicked(unsigned queue) {
     const u64 length = std::min(chain_.to_write, kPiece);
     u8 bytes[kPiece];
     source_(std::span(bytes).first(length));
-    copy_to(slice(chain_.writable, 0, length), std::span(bytes).first(length));
+    scatter(chain_.writable, 0, std::span(bytes).first(length));
     complete(queue, chain_, static_cast<u32>(length));
   }
 }

@@ -1,6 +1,7 @@
 #include "devices/virtio/guest_area.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace tandem::devices::virtio {
 
@@ -24,6 +25,40 @@ bool append(const mem::GuestMemory& memory, u64 start, u64 length, bool writable
     length -= n;
   }
   return true;
+}
+
+namespace {
+
+// Calls copy(host, bytes) for the pieces of `length` bytes from `offset` on.
+template <class Copy>
+void for_each_piece(const Buffers& buffers, u64 offset, u64 length, Copy copy) {
+  for (const iovec& v : buffers) {
+    if (length == 0) return;
+    if (offset >= v.iov_len) {
+      offset -= v.iov_len;
+      continue;
+    }
+    const u64 n = std::min<u64>(length, v.iov_len - offset);
+    copy(static_cast<u8*>(v.iov_base) + offset, n);
+    offset = 0;
+    length -= n;
+  }
+}
+
+}  // namespace
+
+void scatter(const Buffers& to, u64 offset, std::span<const u8> from) {
+  for_each_piece(to, offset, from.size(), [&](u8* host, u64 n) {
+    std::memcpy(host, from.data(), n);
+    from = from.subspan(n);
+  });
+}
+
+void gather(std::span<u8> to, const Buffers& from, u64 offset) {
+  for_each_piece(from, offset, to.size(), [&](const u8* host, u64 n) {
+    std::memcpy(to.data(), host, n);
+    to = to.subspan(n);
+  });
 }
 
 void written(mem::GuestMemory& memory, const Buffers& buffers, u64 length) {

@@ -38,6 +38,10 @@ class GuestArea {
 // `writable`; `to` may then have a part of it.
 bool append(const mem::GuestMemory& memory, u64 start, u64 length, bool writable, Buffers& to);
 
+// Copies at most what lies from `offset` on, and as much as the other side has.
+void scatter(const Buffers& to, u64 offset, std::span<const u8> from);
+void gather(std::span<u8> to, const Buffers& from, u64 offset);
+
 // To be called when the first `length` bytes of what append() gave have been changed.
 void written(mem::GuestMemory& memory, const Buffers& buffers, u64 length);
 

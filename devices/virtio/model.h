@@ -66,7 +66,7 @@ class Model {
   // As in machine::Device.
   void reset();
   virtual Result<void> quiesce() { return {}; }
-  void resume();
+  virtual void resume();
   void save(snapshot::StateWriter& writer) const;
   // Reads what save() wrote; what is returned puts it in force.
   std::function<void()> load(snapshot::StateReader& reader);
