@@ -16,6 +16,7 @@
 #include "devices/backend/char_backend.h"
 #include "devices/backend/floppy_image.h"
 #include "devices/backend/net/net_backend.h"
+#include "devices/backend/p9/server.h"
 #include "devices/board/memory_map.h"
 #include "devices/display/picture.h"
 #include "devices/storage/piix3_ide.h"
@@ -42,10 +43,16 @@ struct NetConfig {
   std::array<u8, 6> mac;
 };
 
+struct ShareConfig {
+  std::string tag;
+  std::unique_ptr<p9::Server> server;
+};
+
 // Paravirtual devices, on the PCI bus.
 struct VirtioConfig {
   std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
   std::vector<NetConfig> nets;
+  std::vector<ShareConfig> shares;
   std::function<void(std::span<u8>)> entropy;  // empty: no virtio-rng
   bool packed = true;                          // offers packed rings
 };

@@ -4,6 +4,7 @@
 #include "devices/virtio/entropy.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/pci_transport.h"
+#include "devices/virtio/plan9.h"
 
 namespace tandem::devices {
 
@@ -36,6 +37,11 @@ Result<void> Pc::Parts::add_virtio() {
     const NetConfig& net = config.virtio.nets[i];
     TANDEM_TRY(plug(
         std::make_unique<virtio::Net>(context, "virtio-net" + std::to_string(i), *net.backend, net.mac)));
+  }
+  for (std::size_t i = 0; i < config.virtio.shares.size(); ++i) {
+    const ShareConfig& share = config.virtio.shares[i];
+    TANDEM_TRY(plug(
+        std::make_unique<virtio::Plan9>(context, "virtio-9p" + std::to_string(i), *share.server, share.tag)));
   }
   if (config.virtio.entropy)
     TANDEM_TRY(plug(std::make_unique<virtio::Entropy>(context, "virtio-rng", config.virtio.entropy)));

@@ -9,6 +9,7 @@
 #include "tools/tandem/disks.h"
 #include "tools/tandem/firmware.h"
 #include "tools/tandem/networks.h"
+#include "tools/tandem/shares.h"
 
 namespace tandem::tools {
 
@@ -19,7 +20,6 @@ namespace {
 // Settings of devices and services that this build does not have.
 Result<void> check_absent(const Settings& s) {
   const std::pair<std::string_view, bool> absent[] = {
-      {"p9", !s.p9.empty()},
       {"display", !s.display.empty() && s.display != "none"},
       {"trace", !s.trace.empty()},
   };
@@ -127,6 +127,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   }
   TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(open_networks(s, *guest));
+  TANDEM_TRY(open_shares(s, c));
   c.virtio.packed = s.virtio == "packed";
   c.virtio.entropy = devices::host_entropy;
   if (!s.fda.empty()) {
