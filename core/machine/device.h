@@ -23,6 +23,8 @@ class Device {
   virtual void reset(ResetKind kind) = 0;
   // Before save(): waits until nothing is under way on the host, so that the state says all. No vCPU runs.
   virtual Result<void> quiesce() = 0;
+  // vCPUs are about to run: what quiesce() or load() has stopped goes on.
+  virtual void resume() {}
   virtual void save(snapshot::StateWriter& writer) const = 0;
   // On failure the device is as it was.
   virtual Result<void> load(snapshot::StateReader& reader) = 0;

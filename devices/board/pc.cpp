@@ -234,6 +234,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY(parts->add_vga());
   TANDEM_TRY(parts->add_isa());
   TANDEM_TRY(parts->add_floppy());
+  TANDEM_TRY(parts->add_virtio());
   TANDEM_TRY(parts->add_firmware_configuration());
   return std::unique_ptr<Pc>(new Pc(std::move(parts)));
 }
@@ -248,6 +249,7 @@ const std::vector<machine::Device*>& Pc::devices() const { return parts_->device
 Result<RunOutcome> Pc::run() {
   if (!parts_->booted) TANDEM_TRY(parts_->boot(machine::ResetKind::PowerOn));
   for (;;) {
+    for (machine::Device* d : parts_->devices) d->resume();
     RunOutcome outcome = parts_->machine->run();
     for (machine::Device* d : parts_->devices) TANDEM_TRY(d->quiesce());
     if (outcome.kind != Kind::Reset || !parts_->config.restart_on_reset) return outcome;
@@ -260,6 +262,7 @@ Result<std::optional<RunOutcome>> Pc::run_for(u64 instructions) {
   Machine& m = *parts_->machine;
   const u64 end = m.retired() + instructions;
   for (;;) {
+    for (machine::Device* d : parts_->devices) d->resume();
     std::optional<RunOutcome> outcome = m.run_for(end - m.retired());
     if (!outcome || outcome->kind != Kind::Reset || !parts_->config.restart_on_reset) return outcome;
     TANDEM_TRY(parts_->boot(machine::ResetKind::System));

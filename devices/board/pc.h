@@ -3,8 +3,10 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,8 @@
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
 #include "devices/backend/floppy_image.h"
+#include "devices/backend/net/net_backend.h"
+#include "devices/backend/p9/server.h"
 #include "devices/board/memory_map.h"
 #include "devices/display/picture.h"
 #include "devices/input/input_sink.h"
@@ -35,6 +39,25 @@ struct VgaConfig {
   std::vector<u8> rom;          // its video BIOS
 };
 
+struct NetConfig {
+  std::unique_ptr<NetBackend> backend;
+  std::array<u8, 6> mac;
+};
+
+struct ShareConfig {
+  std::string tag;
+  std::unique_ptr<p9::Server> server;
+};
+
+// Paravirtual devices, on the PCI bus.
+struct VirtioConfig {
+  std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
+  std::vector<NetConfig> nets;
+  std::vector<ShareConfig> shares;
+  std::function<void(std::span<u8>)> entropy;  // empty: no virtio-rng
+  bool packed = true;                          // offers packed rings
+};
+
 struct PcConfig {
   u64 memory_bytes = 512 * MiB;
   u32 vcpus = 1;
@@ -44,6 +67,7 @@ struct PcConfig {
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
   std::array<IdeUnit, 4> ide;                           // hda to hdd
   std::unique_ptr<FloppyImage> floppy;                  // null: drive A is empty, and not announced
+  VirtioConfig virtio;
   std::optional<u16> debug_exit_port, exit_port;
   std::optional<FirmwareConfig> firmware;
   std::optional<VgaConfig> vga;  // only with firmware

@@ -20,6 +20,7 @@
 #include "devices/platform/rtc.h"
 #include "devices/serial/uart16550.h"
 #include "devices/storage/fdc.h"
+#include "devices/virtio/model.h"
 
 namespace tandem::devices {
 
@@ -49,6 +50,7 @@ struct Pc::Parts {
   Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
+  unsigned virtio_slot = kVirtioSlot;  // the next free one
   bool has_floppy = false;
   bool booted = false;
 
@@ -67,6 +69,8 @@ struct Pc::Parts {
   }
   Result<void> place_rom();
   Result<void> add_firmware_configuration();
+  Result<void> add_virtio();  // pc_virtio.cpp
+  Result<void> plug(std::unique_ptr<virtio::Model> model);
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

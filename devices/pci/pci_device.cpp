@@ -64,6 +64,21 @@ unsigned PciDevice::add_capability(u8 id, unsigned size) {
   return at;
 }
 
+void PciDevice::add_msix(unsigned bar, Msix& msix) {
+  const unsigned at = add_capability(kCapabilityMsix, 12);
+  msix_control_ = at + 2;
+  set_config(msix_control_, 2, msix.vectors() - 1);
+  set_writable(msix_control_ + 1, {(kMsixEnable | kMsixMask) >> 8});
+  set_config(at + 4, 4, bar);
+  set_config(at + 8, 4, Msix::kPending | bar);
+  add_bar(bar, BarKind::Memory32, Msix::kBarSize, msix);
+  msix_ = &msix;
+}
+
+void PciDevice::tell_msix() {
+  if (msix_) msix_->set_control(static_cast<u16>(config(msix_control_, 2)));
+}
+
 void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
   make_bar({kBar0 + 4 * index, kind, size, &handler, {}, ~u64{0}, {}, {}});
 }
@@ -136,7 +151,10 @@ void PciDevice::map_bars() {
   }
 }
 
-u32 PciDevice::read_config(unsigned offset, unsigned size) { return config(offset, size); }
+u32 PciDevice::read_config(unsigned offset, unsigned size) {
+  config_wanted(offset, size);
+  return config(offset, size);
+}
 
 void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
   {
@@ -152,15 +170,20 @@ void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
     const bool moves = touches(kCommand, 2) || touches(kBar0, 24) || touches(kRom, 4);
     if (moves) map_bars();
   }
+  if (msix_ && offset <= msix_control_ + 1 && offset + size > msix_control_) tell_msix();
   config_written(offset, size);
 }
 
+void PciDevice::config_wanted(unsigned, unsigned) {}
 void PciDevice::config_written(unsigned, unsigned) {}
 
 void PciDevice::reset_config() {
-  std::lock_guard lock(config_mutex_);
-  config_ = initial_;
-  map_bars();
+  {
+    std::lock_guard lock(config_mutex_);
+    config_ = initial_;
+    map_bars();
+  }
+  tell_msix();
 }
 
 PciConfig PciDevice::config_state() const {
@@ -169,15 +192,18 @@ PciConfig PciDevice::config_state() const {
 }
 
 void PciDevice::load_config(const PciConfig& config) {
-  std::lock_guard lock(config_mutex_);
-  // What the guest can't write is what this device is, not what a snapshot says.
-  for (unsigned i = 0; i < 256; ++i) {
-    const bool status = i == kStatus || i == kStatus + 1;
-    if (writable_[i] && !status)
-      config_.bytes[i] =
-          static_cast<u8>((config_.bytes[i] & ~writable_[i]) | (config.bytes[i] & writable_[i]));
+  {
+    std::lock_guard lock(config_mutex_);
+    // What the guest can't write is what this device is, not what a snapshot says.
+    for (unsigned i = 0; i < 256; ++i) {
+      const bool status = i == kStatus || i == kStatus + 1;
+      if (writable_[i] && !status)
+        config_.bytes[i] =
+            static_cast<u8>((config_.bytes[i] & ~writable_[i]) | (config.bytes[i] & writable_[i]));
+    }
+    map_bars();
   }
-  map_bars();
+  tell_msix();
 }
 
 }  // namespace tandem::devices

@@ -7,6 +7,7 @@
 
 #include "core/irq/line.h"
 #include "core/machine/device.h"
+#include "devices/pci/msix.h"
 
 namespace tandem::devices {
 
@@ -46,6 +47,10 @@ class PciDevice : public machine::Device {
   u32 config(unsigned offset, unsigned size) const;
   // Takes a 2-byte aligned place for a capability, links it, returns its offset.
   unsigned add_capability(u8 id, unsigned size);
+  // In the constructor: the MSI-X capability, with the table in a BAR of its own.
+  void add_msix(unsigned bar, Msix& msix);
+  // Before the guest reads; config_mutex() is not held.
+  virtual void config_wanted(unsigned offset, unsigned size);
   // After a write by the guest; config_mutex() is not held.
   virtual void config_written(unsigned offset, unsigned size);
 
@@ -70,6 +75,7 @@ class PciDevice : public machine::Device {
   bool map_bar(Bar& bar, u64 address);
   void map_bars();
   u64 bar_address(const Bar& bar) const;
+  void tell_msix();
 
   machine::DeviceContext context_;
   mutable std::mutex config_mutex_;  // guards all below
@@ -77,6 +83,8 @@ class PciDevice : public machine::Device {
   std::array<u8, 256> writable_{};
   std::vector<Bar> bars_;
   unsigned next_capability_ = 0x40, last_link_ = 0x34;
+  Msix* msix_ = nullptr;
+  unsigned msix_control_ = 0;  // where its message control register is
 };
 
 }  // namespace tandem::devices

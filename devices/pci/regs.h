@@ -11,6 +11,8 @@ inline constexpr unsigned kVendorId = 0x00, kDeviceId = 0x02, kCommand = 0x04, k
                           kInterruptLine = 0x3c, kInterruptPin = 0x3d;
 inline constexpr u16 kCommandIo = 1, kCommandMemory = 2, kCommandMaster = 4, kCommandIntxOff = 0x400;
 inline constexpr u16 kStatusCapabilities = 0x10;
+inline constexpr u8 kCapabilityVendor = 0x09, kCapabilityMsix = 0x11;
+inline constexpr u16 kMsixEnable = 0x8000, kMsixMask = 0x4000;
 inline constexpr u32 kRomEnable = 1, kRomAddress = ~u32{0x7ff};
 inline constexpr u32 kBarIo = 1, kBar64 = 4, kBarPrefetchable = 8;
 

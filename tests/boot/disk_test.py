@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A guest with an IDE disk and a CD-ROM: Debian's kernel mounts ext4, copies a tree from the CD, syncs, and the emulator is
+"""A guest with a disk and a CD-ROM: Debian's kernel mounts ext4, copies a tree from the CD, syncs, and the emulator is
 killed. What was synced is there, the file system is sound after its journal, and the next guest reads it.
 
-  disk_test.py TANDEM GUEST_FOLDER ENGINE VCPUS DISK    DISK: raw, qcow2, backed (qcow2 on a raw file)
+  disk_test.py TANDEM GUEST_FOLDER ENGINE VCPUS DISK BUS
+    DISK: raw, qcow2, backed (qcow2 on a raw file)   BUS: hd for IDE, vd for virtio
 """
 import hashlib
 import pathlib
@@ -83,7 +84,8 @@ class Guest:
             raise Failure(f"status {self.process.returncode}: {''.join(self.lines)[-2000:]}{rest[-2000:]}")
 
 
-WAIT = "while ! [ -b /dev/sda -a -b /dev/sr0 ]; do sleep 0.1; done; mount -t ext4 /dev/sda /mnt; "
+NAMES = {"hd": "sda", "vd": "vda"}  # what Linux calls the first disk
+WAIT = "while ! [ -b /dev/{name} -a -b /dev/sr0 ]; do sleep 0.1; done; mount -t ext4 /dev/{name} /mnt; "
 COPY = WAIT + "mkdir /tmp/cd; mount -t iso9660 -o ro /dev/sr0 /tmp/cd && cp -r /tmp/cd /mnt/copy && sync && echo synced; "
 # Not synced: anything may become of it.
 MORE = "while true; do cp -r /mnt/copy /mnt/again; echo round; rm -r /mnt/again; done"
@@ -106,9 +108,10 @@ def check_host_side(tandem, folder, disk, tree):
         raise Failure("what the guest had synced is not there")
 
 
-def check(tandem, guest, engine, vcpus, kind, folder):
+def check(tandem, guest, engine, vcpus, kind, bus, folder):
+    copy, again = (command.format(name=NAMES[bus]) for command in (COPY + MORE, CHECK))
     disk = make_images(tandem, folder, kind)
-    first = Guest(tandem, guest, engine, vcpus, folder, [f"vdev=hda,target={disk}"], COPY + MORE)
+    first = Guest(tandem, guest, engine, vcpus, folder, [f"vdev={bus}a,target={disk}"], copy)
     first.wait_for("synced")
     for _ in range(3):
         first.wait_for("round")
@@ -116,7 +119,7 @@ def check(tandem, guest, engine, vcpus, kind, folder):
     first.process.wait()
     check_host_side(tandem, folder, disk, folder / "tree")
     before = hashlib.sha256((folder / disk).read_bytes()).hexdigest()
-    second = Guest(tandem, guest, engine, vcpus, folder, [f"vdev=hda,snapshot,target={disk}"], CHECK)
+    second = Guest(tandem, guest, engine, vcpus, folder, [f"vdev={bus}a,snapshot,target={disk}"], again)
     second.end()
     sums = "".join(f"{h}  ./{name}\n" for name, h in sorted(digest(folder / "tree").items()))
     if hashlib.sha256(sums.encode()).hexdigest() not in "".join(second.lines):
@@ -127,13 +130,13 @@ def check(tandem, guest, engine, vcpus, kind, folder):
 
 def main():
     tandem, guest = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    engine, vcpus, kind = sys.argv[3:6]
+    engine, vcpus, kind, bus = sys.argv[3:7]
     if not (guest / "default.cfg").exists():
         print(f"{guest}: no guest; make it by tools/guest/make")
         return 1
     with tempfile.TemporaryDirectory() as name:
         try:
-            check(tandem, guest, engine, vcpus, kind, pathlib.Path(name))
+            check(tandem, guest, engine, vcpus, kind, bus, pathlib.Path(name))
         except (Failure, subprocess.TimeoutExpired) as failure:
             print("FAILED:", failure)
             return 1

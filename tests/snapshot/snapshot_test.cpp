@@ -9,6 +9,7 @@
 #include "core/base/bits.h"
 #include "core/snapshot/cpu_archive.h"
 #include "tests/support/engines.h"
+#include "tests/support/fake_disk.h"
 #include "tests/support/rom_guest.h"
 
 namespace tandem::tests {
@@ -23,6 +24,8 @@ std::unique_ptr<RomGuest> idle_pc() {
   return make_rom_guest(interp::make_interp_engine(), {}, ClockKind::Counted, [](devices::PcConfig& config) {
     config.firmware = devices::FirmwareConfig{.rom = std::vector<u8>(64 * KiB, 0xf4)};
     config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
+    config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
+    config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
   });
 }
 

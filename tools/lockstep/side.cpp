@@ -42,6 +42,8 @@ Result<std::unique_ptr<Side>> Side::create(const SideSpec& spec, const GuestMake
   config.model = &model;
   config.clock = machine::ClockKind::Counted;
   config.date = [] { return kDate; };
+  config.virtio.entropy = {};  // nothing that differs from run to run
+  config.virtio.nets.clear();
   for (auto& serial : config.serials) serial = std::make_unique<Recorder>(side->transcript_);
   config.debugcon = std::make_unique<Recorder>(side->transcript_);
   TANDEM_TRY_ASSIGN(pc, devices::Pc::create(std::move(config), *side->engine_));

@@ -31,8 +31,10 @@ Result<std::unique_ptr<devices::BlockBackend>> open_medium(const DiskSpec& spec)
     TANDEM_TRY_ASSIGN(format, devices::parse_image_format(spec.format));
     options.format = format;
   }
-  TANDEM_TRY_ASSIGN(image, devices::open_image(spec.target, options));
-  if (image->size() == 0) return user_error(spec.target + ": is empty");
+  auto opened = devices::open_image(spec.target, options);
+  if (!opened) return std::move(opened.error()).in("disk");
+  std::unique_ptr<devices::Image> image = opened.take();
+  if (image->size() == 0) return user_error("disk: " + spec.target + ": is empty");
   if (spec.snapshot && !spec.read_only) {
     TANDEM_TRY_ASSIGN(overlay, devices::make_overlay(std::move(image)));
     image = std::move(overlay);
@@ -41,17 +43,38 @@ Result<std::unique_ptr<devices::BlockBackend>> open_medium(const DiskSpec& spec)
       std::make_unique<devices::ThreadedBlockBackend>(std::move(image)));
 }
 
-Result<void> add(const DiskSpec& spec, devices::PcConfig& config) {
-  if (spec.bus != DiskBus::Ide)
-    return user_error(fmt::format("disk: vdev {}: this build does not have {}; it has IDE, hda to hdd",
-                                  spec.vdev, bus_name(spec.bus)));
+Error given_twice(const DiskSpec& spec) {
+  return user_error(fmt::format("disk: vdev {} is given twice", spec.vdev));
+}
+
+Result<void> add_ide(const DiskSpec& spec, devices::PcConfig& config) {
   devices::IdeUnit& unit = config.ide[spec.unit];
-  if (unit.medium || unit.cdrom) return user_error(fmt::format("disk: vdev {} is given twice", spec.vdev));
-  auto medium = open_medium(spec);
-  if (!medium) return std::move(medium.error()).in("disk");
-  unit.medium = medium.take();
+  if (unit.medium || unit.cdrom) return given_twice(spec);
+  TANDEM_TRY_ASSIGN(medium, open_medium(spec));
+  unit.medium = std::move(medium);
   unit.cdrom = spec.cdrom;
   return {};
+}
+
+Result<void> add_virtio(const DiskSpec& spec, devices::PcConfig& config) {
+  if (spec.cdrom)
+    return user_error(fmt::format("disk: vdev {}: a CD-ROM drive is IDE, hda to hdd", spec.vdev));
+  auto& medium = config.virtio.disks[spec.unit];
+  if (medium) return given_twice(spec);
+  TANDEM_TRY_ASSIGN(opened, open_medium(spec));
+  medium = std::move(opened);
+  return {};
+}
+
+Result<void> add(const DiskSpec& spec, devices::PcConfig& config) {
+  switch (spec.bus) {
+    case DiskBus::Ide: return add_ide(spec, config);
+    case DiskBus::Virtio: return add_virtio(spec, config);
+    default:
+      return user_error(fmt::format(
+          "disk: vdev {}: this build does not have {}; it has IDE, hda to hdd, and virtio, vda to vdz",
+          spec.vdev, bus_name(spec.bus)));
+  }
 }
 
 }  // namespace

@@ -5,8 +5,11 @@
 #include <algorithm>
 
 #include "core/machine/boot/boot.h"
+#include "devices/backend/host_entropy.h"
 #include "tools/tandem/disks.h"
 #include "tools/tandem/firmware.h"
+#include "tools/tandem/networks.h"
+#include "tools/tandem/shares.h"
 
 namespace tandem::tools {
 
@@ -17,8 +20,6 @@ namespace {
 // Settings of devices and services that this build does not have.
 Result<void> check_absent(const Settings& s) {
   const std::pair<std::string_view, bool> absent[] = {
-      {"vif", std::any_of(s.vif.begin(), s.vif.end(), [](const std::string& v) { return v != "type=none"; })},
-      {"p9", !s.p9.empty()},
       {"display", !s.display.empty() && s.display != "none"},
       {"trace", !s.trace.empty()},
   };
@@ -52,6 +53,8 @@ Result<void> check(const Settings& s) {
     return user_error("screenshot: a guest without firmware, or without vga, has no display");
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
+  if (s.virtio != "packed" && s.virtio != "split")
+    return user_error(fmt::format("virtio: '{}' is none of packed, split", s.virtio));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
   if (!s.kernel.empty() && !s.firmware.empty())
     return user_error("firmware: a kernel that is given is started without it");
@@ -123,6 +126,10 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
     c.boot = std::move(loader);
   }
   TANDEM_TRY(open_disks(s, c));
+  TANDEM_TRY(open_networks(s, *guest));
+  TANDEM_TRY(open_shares(s, c));
+  c.virtio.packed = s.virtio == "packed";
+  c.virtio.entropy = devices::host_entropy;
   if (!s.fda.empty()) {
     auto floppy = devices::FloppyImage::open(s.fda);
     if (!floppy) return std::move(floppy.error()).in("fda");

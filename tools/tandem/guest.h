@@ -14,6 +14,7 @@ struct Guest {
   cpu::CpuModel model;  // the machine points at it
   devices::PcConfig config;
   std::shared_ptr<Expectations> expectations;
+  std::vector<std::string> notes;  // what the user should know; a line each
 };
 
 // Everything that can be wrong with settings is found here, before a guest exists. on_escape: Ctrl-] on the

@@ -107,6 +107,7 @@ class Run {
     if (server) server->serve(guest_control.verbs());
     if (const auto waits = start_gdb(guest_control); !waits) return fail(waits.error());
     say(fmt::format("engine {}: {}", engine_.name, engine_.reason));
+    for (const std::string& note : guest->notes) say(note);
     supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
     const auto started = std::chrono::steady_clock::now();
     auto outcome = run_with_actions(*pc.value());

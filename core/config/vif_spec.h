@@ -1,0 +1,32 @@
+// What one item of vif= says.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/base/types.h"
+
+namespace tandem::config {
+
+enum class VifType : u8 { None, User, Tap };
+
+struct VifSpec {
+  VifType type = VifType::User;
+  std::optional<std::array<u8, 6>> mac;
+  std::vector<std::string> forwards;  // user: tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT
+  bool restricted = false;            // user: neither the host nor what is behind it can be reached
+  std::string interface;              // tap: the host's name of it
+  u16 mtu = 0;                        // 0: as large as the network takes
+  std::string capture;                // file for the frames
+
+  bool operator==(const VifSpec&) const = default;
+};
+
+// type=user|tap|none and key=value, separated by commas; capture= takes the rest of the text.
+Result<VifSpec> parse_vif_spec(std::string_view text);
+
+}  // namespace tandem::config

@@ -1,0 +1,51 @@
+// The paravirtual devices of the board.
+#include "devices/board/pc_parts.h"
+#include "devices/virtio/block.h"
+#include "devices/virtio/entropy.h"
+#include "devices/virtio/net.h"
+#include "devices/virtio/pci_transport.h"
+#include "devices/virtio/plan9.h"
+
+namespace tandem::devices {
+
+namespace {
+
+constexpr u32 kMaxBlockQueues = 4;
+
+}  // namespace
+
+// Into the next slot.
+Result<void> Pc::Parts::plug(std::unique_ptr<virtio::Model> model) {
+  if (virtio_slot > kLastSlot) return user_error("virtio: there are more devices than PCI slots for them");
+  if (!config.virtio.packed) model->withhold(virtio::kPacked);
+  irq::IrqWire& wire = gsi[kPirqGsi + pci_line(virtio_slot, 0)];
+  auto& transport = add<virtio::PciTransport>(machine->context(), std::move(model), irq::LevelIrq(wire),
+                                              machine->apic_bus());
+  host_bridge->plug(virtio_slot++, 0, transport);
+  return {};
+}
+
+Result<void> Pc::Parts::add_virtio() {
+  const machine::DeviceContext context = machine->context();
+  for (const auto& [unit, medium] : config.virtio.disks) {
+    const std::string letter(1, static_cast<char>('a' + unit));
+    TANDEM_TRY(
+        plug(std::make_unique<virtio::Block>(context, "virtio-vd" + letter, *medium, "tandem-vd" + letter,
+                                             static_cast<u16>(std::min(config.vcpus, kMaxBlockQueues)))));
+  }
+  for (std::size_t i = 0; i < config.virtio.nets.size(); ++i) {
+    const NetConfig& net = config.virtio.nets[i];
+    TANDEM_TRY(plug(
+        std::make_unique<virtio::Net>(context, "virtio-net" + std::to_string(i), *net.backend, net.mac)));
+  }
+  for (std::size_t i = 0; i < config.virtio.shares.size(); ++i) {
+    const ShareConfig& share = config.virtio.shares[i];
+    TANDEM_TRY(plug(
+        std::make_unique<virtio::Plan9>(context, "virtio-9p" + std::to_string(i), *share.server, share.tag)));
+  }
+  if (config.virtio.entropy)
+    TANDEM_TRY(plug(std::make_unique<virtio::Entropy>(context, "virtio-rng", config.virtio.entropy)));
+  return {};
+}
+
+}  // namespace tandem::devices

@@ -1,0 +1,38 @@
+#include "devices/virtio/net_checksum.h"
+
+#include "core/base/bits.h"
+
+namespace tandem::devices::virtio {
+
+namespace {
+
+constexpr u8 kNeedsChecksum = 1;
+// Of struct virtio_net_hdr.
+constexpr unsigned kFlags = 0, kStart = 6, kOffset = 8;
+
+}  // namespace
+
+// The sum of words does not depend on their byte order but for the order of its own two bytes.
+u16 internet_sum(std::span<const u8> bytes) {
+  u64 sum = 0;
+  while (bytes.size() >= 4) {
+    sum += load_le<u32>(bytes.data());
+    bytes = bytes.subspan(4);
+  }
+  u32 rest = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) rest |= u32{bytes[i]} << 8 * i;
+  sum += rest;
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return byte_swapped(static_cast<u16>(sum));
+}
+
+void complete_checksum(std::span<const u8> header, std::span<u8> frame) {
+  if (!(header[kFlags] & kNeedsChecksum)) return;
+  const u64 start = load_le<u16>(&header[kStart]), at = start + load_le<u16>(&header[kOffset]);
+  if (start > frame.size() || at + 2 > frame.size()) return;
+  const u16 sum = static_cast<u16>(~internet_sum(frame.subspan(start)));
+  // UDP has no zero: it means that there is none (RFC 768).
+  store_be<u16>(&frame[at], sum ? sum : 0xffff);
+}
+
+}  // namespace tandem::devices::virtio

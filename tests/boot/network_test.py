@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""A guest on the user network: an address by DHCP, a download from a server on the host's loopback, a server in the guest
+reached through hostfwd, many short connections that leave nothing behind.
+
+  network_test.py TANDEM GUEST_FOLDER ENGINE VCPUS VIRTIO MEGABYTES CONNECTIONS    VIRTIO: split or packed
+"""
+import hashlib
+import http.server
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+LIMIT = 240  # seconds
+
+
+class Failure(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """Serves /data; /end answers when the test is through."""
+
+    def __init__(self, data):
+        ended = self.ended = threading.Event()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = data if self.path == "/data" else b""
+                if self.path == "/end":
+                    ended.wait(LIMIT)
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+class Guest:
+    def __init__(self, arguments):
+        self.process = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, errors="replace")
+        self.text = ""
+        self.watchdog = threading.Timer(LIMIT, self.process.kill)
+        self.watchdog.start()
+
+    def wait_for(self, words):
+        for line in self.process.stdout:
+            self.text += line
+            if line.startswith(words):
+                return line.strip()
+        raise Failure(f"{words!r} never came; the guest said: {self.text[-3000:]}")
+
+    def end(self):
+        self.text += self.process.communicate()[0]
+        self.watchdog.cancel()
+        if self.process.returncode:
+            raise Failure(f"status {self.process.returncode}: {self.text[-3000:]}")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+def connect_often(port, count):
+    for _ in range(count):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+            s.recv(1)  # until the guest's refusal has come back
+
+
+def settled(guest, before):
+    """What the connections took is given back, if not at once."""
+    for _ in range(300):
+        if guest.descriptors() <= before:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def check(tandem, folder, engine, vcpus, rings, megabytes, connections, scratch):
+    data = random.Random(5).randbytes(megabytes << 20)
+    server = Server(data)
+    web, closed = free_port(), free_port()
+    command = ("while ! ip addr show eth0 | grep -q 'inet 10.0.2.15'; do usleep 50000; done; "
+               f"H=http://10.0.2.2:{server.port}; wget -q -O - $H/data | sha256sum; "
+               f"dd if=/dev/urandom of=/tmp/made bs=64k count={megabytes * 4} 2>/dev/null; sha256sum /tmp/made; "
+               "httpd -p 80 -h /tmp; echo serving; wget -q -O /dev/null $H/end; echo over")
+    capture = scratch / "frames.pcap"
+    guest = Guest([tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", LIMIT,
+                   "--cmdline", f'console=ttyS0 quiet run="{command}"', "--virtio", rings, "--vif",
+                   f"type=user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{closed}-:9,capture={capture}"])
+    guest.wait_for(hashlib.sha256(data).hexdigest())
+    made = guest.wait_for("").split()[0]
+    guest.wait_for("serving")
+    with urllib.request.urlopen(f"http://127.0.0.1:{web}/made", timeout=LIMIT) as answer:
+        if hashlib.sha256(answer.read()).hexdigest() != made:
+            raise Failure("what the guest serves arrives as something else")
+    before = guest.descriptors()
+    connect_often(closed, connections)
+    if not settled(guest, before):
+        raise Failure(f"{before} descriptors before {connections} connections, {guest.descriptors()} after")
+    server.ended.set()
+    guest.wait_for("over")
+    guest.end()
+    if capture.read_bytes()[:4] != bytes.fromhex("d4c3b2a1") or capture.stat().st_size < len(data):
+        raise Failure("the capture does not hold the frames")
+
+
+def main():
+    tandem, folder = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    engine, vcpus, rings = sys.argv[3:6]
+    megabytes, connections = int(sys.argv[6]), int(sys.argv[7])
+    if not (folder / "default.cfg").exists():
+        print(f"{folder}: no guest; make it by tools/guest/make")
+        return 1
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            check(tandem, folder, engine, vcpus, rings, megabytes, connections, pathlib.Path(scratch))
+        except (Failure, OSError) as failure:
+            print("FAILED:", failure)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

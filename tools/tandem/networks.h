@@ -1,0 +1,12 @@
+// vif=: from settings to network back ends.
+#pragma once
+
+#include "core/config/settings.h"
+#include "tools/tandem/guest.h"
+
+namespace tandem::tools {
+
+// One user network where nothing is said. Error: one line that names the item.
+Result<void> open_networks(const config::Settings& settings, Guest& guest);
+
+}  // namespace tandem::tools
