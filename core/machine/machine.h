@@ -109,8 +109,8 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   }
   // For who changes the state between calls of run().
   std::mutex& state_mutex() { return state_mutex_; }
-  // Goes on with vCPUs of another engine, from the instruction boundary where each one is. `engine` outlives
-  // the machine. On failure all goes on as before. [any-thread] as Hold.
+  // Goes on with vCPUs of another engine, if it is one, from the instruction boundary where each one is.
+  // `engine` outlives the machine. On failure all goes on as before. [any-thread] as Hold.
   Result<void> switch_engine(cpu::Engine& engine);
   // Debugging; all inside while_held(). A listener gets what stops at these points or steps.
   void set_debugger(DebugListener* listener) { debugger_ = listener; }

@@ -55,6 +55,7 @@ void Machine::set_motion(u32 index, Motion motion) {
 Result<void> Machine::switch_engine(cpu::Engine& engine) {
   const Hold hold(*this, Hold::Time::GoesOn);
   const std::lock_guard lock(state_mutex_);
+  if (engine.caps().name == engine_name_) return {};
   std::vector<std::unique_ptr<cpu::Vcpu>> next;
   for (u32 i = 0; i < vcpu_count(); ++i) {
     TANDEM_TRY_ASSIGN(vcpu, engine.make_vcpu(VcpuId{i}, *memory_, model_));

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <ostream>
+#include <random>
 #include <thread>
 
 #include "tests/support/kvm_engines.h"
@@ -29,21 +30,47 @@ struct Row {
 };
 void PrintTo(const Row& row, std::ostream* out) { *out << row.guest << " on " << row.engine.name; }
 
-std::vector<Row> rows() {
+std::vector<std::string> guest_names() {
   std::vector<std::string> guests;
   for (const auto& file : fs::directory_iterator(GUEST_SOURCES))
     if (file.path().extension() == ".expected") guests.push_back(file.path().stem());
   std::sort(guests.begin(), guests.end());
+  return guests;
+}
+
+std::vector<Row> rows() {
   std::vector<EngineRow> engines = engine_rows();
   engines.push_back(kvm_row("kvm", hwassist::Assist::User));
   std::vector<Row> all;
-  for (const std::string& guest : guests)
+  for (const std::string& guest : guest_names())
     for (const EngineRow& engine : engines) all.push_back({guest, engine});
   // With all of the code on KVM, of use or not: what a kernel's emulator does right, too.
   for (const char* guest :
        {"branches64", "frames64", "real16", "shadow32", "smm", "system32", "tasks32", "v86"})
     all.push_back({guest, kvm_row("kvm_whole", hwassist::Assist::Full)});
   return all;
+}
+
+// Ends a guest that does not come to its end.
+std::jthread watchdog_of(devices::Pc& pc) {
+  return std::jthread([&pc](std::stop_token stop) {
+    const auto end = std::chrono::steady_clock::now() + kLimit;
+    while (!stop.stop_requested() && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (!stop.stop_requested()) pc.request_stop();
+  });
+}
+
+void expect_transcript(RomGuest& guest, const std::string& name, const std::string& engine) {
+  auto outcome = [&] {
+    const std::jthread watchdog = watchdog_of(*guest.pc);
+    return guest.pc->run();
+  }();
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  // Kept for a reader to compare.
+  std::ofstream(fs::path(GUEST_ROMS) / (name + "." + engine + ".actual")) << guest.transcript->text();
+  EXPECT_EQ(guest.transcript->text(), read_text(fs::path(GUEST_SOURCES) / (name + ".expected")));
+  EXPECT_EQ(outcome.value().kind, Kind::DebugExit) << "the guest did not reach its end";
 }
 
 class Guest : public testing::TestWithParam<Row> {};
@@ -55,23 +82,39 @@ TEST_P(Guest, PrintsItsTranscript) {
   const std::vector<u8> rom = read_bytes(fs::path(GUEST_ROMS) / (row.guest + ".rom"));
   ASSERT_FALSE(rom.empty()) << row.guest;
   const auto guest = make_rom_guest(row.engine.make(), rom);
-  devices::Pc& pc = *guest->pc;
-
-  std::jthread watchdog([&](std::stop_token stop) {
-    const auto end = std::chrono::steady_clock::now() + kLimit;
-    while (!stop.stop_requested() && std::chrono::steady_clock::now() < end)
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    if (!stop.stop_requested()) pc.request_stop();
-  });
-  const auto outcome = pc.run();
-  watchdog.request_stop();
-  ASSERT_TRUE(outcome) << outcome.error().message;
-  // Kept for a reader to compare.
-  std::ofstream(fs::path(GUEST_ROMS) / (row.guest + "." + row.engine.name + ".actual"))
-      << guest->transcript->text();
-  EXPECT_EQ(guest->transcript->text(), read_text(fs::path(GUEST_SOURCES) / (row.guest + ".expected")));
-  EXPECT_EQ(outcome.value().kind, Kind::DebugExit) << "the guest did not reach its end";
+  expect_transcript(*guest, row.guest, row.engine.name);
 }
+
+// Every mode, and what is under way in each of them, as the moment has it.
+class SwitchedGuest : public testing::TestWithParam<std::string> {};
+
+TEST_P(SwitchedGuest, PrintsItsTranscriptWhileEnginesChange) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::vector<std::unique_ptr<cpu::Engine>> engines;
+  engines.push_back(interp::make_interp_engine());
+  engines.push_back(jit::make_jit_engine({.threshold = 0, .exact_flags = true}));
+  if (kvm_obstacle().empty()) engines.push_back(kvm_row("kvm", hwassist::Assist::User).make());
+  const auto guest =
+      make_rom_guest(interp::make_interp_engine(), read_bytes(fs::path(GUEST_ROMS) / (GetParam() + ".rom")));
+  unsigned switches = 0;
+  {
+    const std::jthread switcher([&](std::stop_token stop) {
+      std::mt19937 random(seed);
+      while (!stop.stop_requested()) {
+        const auto result = guest->pc->machine().switch_engine(*engines[random() % engines.size()]);
+        if (!result) ADD_FAILURE() << result.error().message;
+        ++switches;
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 500));
+      }
+    });
+    expect_transcript(*guest, GetParam(), "switched");
+  }
+  EXPECT_GT(switches, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SwitchedGuest, testing::ValuesIn(guest_names()),
+                         [](const auto& info) { return info.param; });
 
 INSTANTIATE_TEST_SUITE_P(All, Guest, testing::ValuesIn(rows()),
                          [](const auto& info) { return info.param.guest + "_" + info.param.engine.name; });

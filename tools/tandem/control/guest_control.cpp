@@ -72,7 +72,7 @@ Result<cpu::Engine*> GuestControl::engine_of(const std::string& name) {
 Result<std::string> GuestControl::switch_engine(const std::string& name) {
   const std::lock_guard lock(engines_mutex_);
   TANDEM_TRY_ASSIGN(engine, engine_of(name));
-  if (engine->caps().name != engine_name()) TANDEM_TRY(pc_.machine().switch_engine(*engine));
+  TANDEM_TRY(pc_.machine().switch_engine(*engine));
   return engine_name();
 }
 
