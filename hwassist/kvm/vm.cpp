@@ -53,7 +53,9 @@ Result<std::unique_ptr<Vm>> Vm::create(std::shared_ptr<Host> host, mem::GuestMem
   const int kvm_fd = host->open();
   if (kvm_fd < 0) return host_error(fmt::format("/dev/kvm: {}", std::strerror(-kvm_fd)));
   Fd kvm(host, kvm_fd);
-  if (const int version = kvm.call(KVM_GET_API_VERSION); version != kApiVersion)
+  const int version = kvm.call(KVM_GET_API_VERSION);
+  if (version < 0) return refused("KVM_GET_API_VERSION", version);
+  if (version != kApiVersion)
     return host_error(fmt::format("/dev/kvm: API version {} is not {}", version, kApiVersion));
   for (const Capability& c : kRequired)
     if (kvm.call(KVM_CHECK_EXTENSION, static_cast<u64>(c.number)) <= 0)

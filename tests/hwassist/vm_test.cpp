@@ -38,6 +38,8 @@ TEST_F(VmTest, RefusalsNameTheReason) {
       {[](FakeKvm& f) { f.open_result = -ENOENT; }, "/dev/kvm: No such file or directory"},
       {[](FakeKvm& f) { f.open_result = -EACCES; }, "/dev/kvm: Permission denied"},
       {[](FakeKvm& f) { f.refused[KVM_GET_API_VERSION] = 11; }, "/dev/kvm: API version 11 is not 12"},
+      {[](FakeKvm& f) { f.refused[KVM_GET_API_VERSION] = -ENOTTY; },
+       "/dev/kvm: KVM_GET_API_VERSION: Inappropriate ioctl for device"},
       {[](FakeKvm& f) { f.lacking.insert(KVM_CAP_IMMEDIATE_EXIT); }, "/dev/kvm lacks KVM_CAP_IMMEDIATE_EXIT"},
       {[](FakeKvm& f) { f.refused[KVM_CREATE_VM] = -EBUSY; },
        "/dev/kvm: KVM_CREATE_VM: Device or resource busy"},
