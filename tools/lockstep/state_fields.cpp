@@ -138,6 +138,11 @@ void Builder::events() {
   one("nmi_blocked", e.nmi_blocked);
   one("nmi_pending", e.nmi_pending);
   one("smi_pending", e.smi_pending);
+  one("init_pending", e.init_pending);
+  one("startup_pending", e.startup_pending);
+  one("startup_vector", e.startup_vector);
+  one("interrupt_accepted", e.interrupt_accepted);
+  one("accepted_vector", e.accepted_vector);
   one("in_smm", e.in_smm);
   one("debug_traps", e.debug_traps);
   one("activity", s_.activity);
