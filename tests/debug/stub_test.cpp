@@ -203,7 +203,8 @@ TEST_P(StubTest, InterruptedAndDetachedAndBack) {
   EXPECT_EQ(d.ask("?"), "T05thread:1;");
   ASSERT_EQ(break_at(kDone), "OK");
   EXPECT_EQ(d.ask("vCont;c"), "");
-  if (const std::string said = d.interrupt(); said.starts_with("T02"))
+  // Where both came at once, it stands at the breakpoint already, and would go on over it.
+  if (const std::string said = d.interrupt(); said.starts_with("T02") && d.pc() != at(kDone))
     EXPECT_EQ(d.go("vCont;c"), "T05swbreak:;thread:1;");
   EXPECT_EQ(d.pc(), at(kDone));
   EXPECT_EQ(d.reg("r8"), 300003u);
