@@ -111,6 +111,7 @@ class Run {
     supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
     const auto started = std::chrono::steady_clock::now();
     auto outcome = run_with_actions(*pc.value());
+    supervisor_.finish();
     if (server) server->stop();
     guest_control.stop_gdb();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;

@@ -31,6 +31,11 @@ void Supervisor::start(std::function<void()> stop, std::chrono::seconds limit) {
   thread_ = std::jthread([this, limit](std::stop_token token) { watch(token, limit); });
 }
 
+void Supervisor::finish() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
 void Supervisor::escape() { escaped_ = true; }
 
 void Supervisor::quit() { quit_ = true; }

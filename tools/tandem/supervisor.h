@@ -18,6 +18,8 @@ class Supervisor {
 
   // stop: asks the guest's run() to return. [any-thread] seconds: 0 = no limit.
   void start(std::function<void()> stop, std::chrono::seconds limit);
+  // From here on `stop` is not called any more; one that is under way has returned.
+  void finish();
   void escape();  // [any-thread]
   void quit();    // [any-thread]
   Ended ended() const { return ended_.load(); }
