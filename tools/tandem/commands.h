@@ -8,6 +8,7 @@ namespace tandem::tools {
 using Arguments = std::span<const char* const>;
 
 int run_command(Arguments arguments);
+int batch_command(Arguments arguments);
 int ctl_command(Arguments arguments);
 int probe_command(Arguments arguments);
 int dis_command(Arguments arguments);

@@ -16,6 +16,8 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"run", run_command, "[FILE.cfg] [--key value]...  runs a guest; --help lists the keys"},
+    {"batch", batch_command,
+     "SUITE.toml [-j N] [--only REGEX] [--junit FILE] [--json FILE]  runs many guests and reports"},
     {"ctl", ctl_command,
      "NAME VERB [ARGUMENTS]  says a verb to a guest that runs; without a verb, lists them"},
     {"probe", probe_command, "prints what this host can do, and which engine auto takes"},
