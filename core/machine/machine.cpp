@@ -106,6 +106,7 @@ std::optional<RunOutcome> Machine::take_outcome() {
 }
 
 void Machine::stop(RunOutcome outcome) {
+  note(trace::Point::stop, static_cast<u8>(outcome.kind));
   {
     std::lock_guard lock(outcome_mutex_);
     if (!outcome_) outcome_ = std::move(outcome);
@@ -147,7 +148,10 @@ bool Machine::handle_stop(u32 index, const cpu::Stop& stop_) {
     case cpu::StopReason::BudgetSpent:
     case cpu::StopReason::Kicked: return true;
     case cpu::StopReason::DebugTrap: tell_debugger(index, stop_.hit); return true;
-    case cpu::StopReason::Halted: wait_for_signal(*cpus_[index]); return true;
+    case cpu::StopReason::Halted:
+      note(trace::Point::halt, index);
+      wait_for_signal(*cpus_[index]);
+      return true;
     case cpu::StopReason::TripleFault:
       stop({RunOutcome::Kind::TripleFault, 0, fmt::format("vCPU {} shut down after a triple fault", index)});
       return false;
@@ -167,6 +171,7 @@ void Machine::wait_for_signal(Cpu& c) {
 
 void Machine::signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) {
   Cpu& c = *cpus_[raw(vcpu)];
+  note(trace::Point::signal, raw(vcpu), static_cast<u8>(signal), sipi_vector);
   {
     std::lock_guard lock(c.vcpu_mutex);
     c.vcpu->signal(signal, sipi_vector);
@@ -175,17 +180,38 @@ void Machine::signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) {
 }
 
 void Machine::io(bus::IoAccess& access) {
+  using trace::Point;
+  const bool pio = access.bus == bus::BusKind::Pio, read = access.dir == bus::IoDir::Read;
+  const u64 address = access.address;
+  if (!read)
+    note(pio ? Point::port_write : Point::mmio_write, raw(access.vcpu), address, access.size, access.value);
+  dispatch(access);
+  if (read)
+    note(pio ? Point::port_read : Point::mmio_read, raw(access.vcpu), address, access.size, access.value);
+}
+
+void Machine::dispatch(bus::IoAccess& access) {
   if (access.bus == bus::BusKind::Pio) return pio_.dispatch(access);
   irq::Lapic& own = *cpus_[raw(access.vcpu)]->lapic;
   if (own.covers(access.address)) return own.io(access);
   mmio_.dispatch(access);
 }
 
-bool Machine::msr(cpu::MsrAccess& access) { return cpus_[raw(access.vcpu)]->lapic->msr(access); }
+bool Machine::msr(cpu::MsrAccess& access) {
+  const bool good = cpus_[raw(access.vcpu)]->lapic->msr(access);
+  const bool read = access.dir == bus::IoDir::Read;
+  note(read ? trace::Point::msr_read : trace::Point::msr_write, raw(access.vcpu), access.index, access.value,
+       good);
+  return good;
+}
 
 bool Machine::interrupt_pending(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->interrupt_pending(); }
 
-std::optional<u8> Machine::take_interrupt(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->take_interrupt(); }
+std::optional<u8> Machine::take_interrupt(VcpuId vcpu) {
+  const std::optional<u8> vector = cpus_[raw(vcpu)]->lapic->take_interrupt();
+  if (vector) note(trace::Point::interrupt, raw(vcpu), *vector);
+  return vector;
+}
 
 u8 Machine::read_cr8(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->read_cr8(); }
 

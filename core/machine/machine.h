@@ -20,6 +20,7 @@
 #include "core/machine/gate.h"
 #include "core/mem/guest_memory.h"
 #include "core/time/clock.h"
+#include "core/trace/trace.h"
 
 namespace tandem::machine {
 
@@ -66,6 +67,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   bus::Bus& mmio() { return mmio_; }
   time::Clock& clock() { return *clock_; }
   Counters& counters() { return counters_; }
+  trace::Trace& tracer() { return trace_; }
   irq::ApicBus& apic_bus() { return apic_bus_; }
   irq::Lapic& lapic(u32 index) { return *cpus_[index]->lapic; }
   cpu::Vcpu& vcpu(u32 index) { return *cpus_[index]->vcpu; }  // until switch_engine()
@@ -162,6 +164,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   explicit Machine(std::unique_ptr<mem::GuestMemory> memory) : memory_(std::move(memory)) {}
   Result<void> add_cpus(const MachineConfig& config, cpu::Engine& engine);
   void run_cpu(u32 index);
+  void dispatch(bus::IoAccess& access);
   cpu::RunBudget budget_to_deadline();
   std::optional<RunOutcome> take_outcome();
   bool handle_stop(u32 index, const cpu::Stop& stop);  // false: the thread ends
@@ -169,6 +172,12 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   void hold(Hold::Time time);
   void let_go();
   void resume_clock();
+  // Writes a trace record, if somebody asked for this point.
+  template <class... Values>
+  void note(trace::Point point, Values... values) {
+    if (trace_.on(point)) [[unlikely]]
+      trace_.write(point, clock_->now(), {static_cast<u64>(values)...});
+  }
   void tell_debugger(u32 index, const cpu::DebugHit& hit);
   void replace_vcpu(Cpu& cpu, std::unique_ptr<cpu::Vcpu> next);
 
@@ -177,6 +186,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   bus::Bus pio_{bus::BusKind::Pio};
   bus::Bus mmio_{bus::BusKind::Mmio};
   Counters counters_;
+  trace::Trace trace_;
   irq::ApicBus apic_bus_;
   std::unique_ptr<time::Clock> clock_;
   time::HostClock* host_clock_ = nullptr;  // one of the two is the clock

@@ -67,7 +67,10 @@ Result<void> Machine::switch_engine(cpu::Engine& engine) {
     if (debug_points_) TANDEM_TRY(vcpu->set_debug_points(debug_points_));
     next.push_back(std::move(vcpu));
   }
-  for (u32 i = 0; i < vcpu_count(); ++i) replace_vcpu(*cpus_[i], std::move(next[i]));
+  for (u32 i = 0; i < vcpu_count(); ++i) {
+    replace_vcpu(*cpus_[i], std::move(next[i]));
+    note(trace::Point::engine, i);
+  }
   engine_name_ = engine.caps().name;
   return {};
 }

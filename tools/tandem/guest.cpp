@@ -17,17 +17,6 @@ using config::Settings;
 
 namespace {
 
-// Settings of devices and services that this build does not have.
-Result<void> check_absent(const Settings& s) {
-  const std::pair<std::string_view, bool> absent[] = {
-      {"display", !s.display.empty() && s.display != "none"},
-      {"trace", !s.trace.empty()},
-  };
-  for (const auto& [key, used] : absent)
-    if (used) return user_error(fmt::format("{}: this build does not have it", key));
-  return {};
-}
-
 Result<void> check_action(std::string_view key, std::string_view action) {
   if (action == "destroy" || action == "restart" || action == "preserve") return {};
   return user_error(fmt::format("{}: '{}' is none of destroy, restart, preserve", key, action));
@@ -40,7 +29,8 @@ Result<std::optional<u16>> check_port(std::string_view key, u64 port) {
 }
 
 Result<void> check(const Settings& s) {
-  TANDEM_TRY(check_absent(s));
+  if (!s.display.empty() && s.display != "sdl" && s.display != "none")
+    return user_error(fmt::format("display: '{}' is none of sdl, none", s.display));
   TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
   TANDEM_TRY(check_action("on_reboot", s.on_reboot));
   TANDEM_TRY(check_action("on_crash", s.on_crash));

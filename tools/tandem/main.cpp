@@ -16,8 +16,12 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"run", run_command, "[FILE.cfg] [--key value]...  runs a guest; --help lists the keys"},
+    {"batch", batch_command,
+     "SUITE.toml [-j N] [--only REGEX] [--junit FILE] [--json FILE]  runs many guests and reports"},
     {"ctl", ctl_command,
      "NAME VERB [ARGUMENTS]  says a verb to a guest that runs; without a verb, lists them"},
+    {"trace", trace_command,
+     "FILE [--only POINTS] [--summary] | --list  reads what --trace POINTS:FILE wrote"},
     {"probe", probe_command, "prints what this host can do, and which engine auto takes"},
     {"dis", dis_command, "FILE [--bits 16|32|64] [--base ADDRESS]  disassembles a flat file or an ELF file"},
     {"img", img_command, "create|convert|info|check FILE...  makes and looks at disk images"},

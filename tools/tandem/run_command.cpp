@@ -6,6 +6,7 @@
 #include <random>
 
 #include "core/config/command_line.h"
+#include "core/trace/trace_file.h"
 #include "devices/backend/png_file.h"
 #include "tools/tandem/commands.h"
 #include "tools/tandem/control/guest_control.h"
@@ -16,6 +17,7 @@
 #include "tools/tandem/report.h"
 #include "tools/tandem/stats.h"
 #include "tools/tandem/supervisor.h"
+#include "tools/tandem/window.h"
 
 namespace tandem::tools {
 
@@ -102,16 +104,20 @@ class Run {
     if (!control) return fail(control.error());
     auto pc = devices::Pc::create(std::move(guest->config), *engine_.engine);
     if (!pc) return fail(pc.error());
+    if (const auto traced = start_trace(pc.value()->machine()); !traced) return fail(traced.error());
     GuestControl guest_control(*pc.value(), settings_, [this] { supervisor_.quit(); });
     ControlServer* const server = control.value().get();
-    if (server) server->serve(guest_control.verbs());
+    if (server) server->serve([&](std::string_view line) { return guest_control.execute(line); });
     if (const auto waits = start_gdb(guest_control); !waits) return fail(waits.error());
+    auto window = open_window(*pc.value(), guest_control);
+    if (!window) return fail(window.error());
     say(fmt::format("engine {}: {}", engine_.name, engine_.reason));
     for (const std::string& note : guest->notes) say(note);
     supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
     const auto started = std::chrono::steady_clock::now();
     auto outcome = run_with_actions(*pc.value());
     supervisor_.finish();
+    window.value().reset();
     if (server) server->stop();
     guest_control.stop_gdb();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
@@ -133,12 +139,40 @@ class Run {
     return devices::PngFile(settings_.screenshot).show(*picture);
   }
 
+  // POINTS as text on standard error, or POINTS:FILE as a file for tandem trace.
+  Result<void> start_trace(machine::Machine& machine) {
+    if (settings_.trace.empty()) return {};
+    const std::size_t colon = settings_.trace.find(':');
+    auto filter = trace::Filter::parse(settings_.trace.substr(0, colon));
+    if (!filter) return std::move(filter.error()).in("trace");
+    std::unique_ptr<trace::Sink> sink;
+    if (colon == std::string::npos) {
+      sink = trace::text_sink(stderr);
+    } else {
+      auto file = trace::file_sink(settings_.trace.substr(colon + 1));
+      if (!file) return std::move(file.error()).in("trace");
+      sink = file.take();
+    }
+    machine.tracer().start(filter.take(), std::move(sink));
+    return {};
+  }
+
   Result<void> start_gdb(GuestControl& control) {
     if (settings_.gdb.empty()) return {};
     TANDEM_TRY_ASSIGN(address, parse_gdb_address(settings_.gdb));
     TANDEM_TRY_ASSIGN(started, control.start_gdb(address));
     say(fmt::format("gdb: {} {}", address.paused ? "waits at" : "at", started["at"].get<std::string>()));
     return {};
+  }
+
+  // A window that nobody asked for and the host refuses costs a guest nothing.
+  Result<std::unique_ptr<GuestWindow>> open_window(devices::Pc& pc, GuestControl& control) {
+    TANDEM_TRY_ASSIGN(wanted, wants_window(settings_, pc.picture().has_value()));
+    if (!wanted) return std::unique_ptr<GuestWindow>();
+    auto window = GuestWindow::open(pc, settings_, control);
+    if (window || !settings_.display.empty()) return window;
+    say(window.error().message);
+    return std::unique_ptr<GuestWindow>();
   }
 
   // A restart begins with the boot loader again; the machine stays.

@@ -10,7 +10,12 @@
 namespace tandem::tools {
 
 GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit)
-    : pc_(pc), settings_(settings), quit_(std::move(quit)) {}
+    : pc_(pc), settings_(settings), quit_(std::move(quit)), verbs_(verbs()) {}
+
+Json GuestControl::execute(std::string_view line) {
+  const std::lock_guard lock(verbs_mutex_);
+  return verbs_.execute(line);
+}
 
 Verbs GuestControl::verbs() {
   // What answers with nothing but "ok".

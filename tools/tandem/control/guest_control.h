@@ -21,13 +21,16 @@ class GuestControl {
   // quit: ends the run. All outlive this.
   GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit);
 
-  Verbs verbs();
+  // One request at a time. [any-thread]
+  Json execute(std::string_view line);
+  Json execute(const Json& request) { return execute(std::string_view(request.dump())); }
   // Debuggers may come there, and nowhere else. With `paused`, the machine stands still until one has come.
   Result<Json> start_gdb(const GdbAddress& address);
   // No debugger holds the machine, and none comes, afterwards.
   void stop_gdb() { gdb_.reset(); }
 
  private:
+  Verbs verbs();
   Result<Json> status();
   Result<Json> pause();
   Result<Json> resume();
@@ -43,6 +46,8 @@ class GuestControl {
   devices::Pc& pc_;
   const config::Settings& settings_;
   std::function<void()> quit_;
+  std::mutex verbs_mutex_;
+  Verbs verbs_;
   std::mutex engines_mutex_;                                     // a debugger may switch them too
   std::map<std::string, std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to, by name
   std::optional<machine::Machine::Hold> pause_;

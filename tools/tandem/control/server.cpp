@@ -76,8 +76,8 @@ ControlServer::~ControlServer() {
   unlink(path_.c_str());
 }
 
-void ControlServer::serve(Verbs verbs) {
-  verbs_ = std::move(verbs);
+void ControlServer::serve(Answer answer) {
+  answer_ = std::move(answer);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -124,7 +124,7 @@ bool ControlServer::receive(Client& c) {
   for (std::size_t end; (end = c.input.find('\n')) != std::string::npos; c.input.erase(0, end + 1)) {
     const std::string line = c.input.substr(0, end);
     const auto replace = Json::error_handler_t::replace;
-    if (!line.empty()) c.output += verbs_.execute(line).dump(-1, ' ', false, replace) + "\n";
+    if (!line.empty()) c.output += answer_(line).dump(-1, ' ', false, replace) + "\n";
   }
   return c.input.size() <= kMaxLine && c.output.size() <= kMaxOutput && send(c);
 }

@@ -16,8 +16,10 @@ class ControlServer {
   ~ControlServer();
 
   const std::string& path() const { return path_; }
+  // A line in, its answer out. Called on the server's thread.
+  using Answer = std::function<Json(std::string_view line)>;
   // From now on requests are answered, on a thread of its own.
-  void serve(Verbs verbs);
+  void serve(Answer answer);
   // No verb runs afterwards.
   void stop();
 
@@ -34,7 +36,7 @@ class ControlServer {
 
   std::string path_;
   int listener_, wake_;
-  Verbs verbs_;
+  Answer answer_;
   std::vector<Client> clients_;  // of thread_
   std::thread thread_;
 };

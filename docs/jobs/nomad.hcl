@@ -1,0 +1,42 @@
+# One shard of a suite as an instance of a Nomad batch job:
+#   nomad job run -var folder=/srv/tandem docs/jobs/nomad.hcl
+# and when all have ended: junitparser merge --glob '/srv/tandem/results/*.xml' results.xml
+variable "folder" {
+  description = "a folder that every client has mounted: the source tree with its build"
+}
+
+variable "shards" {
+  default = 8
+}
+
+job "tandem-boot" {
+  type = "batch"
+
+  group "shard" {
+    count = var.shards
+
+    restart {
+      attempts = 0
+      mode     = "fail"
+    }
+
+    task "batch" {
+      driver = "raw_exec"
+
+      config {
+        command = "/bin/sh"
+        args = ["-c", <<-SCRIPT
+          cd ${var.folder} && mkdir -p results && i=$((NOMAD_ALLOC_INDEX + 1)) &&
+          exec build/tandem batch docs/suites/boot.toml -j 4 --shard $i/${var.shards} \
+            --output results/$i --junit results/$i.xml
+          SCRIPT
+        ]
+      }
+
+      resources {
+        cores  = 4
+        memory = 4096
+      }
+    }
+  }
+}
