@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Systems that people start: from SeaBIOS over a boot loader to what shows that they run.
+
+  start_test.py TANDEM MEDIA_FOLDER CASE ENGINE VCPUS
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from guest import Failure, Guest
+
+LIMIT = 240  # seconds
+
+
+class Bench:
+    def __init__(self, tandem, media, engine, vcpus, folder):
+        self.tandem, self.media, self.engine, self.vcpus, self.folder = tandem, media, engine, vcpus, folder
+
+    def must(self, *command):
+        done = subprocess.run([str(c) for c in command], cwd=self.folder, capture_output=True, text=True)
+        if done.returncode:
+            raise Failure(f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+    def guest(self, *options, limit=LIMIT):
+        return Guest(self.tandem, self.folder, limit, ["--engine", self.engine + "!", "--vcpus", self.vcpus, "--display", "none", *options])
+
+    def rescue(self, key, *options, **named):
+        """The rescue disc, its menu's entry chosen by a key on the serial port."""
+        guest = self.guest("--cdrom", self.media / "rescue.iso", "--boot", "d", *options, **named)
+        guest.wait_for("GNU GRUB")
+        guest.wait_for("debian")
+        guest.send(key)
+        return guest
+
+    def overlay(self, architecture):
+        self.must(self.tandem, "img", "create", "disk.qcow2", "1025M", "--backing", self.media / f"{architecture}.img")
+        return ["--disk", "vdev=hda,target=disk.qcow2"]
+
+    def check_disk(self):
+        self.must(self.tandem, "img", "check", "disk.qcow2")
+        self.must(self.tandem, "img", "convert", "disk.qcow2", "disk.img")
+        self.must("e2fsck", "-fn", "disk.img?offset=1048576")
+
+
+def use_debian(bench, guest, version):
+    """Logs in, looks around, shuts down."""
+    guest.wait_for("tandem login: ")
+    guest.send("root\n")
+    guest.wait_for(r"root@tandem:~# ")
+    guest.send("stty -echo; echo $(uname -r) $(findmnt -no FSTYPE,OPTIONS /) $(nproc) processors\n")
+    guest.wait_for(rf"{version} ext4 rw,\S+ {bench.vcpus} processors")
+    guest.send("cp -r /usr/lib/x86_64-linux-gnu/perl-base /root/copy 2>/dev/null || cp -r /etc /root/copy; systemctl poweroff\n")
+    guest.wait_for("reboot: Power down")
+    guest.wait_for_end()
+    bench.check_disk()
+
+
+def start_disk(bench, architecture, kernel, keys=""):
+    with bench.guest(*bench.overlay(architecture), "--boot", "c") as guest:
+        guest.wait_for("GNU GRUB")
+        guest.wait_for(f"Debian {kernel}")
+        guest.send(keys + "\n")
+        use_debian(bench, guest, rf"\S*{kernel}")
+
+
+def disk_amd64(bench):
+    start_disk(bench, "amd64", "amd64")
+
+
+def disk_686(bench):
+    start_disk(bench, "i386", "686")
+
+
+def disk_686_pae(bench):
+    start_disk(bench, "i386", "686-pae", "v")
+
+
+def disc_amd64(bench):
+    """GRUB from a disc, the system from a disk."""
+    with bench.rescue("d", *bench.overlay("amd64")) as guest:
+        use_debian(bench, guest, r"\S*amd64")
+
+
+def xen(bench):
+    with bench.rescue("x", "--memory", 768) as guest:
+        for words in ["Xen version 4", rf"Brought up {bench.vcpus} CPUs", f"Dom0 has maximum {bench.vcpus} VCPUs", "This is Linux .* on Tandem", "# "]:
+            guest.wait_for(words)
+        guest.send("cat /sys/hypervisor/type\n")
+        guest.wait_for(r"\nxen\r*\n")
+        guest.send("poweroff -f\n")
+        guest.wait_for_end()
+
+
+def ipxe(bench):
+    with bench.rescue("i", "--memory", 64) as guest:
+        guest.wait_for_screen(r"iPXE \S+ -- Open Source Network Boot Firmware")
+
+
+def memtest(bench):
+    """All tests of memory that compute; the last one of a pass only waits."""
+    with bench.rescue("m", "--memory", 64) as guest:
+        guest.wait_for("Memtest86")
+        guest.wait_for(r"#10 \[Bit fade")
+        guest.wait_for(r"Errors: 0 ")
+        if "FAIL" in guest.said:
+            raise Failure("memtest finds errors: " + guest.said[-2000:])
+
+
+def memtest_pass(bench):
+    with bench.rescue("m", "--memory", 64, limit=1200) as guest:
+        guest.wait_for(r"Pass:  1        Errors: 0 ")
+
+
+def isolinux(bench):
+    with bench.guest("--cdrom", bench.media / "installer.iso", "--boot", "d") as guest:
+        for words in ["ISOLINUX", "Debian on Tandem", "text", "gtk", "Press .*Tab.* to edit options"]:
+            guest.wait_for(words)
+        guest.wait_for_screen("Debian on Tandem")
+        guest.send("\t")
+        guest.wait_for("initrd=/text/initrd.gz")
+
+
+def installer(bench):
+    with bench.guest("--cdrom", bench.media / "installer.iso", "--boot", "d", "--memory", 1024) as guest:
+        guest.wait_for("to edit options")
+        guest.send("\n")
+        for words in ["Select a language", "English"]:
+            guest.wait_for(words)
+
+
+def installer_gtk(bench):
+    """Its first screen: the banner in its colours, the list of languages in black on white."""
+    def first_screen(width, height, pixels):
+        (bench.folder / "shape").write_text(f"{width} {height}")
+        counts = {}
+        for i in range(0, len(pixels), 3):
+            counts[pixels[i:i + 3]] = counts.get(pixels[i:i + 3], 0) + 1
+        return len(counts) > 500 and counts.get(b"\xff\xff\xff", 0) > width * height // 4
+    with bench.guest("--cdrom", bench.media / "installer.iso", "--boot", "d", "--memory", 1024) as guest:
+        guest.wait_for("to edit options")
+        guest.send("\x1b[B\n")
+        guest.wait_for_picture(first_screen, "the installer")
+
+
+CASES = [disk_amd64, disk_686, disk_686_pae, disc_amd64, xen, ipxe, memtest, memtest_pass, isolinux, installer, installer_gtk]
+
+
+def main():
+    tandem, media = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    case, engine, vcpus = sys.argv[3:6]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            next(c for c in CASES if c.__name__ == case)(Bench(tandem, media, engine, vcpus, pathlib.Path(folder)))
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            print("FAILED:", failure)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
