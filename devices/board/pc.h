@@ -101,6 +101,9 @@ class Pc {
   // Another disc in one of the IDE units, or none. Not from a back end's thread.
   Result<void> change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium);
 
+  // A port of the host leads into the guest, by its first user network. [any-thread]
+  Result<void> forward(const Forward& what);
+
   // The keyboard and the pointer. [any-thread]
   InputSink& input();
   // What the screen shows; nothing without a display adapter. [any-thread]

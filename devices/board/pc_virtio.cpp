@@ -25,6 +25,12 @@ Result<void> Pc::Parts::plug(std::unique_ptr<virtio::Model> model) {
   return {};
 }
 
+Result<void> Pc::forward(const Forward& what) {
+  const auto& nets = parts_->config.virtio.nets;
+  if (nets.empty()) return user_error("hostfwd: the guest has no network");
+  return nets[0].backend->forward(what);
+}
+
 Result<void> Pc::Parts::add_virtio() {
   const machine::DeviceContext context = machine->context();
   for (const auto& [unit, medium] : config.virtio.disks) {
