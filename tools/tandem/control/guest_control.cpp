@@ -31,6 +31,7 @@ Verbs GuestControl::verbs() {
   add_input_verbs(verbs, pc_.input());
   verbs.add("gdb", [this](const Json& request) { return gdb(request); });
   verbs.add("net-forward", [this](const Json& request) { return forward(request); });
+  verbs.add("balloon", [this](const Json& request) { return balloon(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
   return verbs;
 }
@@ -132,6 +133,13 @@ Result<Json> GuestControl::forward(const Json& request) {
   TANDEM_TRY_ASSIGN(text, text_of(request, "forward"));
   TANDEM_TRY_ASSIGN(what, devices::parse_forward(text));
   TANDEM_TRY(pc_.forward(what));
+  return Json::object();
+}
+
+Result<Json> GuestControl::balloon(const Json& request) {
+  TANDEM_TRY_ASSIGN(mebibytes, number_of(request, "memory"));
+  if (mebibytes < 0) return user_error("balloon: memory is a number of MiB");
+  TANDEM_TRY(pc_.set_balloon(static_cast<u64>(mebibytes) * MiB));
   return Json::object();
 }
 
