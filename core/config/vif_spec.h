@@ -20,7 +20,7 @@ struct VifSpec {
   std::vector<std::string> forwards;  // user: tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT
   bool restricted = false;            // user: neither the host nor what is behind it can be reached
   std::string interface;              // tap: the host's name of it
-  u16 mtu = 0;                        // 0: as large as the network takes
+  u16 mtu = 0;                        // 0: the usual one of the type
   std::string capture;                // file for the frames
 
   bool operator==(const VifSpec&) const = default;

@@ -159,6 +159,14 @@ bool GuestMemory::fill(Gpa to, u8 value, u64 length) {
   return ok;
 }
 
+void GuestMemory::give_back(u64 offset, u64 length) {
+  const u64 start = align_up(offset, kPageSize), end = align_down(offset + length, kPageSize);
+  if (start >= end) return;
+  fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(start),
+            static_cast<off_t>(end - start));
+  written_at(start, end - start);
+}
+
 void GuestMemory::written(Gpa start, u64 length) {
   for_each_piece<&Backing::write>(start, length, [&](const u8* p, u64, u64 n) {
     if (p) written_at(static_cast<u64>(p - base_), n);

@@ -94,6 +94,9 @@ class GuestMemory {
   void written(Gpa start, u64 length);
   void written_at(u64 offset, u64 length);
 
+  // Gives whole pages back to the host; they read as zero until they are written. [any-thread]
+  void give_back(u64 offset, u64 length);
+
   // Marks a page as holding code of `who`, and has all listeners drop their write shortcuts to it.
   void add_code_page(u64 page, CodeWriteListener& who);
   // Calls who.code_written() once more for a write within one page. Where nobody's code is left on it, the

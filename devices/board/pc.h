@@ -49,11 +49,18 @@ struct ShareConfig {
   std::unique_ptr<p9::Server> server;
 };
 
+struct ConsoleConfig {
+  std::string name;  // empty: a console
+  std::unique_ptr<CharBackend> backend;
+};
+
 // Paravirtual devices, on the PCI bus.
 struct VirtioConfig {
   std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
   std::vector<NetConfig> nets;
   std::vector<ShareConfig> shares;
+  std::vector<ConsoleConfig> consoles;  // ports of one virtio-console
+  bool balloon = false;
   std::function<void(std::span<u8>)> entropy;  // empty: no virtio-rng
   bool packed = true;                          // offers packed rings
 };
@@ -100,6 +107,11 @@ class Pc {
   void nmi();             // [any-thread]
   // Another disc in one of the IDE units, or none. Not from a back end's thread.
   Result<void> change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium);
+
+  // A port of the host leads into the guest, by its first user network. [any-thread]
+  Result<void> forward(const Forward& what);
+  // Asks the guest to give up so much of its memory, and to take back what it gave up more. [any-thread]
+  Result<void> set_balloon(u64 bytes);
 
   // The keyboard and the pointer. [any-thread]
   InputSink& input();

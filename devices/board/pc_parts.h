@@ -20,7 +20,7 @@
 #include "devices/platform/rtc.h"
 #include "devices/serial/uart16550.h"
 #include "devices/storage/fdc.h"
-#include "devices/virtio/model.h"
+#include "devices/virtio/balloon.h"
 
 namespace tandem::devices {
 
@@ -50,6 +50,7 @@ struct Pc::Parts {
   Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
+  virtio::Balloon* balloon = nullptr;
   unsigned virtio_slot = kVirtioSlot;  // the next free one
   bool has_floppy = false;
   bool booted = false;

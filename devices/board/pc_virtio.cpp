@@ -1,6 +1,7 @@
 // The paravirtual devices of the board.
 #include "devices/board/pc_parts.h"
 #include "devices/virtio/block.h"
+#include "devices/virtio/console.h"
 #include "devices/virtio/entropy.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/pci_transport.h"
@@ -25,6 +26,18 @@ Result<void> Pc::Parts::plug(std::unique_ptr<virtio::Model> model) {
   return {};
 }
 
+Result<void> Pc::forward(const Forward& what) {
+  const auto& nets = parts_->config.virtio.nets;
+  if (nets.empty()) return user_error("hostfwd: the guest has no network");
+  return nets[0].backend->forward(what);
+}
+
+Result<void> Pc::set_balloon(u64 bytes) {
+  if (!parts_->balloon) return user_error("balloon: the guest has none");
+  parts_->balloon->set_target(bytes);
+  return {};
+}
+
 Result<void> Pc::Parts::add_virtio() {
   const machine::DeviceContext context = machine->context();
   for (const auto& [unit, medium] : config.virtio.disks) {
@@ -42,6 +55,16 @@ Result<void> Pc::Parts::add_virtio() {
     const ShareConfig& share = config.virtio.shares[i];
     TANDEM_TRY(plug(
         std::make_unique<virtio::Plan9>(context, "virtio-9p" + std::to_string(i), *share.server, share.tag)));
+  }
+  if (!config.virtio.consoles.empty()) {
+    std::vector<virtio::ConsolePort> ports;
+    for (const ConsoleConfig& c : config.virtio.consoles) ports.push_back({c.name, c.backend.get()});
+    TANDEM_TRY(plug(std::make_unique<virtio::Console>(context, "virtio-console", std::move(ports))));
+  }
+  if (config.virtio.balloon) {
+    auto model = std::make_unique<virtio::Balloon>(context, "virtio-balloon");
+    balloon = model.get();
+    TANDEM_TRY(plug(std::move(model)));
   }
   if (config.virtio.entropy)
     TANDEM_TRY(plug(std::make_unique<virtio::Entropy>(context, "virtio-rng", config.virtio.entropy)));

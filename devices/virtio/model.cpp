@@ -46,7 +46,7 @@ void Model::write_status(u8 value) {
   }
   if (reset_pending_) return;
   const u8 before = state_.status;
-  u8 now = static_cast<u8>(value | (before & kNeedsReset));
+  u8 now = static_cast<u8>((value & kStatusBits) | (before & kNeedsReset));
   // 3.1.1: what was not offered is refused.
   if ((now & kFeaturesOk) && !(before & kFeaturesOk) && (state_.accepted & ~offered_)) now &= ~kFeaturesOk;
   state_.status = now;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A guest on the user network: an address by DHCP, a download from a server on the host's loopback, a server in the guest
-reached through hostfwd, many short connections that leave nothing behind.
+reached through hostfwd and net-forward, many short connections that leave nothing behind.
 
   network_test.py TANDEM GUEST_FOLDER ENGINE VCPUS VIRTIO MEGABYTES CONNECTIONS    VIRTIO: split or packed
 """
@@ -102,9 +102,9 @@ def check(tandem, folder, engine, vcpus, rings, megabytes, connections, scratch)
                f"H=http://10.0.2.2:{server.port}; wget -q -O - $H/data | sha256sum; "
                f"dd if=/dev/urandom of=/tmp/made bs=64k count={megabytes * 4} 2>/dev/null; sha256sum /tmp/made; "
                "httpd -p 80 -h /tmp; echo serving; wget -q -O /dev/null $H/end; echo over")
-    capture = scratch / "frames.pcap"
+    capture, control = scratch / "frames.pcap", scratch / "control"
     guest = Guest([tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", LIMIT,
-                   "--cmdline", f'console=ttyS0 quiet run="{command}"', "--virtio", rings, "--vif",
+                   "--control", control, "--cmdline", f'console=ttyS0 quiet run="{command}"', "--virtio", rings, "--vif",
                    f"type=user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{closed}-:9,capture={capture}"])
     guest.wait_for(hashlib.sha256(data).hexdigest())
     made = guest.wait_for("").split()[0]
@@ -112,6 +112,11 @@ def check(tandem, folder, engine, vcpus, rings, megabytes, connections, scratch)
     with urllib.request.urlopen(f"http://127.0.0.1:{web}/made", timeout=LIMIT) as answer:
         if hashlib.sha256(answer.read()).hexdigest() != made:
             raise Failure("what the guest serves arrives as something else")
+    later = free_port()
+    subprocess.run([tandem, "ctl", control, "net-forward", f"tcp:127.0.0.1:{later}-:80"], check=True)
+    with urllib.request.urlopen(f"http://127.0.0.1:{later}/made", timeout=LIMIT) as answer:
+        if hashlib.sha256(answer.read()).hexdigest() != made:
+            raise Failure("a port that was forwarded later gives something else")
     before = guest.descriptors()
     connect_often(closed, connections)
     if not settled(guest, before):
@@ -133,7 +138,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         try:
             check(tandem, folder, engine, vcpus, rings, megabytes, connections, pathlib.Path(scratch))
-        except (Failure, OSError) as failure:
+        except (Failure, OSError, subprocess.CalledProcessError) as failure:
             print("FAILED:", failure)
             return 1
     return 0

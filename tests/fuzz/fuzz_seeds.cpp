@@ -98,6 +98,27 @@ void write_images(const fs::path& folder) {
   write(folder / "version2", image);
 }
 
+// For each virtio device and both kinds of rings: a chain of two descriptors in each queue, saved and loaded.
+void write_virtio(const fs::path& folder) {
+  for (u8 kind = 0; kind < 6; ++kind)
+    for (u8 packed = 0; packed < 2; ++packed) {
+      std::vector<u8> input = {kind, packed, 0x2e, 0x80, 0x02, 0x30};
+      for (u8 queue = 0; queue < 4; ++queue) {
+        const u8 available = packed ? 0x80 : 0;  // in the flags' low byte
+        const u8 first_flags = static_cast<u8>(1 | available), last_flags = static_cast<u8>(2 | available);
+        for (const u8 slot : {u8{0}, u8{1}}) {
+          const u8 flags = slot ? last_flags : first_flags;
+          input.insert(input.end(), {10, queue, slot, slot, 0x40, 64, 0});
+          if (packed) input.insert(input.end(), {0, 0, flags, 0});
+          else input.insert(input.end(), {flags, 0, 1, 0});
+        }
+        input.insert(input.end(), {11, queue, 0, 1, queue});
+      }
+      input.insert(input.end(), {7, 8});
+      write(folder / (std::to_string(kind) + (packed ? "_packed" : "_split")), input);
+    }
+}
+
 // What a debugger says, a packet a line; the first byte of a file: see fuzz_gdbstub.cpp.
 void write_packets(const fs::path& folder) {
   const std::string_view sessions[] = {
@@ -123,5 +144,6 @@ int main(int argc, char** argv) {
   tandem::tests::write_instructions(std::filesystem::path(argv[1]) / "fuzz_decode");
   tandem::tests::write_images(std::filesystem::path(argv[1]) / "fuzz_qcow2");
   tandem::tests::write_packets(std::filesystem::path(argv[1]) / "fuzz_gdbstub");
+  tandem::tests::write_virtio(std::filesystem::path(argv[1]) / "fuzz_virtio");
   return 0;
 }

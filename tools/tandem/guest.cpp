@@ -43,6 +43,8 @@ Result<void> check(const Settings& s) {
     return user_error("screenshot: a guest without firmware, or without vga, has no display");
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
+  if (s.balloon != "on" && s.balloon != "off")
+    return user_error(fmt::format("balloon: '{}' is none of on, off", s.balloon));
   if (s.virtio != "packed" && s.virtio != "split")
     return user_error(fmt::format("virtio: '{}' is none of packed, split", s.virtio));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
@@ -63,6 +65,30 @@ machine::BootFiles boot_files(const Settings& s) {
   return files;
 }
 
+constexpr std::size_t kMaxConsolePorts = 16;
+
+// [name=NAME,]BACKEND
+Result<void> open_consoles(const Settings& s, devices::PcConfig& config,
+                           const std::function<void()>& on_escape) {
+  if (s.console.size() > kMaxConsolePorts)
+    return user_error(fmt::format("console: there are {} ports at most", kMaxConsolePorts));
+  for (const std::string& text : s.console) {
+    devices::ConsoleConfig port;
+    std::string_view spec = text;
+    if (spec.starts_with("name=")) {
+      const std::size_t comma = std::min(spec.find(','), spec.size());
+      port.name = spec.substr(5, comma - 5);
+      spec.remove_prefix(std::min(comma + 1, spec.size()));
+      if (port.name.empty()) return user_error(fmt::format("console: '{}': the name is empty", text));
+    }
+    auto backend = devices::open_char_backend(spec, {on_escape});
+    if (!backend) return std::move(backend.error()).in("console");
+    port.backend = backend.take();
+    config.virtio.consoles.push_back(std::move(port));
+  }
+  return {};
+}
+
 Result<void> open_serials(const Settings& s, Guest& guest, const std::function<void()>& on_escape) {
   TANDEM_TRY_ASSIGN(expectations, Expectations::create(s.expect));
   guest.expectations = expectations;
@@ -70,6 +96,7 @@ Result<void> open_serials(const Settings& s, Guest& guest, const std::function<v
     TANDEM_TRY_ASSIGN(backend, devices::open_char_backend(s.serial[i], {on_escape}));
     guest.config.serials[i] = std::move(backend);
   }
+  TANDEM_TRY(open_consoles(s, guest.config, on_escape));
   if (!s.debugcon.empty()) {
     TANDEM_TRY_ASSIGN(debugcon, devices::open_char_backend(s.debugcon, {on_escape}));
     guest.config.debugcon = std::move(debugcon);
@@ -118,6 +145,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(open_networks(s, *guest));
   TANDEM_TRY(open_shares(s, c));
+  c.virtio.balloon = s.balloon == "on";
   c.virtio.packed = s.virtio == "packed";
   c.virtio.entropy = devices::host_entropy;
   if (!s.fda.empty()) {

@@ -33,6 +33,7 @@ void fill_zero(const Buffers& buffers) {
 
 void copy_to(const Buffers& to, std::span<const u8> from) {
   for (const iovec& v : to) {
+    if (from.empty()) return;
     const u64 n = std::min<u64>(v.iov_len, from.size());
     std::memcpy(v.iov_base, from.data(), n);
     from = from.subspan(n);
@@ -41,6 +42,7 @@ void copy_to(const Buffers& to, std::span<const u8> from) {
 
 void copy_from(std::span<u8> to, const Buffers& from) {
   for (const iovec& v : from) {
+    if (to.empty()) return;
     const u64 n = std::min<u64>(v.iov_len, to.size());
     std::memcpy(to.data(), v.iov_base, n);
     to = to.subspan(n);

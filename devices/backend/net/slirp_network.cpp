@@ -15,8 +15,9 @@ namespace tandem::devices {
 
 namespace {
 
-// Large frames cost a guest least. 65521 is libslirp's own limit.
-constexpr u16 kLargestMtu = 65520;
+// Large frames cost a guest least; but where a segment is as large as the usual windows, each end waits for the
+// other's delayed acknowledgement. 65521 is libslirp's own limit.
+constexpr u16 kUsualMtu = 9000, kLargestMtu = 65520;
 
 i64 now_ns() {
   using namespace std::chrono;
@@ -106,7 +107,7 @@ struct SlirpNetwork::Callbacks {
 };
 
 SlirpNetwork::SlirpNetwork(const SlirpOptions& options)
-    : mtu_(options.mtu ? std::min(options.mtu, kLargestMtu) : kLargestMtu) {
+    : mtu_(options.mtu ? std::min(options.mtu, kLargestMtu) : kUsualMtu) {
   const SlirpConfig config = configuration(options, mtu_);
   slirp_ = slirp_new(&config, &Callbacks::kTable, this);
   ensure(slirp_, "libslirp takes its configuration");

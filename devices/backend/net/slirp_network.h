@@ -12,7 +12,7 @@ namespace tandem::devices {
 
 struct SlirpOptions {
   bool restricted = false;  // the guest reaches neither the host nor what is behind it
-  u16 mtu = 0;              // 0: the largest
+  u16 mtu = 0;              // 0: the usual
   std::vector<Forward> forwards;
 };
 

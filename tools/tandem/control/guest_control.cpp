@@ -35,6 +35,8 @@ Verbs GuestControl::verbs() {
   verbs.add("stats", [this](const Json&) { return statistics(); });
   add_input_verbs(verbs, pc_.input());
   verbs.add("gdb", [this](const Json& request) { return gdb(request); });
+  verbs.add("net-forward", [this](const Json& request) { return forward(request); });
+  verbs.add("balloon", [this](const Json& request) { return balloon(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
   return verbs;
 }
@@ -130,6 +132,20 @@ Result<Json> GuestControl::statistics() {
                 {"counters", m.statistics()}};
   };
   return m.while_held(counted, machine::Machine::Hold::Time::GoesOn);
+}
+
+Result<Json> GuestControl::forward(const Json& request) {
+  TANDEM_TRY_ASSIGN(text, text_of(request, "forward"));
+  TANDEM_TRY_ASSIGN(what, devices::parse_forward(text));
+  TANDEM_TRY(pc_.forward(what));
+  return Json::object();
+}
+
+Result<Json> GuestControl::balloon(const Json& request) {
+  TANDEM_TRY_ASSIGN(mebibytes, number_of(request, "memory"));
+  if (mebibytes < 0) return user_error("balloon: memory is a number of MiB");
+  TANDEM_TRY(pc_.set_balloon(static_cast<u64>(mebibytes) * MiB));
+  return Json::object();
 }
 
 Result<Json> GuestControl::change_cd(const Json& request) {

@@ -42,6 +42,8 @@ class GuestControl {
   Result<Json> gdb(const Json& request);
   Result<std::string> switch_engine(const std::string& name);
   Result<Json> change_cd(const Json& request);
+  Result<Json> forward(const Json& request);
+  Result<Json> balloon(const Json& request);
 
   devices::Pc& pc_;
   const config::Settings& settings_;
