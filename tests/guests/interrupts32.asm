@@ -81,11 +81,15 @@ main32:
   LINE ""
   OUTB 0x21, 0xff
   LINE "-- one shot, mode 0"
-  OUTB 0x43, 0x30
+  OUTB 0x43, 0x30               ; it waits for its count
+  OUTB 0x21, 0xfe
+  sti                           ; for a tick that was on its way
+  nop
+  nop
+  cli
+  mov dword [TICKS], 0
   OUTB 0x40, 0x10
   OUTB 0x40, 0
-  mov dword [TICKS], 0
-  OUTB 0x21, 0xfe
   sti
   mov ecx, 2000000
 .one:
