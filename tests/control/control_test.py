@@ -82,7 +82,7 @@ def check_verbs(guest):
     for words, reason in [(["paus"], "pause"), (["engine", "steam"], "steam"), (["engine"] * 3, "unexpected"),
                           (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda"), (["send-keys", "ctrl-alt-delet"], "delete"),
                           (["send-text", "\u00e4"], "0xc3"), (["mouse", "point", "1", "2"], "tablet"), (["mouse", "click", "top"], "top"),
-                          (["mouse", "move", "1"], "DX DY"), (["gdb", "there"], "there")]:
+                          (["mouse", "move", "1"], "DX DY"), (["gdb", "there"], "there"), (["net-forward", "tcp:1"], "tcp:1")]:
         done = guest.ctl(*words)
         check(done.returncode == 2 and reason in done.stderr and done.stderr.count("\n") == 1, f"{words}: {done.stderr!r}")
 
@@ -91,6 +91,18 @@ def check_input(guest):
     for words in [["send-keys", "a", "shift-f1", "-", "ctrl-alt-f2"], ["send-text", "ls", "-l /tmp | wc\n"], ["mouse", "move", "5", "-3"],
                   ["mouse", "click", "left"]]:
         check(guest.ask(*words) == {}, f"{words}")
+
+
+def check_forward(guest):
+    """A port of the host is open from then on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    guest.ask("net-forward", f"tcp:127.0.0.1:{port}-:7")
+    with socket.create_connection(("127.0.0.1", port), timeout=20):
+        pass
+    done = guest.ctl("net-forward", f"tcp:127.0.0.1:{port}-:7")
+    check(done.returncode == 2 and str(port) in done.stderr, f"a port in use: {done.stderr!r}")
 
 
 def check_nonsense(guest):
@@ -153,6 +165,7 @@ def main():
             guest.wait_for(lambda: SUM in guest.text(), "checksum")
             check_verbs(guest)
             check_input(guest)
+            check_forward(guest)
             check_nonsense(guest)
             check_second_guest(guest)
             check_pause(guest)
