@@ -11,8 +11,9 @@ using devices::InputSink;
 using devices::PointerButton;
 
 namespace {
+constexpr std::size_t kMostWaiting = 32;
 constexpr int kFirstWidth = 720, kFirstHeight = 400;  // of text, which guests begin with
-}
+}  // namespace
 
 HostWindow::~HostWindow() {
   if (texture_) SDL_DestroyTexture(texture_);
@@ -89,6 +90,7 @@ void HostWindow::update_title() {
 }
 
 void HostWindow::handle_events(int milliseconds) {
+  send_waiting_keys();
   SDL_Event event;
   if (!SDL_WaitEventTimeout(&event, milliseconds)) return;
   do handle(event);
@@ -125,9 +127,21 @@ void HostWindow::handle_key(const SDL_KeyboardEvent& event) {
   if (pressed && (mods & KMOD_CTRL) && (mods & KMOD_ALT) && handle_hot_key(code)) return;
   const u16 key = linux_key(code);
   if (!key || (!pressed && !pressed_.contains(key))) return;
-  if (!input_.key(key, pressed)) return;
+  if (pressed && waiting_.size() >= kMostWaiting) return;  // a guest that reads no keys
+  send_key(key, pressed);
+}
+
+// Keys come in their order, and what went down comes up.
+void HostWindow::send_key(u16 key, bool pressed) {
+  waiting_.emplace_back(key, pressed);
   if (pressed) pressed_.insert(key);
   else pressed_.erase(key);
+  send_waiting_keys();
+}
+
+void HostWindow::send_waiting_keys() {
+  while (!waiting_.empty() && input_.key(waiting_.front().first, waiting_.front().second))
+    waiting_.pop_front();
 }
 
 // With Ctrl+Alt. The guest has seen those two go down: it sees them come up, too.
@@ -144,7 +158,7 @@ bool HostWindow::handle_hot_key(SDL_Scancode code) {
     case SDL_SCANCODE_M: next_scaling(); return true;
     case SDL_SCANCODE_D:
       for (const bool pressed : {true, false})
-        for (const u16 key : {KEY_LEFTCTRL, KEY_LEFTALT, KEY_DELETE}) input_.key(key, pressed);
+        for (const u16 key : {KEY_LEFTCTRL, KEY_LEFTALT, KEY_DELETE}) send_key(key, pressed);
       release_keys();
       return true;
     case SDL_SCANCODE_P: act(Action::Pause); return true;
@@ -169,8 +183,7 @@ void HostWindow::act(Action action) {
 }
 
 void HostWindow::release_keys() {
-  for (const u16 key : pressed_) input_.key(key, false);
-  pressed_.clear();
+  while (!pressed_.empty()) send_key(*pressed_.begin(), false);
 }
 
 void HostWindow::handle_motion(const SDL_MouseMotionEvent& event) {

@@ -3,7 +3,9 @@
 
 #include <SDL.h>
 
+#include <deque>
 #include <set>
+#include <utility>
 
 #include "devices/display/picture.h"
 #include "frontend-sdl/layout.h"
@@ -29,6 +31,8 @@ class HostWindow {
   bool handle_hot_key(SDL_Scancode code);
   void handle_motion(const SDL_MouseMotionEvent& event);
   void handle_button(const SDL_MouseButtonEvent& event);
+  void send_key(u16 key, bool pressed);
+  void send_waiting_keys();
   void release_keys();
   void grab(bool on);
   void toggle_fullscreen();
@@ -48,7 +52,8 @@ class HostWindow {
   int width_ = 0, height_ = 0;  // of the picture
   Scaling scaling_ = Scaling::Fit;
   bool grabbed_ = false, fullscreen_ = false;
-  std::set<u16> pressed_;  // keys that the guest has as pressed
+  std::set<u16> pressed_;                     // keys that the guest has, or will have, as pressed
+  std::deque<std::pair<u16, bool>> waiting_;  // that the guest had no room for
   std::string status_;
 };
 

@@ -93,6 +93,21 @@ def check_input(guest):
         check(guest.ask(*words) == {}, f"{words}")
 
 
+def leave_socket(path):
+    """As a guest leaves it that was killed."""
+    left_over = socket.socket(socket.AF_UNIX)
+    left_over.bind(str(path))
+    left_over.close()
+
+
+def check_gdb_address(guest):
+    path = guest.folder / "gdb"
+    leave_socket(path)
+    check(guest.ask("gdb", f"unix:{path}") == {"at": f"unix:{path}"}, "a socket that was left is in the way")
+    check(guest.ask("gdb")["at"] == f"unix:{path}" and guest.ask("gdb", "off") == {"at": "off"}, "gdb off")
+    check(not path.exists(), "the debugger's socket is left behind")
+
+
 def check_forward(guest):
     """A port of the host is open from then on."""
     with socket.socket() as s:
@@ -157,14 +172,13 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         (folder / "tandem").mkdir(mode=0o700)
-        left_over = socket.socket(socket.AF_UNIX)  # of a guest that was killed
-        left_over.bind(str(folder / "tandem" / "under-test"))
-        left_over.close()
+        leave_socket(folder / "tandem" / "under-test")
         guest = Guest(folder)
         try:
             guest.wait_for(lambda: SUM in guest.text(), "checksum")
             check_verbs(guest)
             check_input(guest)
+            check_gdb_address(guest)
             check_forward(guest)
             check_nonsense(guest)
             check_second_guest(guest)

@@ -1,15 +1,13 @@
 #include "tools/tandem/control/server.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "tools/tandem/unix_socket.h"
 
 namespace tandem::tools {
 
@@ -17,52 +15,10 @@ namespace {
 
 constexpr std::size_t kMaxLine = 1 * MiB, kMaxOutput = 16 * MiB, kMaxClients = 64;
 
-Error socket_error(const std::string& path) {
-  return user_error(fmt::format("{}: {}", path, std::strerror(errno)));
-}
-
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return user_error(path + ": is too long for a socket's path");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-// Connects to the socket at `path`; the descriptor, or -1 with errno set.
-int connect_to(const sockaddr_un& address) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  const int reason = errno;
-  close(fd);
-  errno = reason;
-  return -1;
-}
-
-// Makes room where a guest that was killed has left its socket.
-Result<void> remove_left_over(const std::string& path, const sockaddr_un& address) {
-  struct stat s;
-  if (lstat(path.c_str(), &s) != 0) return {};
-  if (!S_ISSOCK(s.st_mode)) return user_error(path + ": exists, and is no socket");
-  const int fd = connect_to(address);
-  if (fd < 0 && errno == ECONNREFUSED) return unlink(path.c_str()), Result<void>();
-  if (fd >= 0) close(fd);
-  return user_error(path + ": a guest of this name is running");
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ControlServer>> ControlServer::listen(const std::string& path) {
-  TANDEM_TRY_ASSIGN(address, address_of(path));
-  TANDEM_TRY(remove_left_over(path, address));
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return socket_error(path);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(path.c_str(), 0600) != 0 || ::listen(fd, 8) != 0) {
-    const Error error = socket_error(path);
-    close(fd);
-    return error;
-  }
+  TANDEM_TRY_ASSIGN(fd, listen_at(path));
   return std::unique_ptr<ControlServer>(new ControlServer(path, fd));
 }
 
@@ -138,9 +94,7 @@ bool ControlServer::send(Client& c) {
 }
 
 Result<Json> ask(const std::string& path, const Json& request) {
-  TANDEM_TRY_ASSIGN(address, address_of(path));
-  const int fd = connect_to(address);
-  if (fd < 0) return socket_error(path);
+  TANDEM_TRY_ASSIGN(fd, connect_to(path));
   const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   std::string reply;
   char buffer[4096];

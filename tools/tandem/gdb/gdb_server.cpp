@@ -6,11 +6,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "tools/tandem/unix_socket.h"
 
 namespace tandem::tools {
 
@@ -33,15 +34,6 @@ Result<int> bind_and_listen(int family, const sockaddr* address, socklen_t size,
   return error;
 }
 
-Result<int> listen_unix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return user_error("gdb: " + path + ": is too long for a socket's path");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return bind_and_listen(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address, path);
-}
-
 Result<int> listen_tcp(const std::string& host, const std::string& port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -52,6 +44,12 @@ Result<int> listen_tcp(const std::string& host, const std::string& port) {
     return user_error(fmt::format("gdb: {}: {}", place, gai_strerror(error)));
   auto fd = bind_and_listen(found->ai_family, found->ai_addr, found->ai_addrlen, place);
   freeaddrinfo(found);
+  return fd;
+}
+
+Result<int> listen_unix(const std::string& path) {
+  auto fd = listen_at(path);
+  if (!fd) return std::move(fd.error()).in("gdb");
   return fd;
 }
 
