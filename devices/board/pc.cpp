@@ -93,7 +93,7 @@ Result<void> Pc::Parts::add_pci() {
   for (unsigned i = 0; i < 16; ++i) isa[i] = &gsi[i];
   auto& piix3 = add<Piix3>(m.context(), isa);
   for (unsigned i = 0; i < 4; ++i) gsi[kPirqGsi + i].connect(piix3, i);
-  pm = &add<PiixPm>(m.context(), kPmBase, irq::LevelIrq(gsi[kSciIrq]),
+  pm = &add<PiixPm>(m.context(), config.firmware ? u16{0} : kPmBase, irq::LevelIrq(gsi[kSciIrq]),
                     PiixPm::Requests{[&m] { m.stop({Kind::PowerOff, 0, {}}); },
                                      [&m] { m.signal_vcpu(VcpuId{0}, cpu::Signal::Smi, 0); }});
   host_bridge->plug(1, 0, piix3);
@@ -174,7 +174,7 @@ Result<void> Pc::Parts::add_isa() {
 
 AcpiTables Pc::Parts::acpi_tables() const {
   return build_acpi_tables({.vcpus = config.vcpus,
-                            .pm_base = kPmBase,
+                            .pm_base = pm->base(),
                             .floppy = has_floppy,
                             .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
 }
@@ -227,6 +227,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY_ASSIGN(m, Machine::create({c.memory_bytes, c.vcpus, c.model, c.clock}, engine));
   parts->machine = std::move(m);
   TANDEM_TRY(parts->place_rom());
+  TANDEM_TRY(parts->add_flash());
   TANDEM_TRY(parts->add_interrupts());
   TANDEM_TRY(parts->add_timers());
   TANDEM_TRY(parts->add_pci());

@@ -29,9 +29,11 @@ using machine::BootLoader;
 
 // A PC that starts at the reset vector, as one does.
 struct FirmwareConfig {
-  std::vector<u8> rom;             // ends at 4 GiB; a multiple of 64 KiB
-  std::string boot_order = "cda";  // letters: a floppy, c disk, d CD, n network
-  std::array<u8, 16> uuid{};       // as it is written
+  std::vector<u8> rom;        // ends at 4 GiB; a multiple of 4 KiB
+  std::vector<u8> variables;  // content of the flash below it, a multiple of 4 KiB; may be empty
+  std::unique_ptr<BlockBackend> variables_file;  // takes its changes; null: they are forgotten
+  std::string boot_order = "cda";                // letters: a floppy, c disk, d CD, n network
+  std::array<u8, 16> uuid{};                     // as it is written
 };
 
 struct VgaConfig {
