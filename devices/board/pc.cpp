@@ -196,11 +196,13 @@ Result<void> Pc::Parts::add_floppy() {
   TANDEM_TRY(claim(0x81, 15, dma.page_ports(), dma.name()));
   has_floppy = config.floppy != nullptr;
   if (has_floppy) {
+    const auto format = floppy_format(config.floppy->geometry().bytes);
+    if (!format) return user_error("fda: not the image of a floppy: one has up to 2880 KiB");
     constexpr u8 kMouse = 0x04, kFloppy = 0x01;  // of the equipment byte
-    rtc->set_cmos(0x10, static_cast<u8>(config.floppy->format().cmos_type << 4));
+    rtc->set_cmos(0x10, static_cast<u8>(format->cmos_type << 4));
     rtc->set_cmos(0x14, kMouse | kFloppy);
   }
-  auto& fdc = add<Fdc>(irq::LevelIrq(gsi[kFloppyIrq]), dma, std::move(config.floppy));
+  auto& fdc = add<Fdc>(irq::LevelIrq(gsi[kFloppyIrq]), dma, config.floppy.get());
   TANDEM_TRY(claim(kFloppyPorts, 6, fdc.ports(), fdc.name()));
   return claim(kFloppyInputPort, 1, fdc.digital_input_port(), fdc.name());
 }

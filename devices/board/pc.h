@@ -14,7 +14,6 @@
 #include "core/machine/boot/boot.h"
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
-#include "devices/backend/floppy_image.h"
 #include "devices/backend/net/net_backend.h"
 #include "devices/backend/p9/server.h"
 #include "devices/board/memory_map.h"
@@ -75,7 +74,7 @@ struct PcConfig {
   std::array<std::unique_ptr<CharBackend>, 4> serials;  // null: the port exists, nothing is connected
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
   std::array<IdeUnit, 4> ide;                           // hda to hdd
-  std::unique_ptr<FloppyImage> floppy;                  // null: drive A is empty, and not announced
+  std::unique_ptr<BlockBackend> floppy;                 // null: drive A is empty, and not announced
   VirtioConfig virtio;
   std::optional<u16> debug_exit_port, exit_port;
   std::optional<FirmwareConfig> firmware;
