@@ -60,7 +60,7 @@ def use_debian(bench, guest, version):
     guest.send("stty -echo; echo $(uname -r) $(findmnt -no FSTYPE,OPTIONS /) $(nproc) processors\n")
     guest.wait_for(rf"{version} ext4 rw,\S+ {bench.vcpus} processors")
     type_on_keyboard(guest)
-    guest.send("cp -r /etc /root/copy; systemctl poweroff\n")
+    guest.send("cp -r /etc /var/copy; systemctl poweroff\n")
     guest.wait_for("reboot: Power down")
     guest.wait_for_end()
     bench.check_disk()
