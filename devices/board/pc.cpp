@@ -93,7 +93,7 @@ Result<void> Pc::Parts::add_pci() {
   for (unsigned i = 0; i < 16; ++i) isa[i] = &gsi[i];
   auto& piix3 = add<Piix3>(m.context(), isa);
   for (unsigned i = 0; i < 4; ++i) gsi[kPirqGsi + i].connect(piix3, i);
-  pm = &add<PiixPm>(m.context(), kPmBase, irq::LevelIrq(gsi[kSciIrq]),
+  pm = &add<PiixPm>(m.context(), config.firmware ? u16{0} : kPmBase, irq::LevelIrq(gsi[kSciIrq]),
                     PiixPm::Requests{[&m] { m.stop({Kind::PowerOff, 0, {}}); },
                                      [&m] { m.signal_vcpu(VcpuId{0}, cpu::Signal::Smi, 0); }});
   host_bridge->plug(1, 0, piix3);
@@ -174,7 +174,7 @@ Result<void> Pc::Parts::add_isa() {
 
 AcpiTables Pc::Parts::acpi_tables() const {
   return build_acpi_tables({.vcpus = config.vcpus,
-                            .pm_base = kPmBase,
+                            .pm_base = pm->base(),
                             .floppy = has_floppy,
                             .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
 }
@@ -196,11 +196,13 @@ Result<void> Pc::Parts::add_floppy() {
   TANDEM_TRY(claim(0x81, 15, dma.page_ports(), dma.name()));
   has_floppy = config.floppy != nullptr;
   if (has_floppy) {
+    const auto format = floppy_format(config.floppy->geometry().bytes);
+    if (!format) return user_error("fda: not the image of a floppy: one has up to 2880 KiB");
     constexpr u8 kMouse = 0x04, kFloppy = 0x01;  // of the equipment byte
-    rtc->set_cmos(0x10, static_cast<u8>(config.floppy->format().cmos_type << 4));
+    rtc->set_cmos(0x10, static_cast<u8>(format->cmos_type << 4));
     rtc->set_cmos(0x14, kMouse | kFloppy);
   }
-  auto& fdc = add<Fdc>(irq::LevelIrq(gsi[kFloppyIrq]), dma, std::move(config.floppy));
+  auto& fdc = add<Fdc>(irq::LevelIrq(gsi[kFloppyIrq]), dma, config.floppy.get());
   TANDEM_TRY(claim(kFloppyPorts, 6, fdc.ports(), fdc.name()));
   return claim(kFloppyInputPort, 1, fdc.digital_input_port(), fdc.name());
 }
@@ -227,6 +229,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY_ASSIGN(m, Machine::create({c.memory_bytes, c.vcpus, c.model, c.clock}, engine));
   parts->machine = std::move(m);
   TANDEM_TRY(parts->place_rom());
+  TANDEM_TRY(parts->add_flash());
   TANDEM_TRY(parts->add_interrupts());
   TANDEM_TRY(parts->add_timers());
   TANDEM_TRY(parts->add_pci());

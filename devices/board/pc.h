@@ -14,7 +14,6 @@
 #include "core/machine/boot/boot.h"
 #include "core/machine/machine.h"
 #include "devices/backend/char_backend.h"
-#include "devices/backend/floppy_image.h"
 #include "devices/backend/net/net_backend.h"
 #include "devices/backend/p9/server.h"
 #include "devices/board/memory_map.h"
@@ -29,9 +28,11 @@ using machine::BootLoader;
 
 // A PC that starts at the reset vector, as one does.
 struct FirmwareConfig {
-  std::vector<u8> rom;             // ends at 4 GiB; a multiple of 64 KiB
-  std::string boot_order = "cda";  // letters: a floppy, c disk, d CD, n network
-  std::array<u8, 16> uuid{};       // as it is written
+  std::vector<u8> rom;        // ends at 4 GiB; a multiple of 4 KiB
+  std::vector<u8> variables;  // content of the flash below it, a multiple of 4 KiB; may be empty
+  std::unique_ptr<BlockBackend> variables_file;  // takes its changes; null: they are forgotten
+  std::string boot_order = "cda";                // letters: a floppy, c disk, d CD, n network
+  std::array<u8, 16> uuid{};                     // as it is written
 };
 
 struct VgaConfig {
@@ -73,7 +74,7 @@ struct PcConfig {
   std::array<std::unique_ptr<CharBackend>, 4> serials;  // null: the port exists, nothing is connected
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
   std::array<IdeUnit, 4> ide;                           // hda to hdd
-  std::unique_ptr<FloppyImage> floppy;                  // null: drive A is empty, and not announced
+  std::unique_ptr<BlockBackend> floppy;                 // null: drive A is empty, and not announced
   VirtioConfig virtio;
   std::optional<u16> debug_exit_port, exit_port;
   std::optional<FirmwareConfig> firmware;

@@ -2,6 +2,7 @@
 #include "core/base/bits.h"
 #include "devices/board/pc_parts.h"
 #include "devices/board/smbios.h"
+#include "devices/platform/flash.h"
 #include "devices/platform/fw_cfg.h"
 
 namespace tandem::devices {
@@ -48,8 +49,8 @@ Result<void> Pc::Parts::place_rom() {
   legacy_window.all_ram = !config.firmware;
   if (!config.firmware) return {};
   const std::vector<u8>& rom = config.firmware->rom;
-  if (rom.empty() || rom.size() % (64 * KiB) || rom.size() > 16 * MiB)
-    return user_error("firmware: its size is no multiple of 64 KiB up to 16 MiB");
+  if (rom.size() < 64 * KiB || rom.size() % kPageSize || rom.size() > 8 * MiB)
+    return user_error("firmware: its size is no multiple of 4 KiB from 64 KiB to 8 MiB");
   // A short one is repeated where the end of the other half would be.
   TANDEM_TRY_ASSIGN(offset, memory.allocate(std::max<u64>(rom.size(), kLegacyRom)));
   u8* const at = memory.base() + offset;
@@ -59,6 +60,21 @@ Result<void> Pc::Parts::place_rom() {
   legacy_window.rom = offset + size - kLegacyRom;
   rom_mapping = memory.map(Gpa{4 * GiB - size}, size, {.read = offset});
   return {};
+}
+
+// The firmware's variables, below its code.
+Result<void> Pc::Parts::add_flash() {
+  if (!config.firmware || config.firmware->variables.empty()) return {};
+  const std::vector<u8>& content = config.firmware->variables;
+  if (content.size() % Flash::kBlock || content.size() > MiB)
+    return user_error("nvram: its size is no multiple of 4 KiB up to 1 MiB");
+  mem::GuestMemory& memory = machine->memory();
+  TANDEM_TRY_ASSIGN(offset, memory.allocate(content.size()));
+  std::copy(content.begin(), content.end(), memory.base() + offset);
+  const u64 start = 4 * GiB - config.firmware->rom.size() - content.size();
+  auto& flash = add<Flash>(machine->context(), Flash::Place{Gpa{start}, offset, content.size()},
+                           config.firmware->variables_file.get());
+  return claim(machine->mmio(), {start, content.size()}, flash, flash.name());
 }
 
 Result<void> Pc::Parts::add_firmware_configuration() {
@@ -75,10 +91,9 @@ Result<void> Pc::Parts::add_firmware_configuration() {
   std::vector<u8> forever;
   put(forever, 0xffffffff, 4);
   fw.add_file("etc/boot-fail-wait", forever);
-  const AcpiTables tables = acpi_tables();
-  fw.add_file(kAcpiRsdpFile, tables.rsdp);
-  fw.add_file(kAcpiTablesFile, tables.tables);
-  fw.add_file(kAcpiLoaderFile, acpi_loader_script(tables));
+  fw.add_file(kAcpiRsdpFile, FwCfg::Maker([this] { return acpi_tables().rsdp; }));
+  fw.add_file(kAcpiTablesFile, FwCfg::Maker([this] { return acpi_tables().tables; }));
+  fw.add_file(kAcpiLoaderFile, FwCfg::Maker([this] { return acpi_loader_script(acpi_tables()); }));
   const Smbios smbios = build_smbios({memory_bytes, config.vcpus, config.firmware->uuid});
   fw.add_file("etc/smbios/smbios-anchor", smbios.anchor);
   fw.add_file("etc/smbios/smbios-tables", smbios.tables);

@@ -69,6 +69,7 @@ struct Pc::Parts {
     return claim(machine->pio(), {start, length, 1}, handler, owner);
   }
   Result<void> place_rom();
+  Result<void> add_flash();
   Result<void> add_firmware_configuration();
   Result<void> add_virtio();  // pc_virtio.cpp
   Result<void> plug(std::unique_ptr<virtio::Model> model);

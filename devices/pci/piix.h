@@ -48,10 +48,12 @@ class PiixPm final : public PciDevice {
     std::function<void()> power_off;
     std::function<void()> smi;
   };
+  // pm_base: where the registers are after a reset; 0: nowhere, firmware decides.
   PiixPm(machine::DeviceContext context, u16 pm_base, irq::LevelIrq sci, Requests requests);
 
   bus::IoHandler& apm_ports() { return apm_ports_; }  // 2 ports: SMI command and status
   void power_button();                                // [any-thread]
+  u16 base() const;                                   // where the registers are now; 0: nowhere
 
   std::string_view name() const override { return "piix4-pm"; }
   void reset(machine::ResetKind kind) override;

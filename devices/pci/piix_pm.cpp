@@ -38,7 +38,7 @@ PiixPm::PiixPm(machine::DeviceContext ctx, u16 pm_base, irq::LevelIrq sci, Reque
         update_sci();
       }) {
   set_config(kPmBase, 4, default_base_ | 1u);
-  set_config(kPmRegMisc, 1, 1);  // the ports are on, as firmware leaves them
+  set_config(kPmRegMisc, 1, default_base_ ? 1 : 0);
   set_writable(kPmBase, {0xc0, 0xff});
   set_writable(kDevActB, {0xff, 0xff, 0xff, 0xff});
   set_writable(kPmRegMisc, {0x01});
@@ -63,6 +63,11 @@ void PiixPm::map() {
   if (base == 0) return;
   if (auto claim = context().pio.claim({base, kRegionSize}, pm_ports_, name())) pm_claim_ = claim.take();
   else context().counters.get("pci.bar_conflicts").fetch_add(1, std::memory_order_relaxed);
+}
+
+u16 PiixPm::base() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<u16>(mapped_base_);
 }
 
 void PiixPm::config_written(unsigned, unsigned) {

@@ -44,6 +44,11 @@ void FwCfg::add_file(std::string file, std::vector<u8> bytes) {
   write_directory();
 }
 
+void FwCfg::add_file(std::string file, Maker make) {
+  makers_[static_cast<u16>(kFirstFile + files_.size())] = make;
+  add_file(std::move(file), make());
+}
+
 // "File directory": count, then size, key, reserved and name of each, sorted by name.
 void FwCfg::write_directory() {
   std::vector<u8> bytes;
@@ -66,6 +71,12 @@ void FwCfg::reset(machine::ResetKind) {
 void FwCfg::select(u16 key) {
   state_.selected = key;
   state_.offset = 0;
+  make_selected();
+}
+
+void FwCfg::make_selected() {
+  if (const auto maker = makers_.find(state_.selected); maker != makers_.end())
+    items_[state_.selected] = maker->second();
 }
 
 // Behind its end, and where there is no item, everything is 0.
@@ -133,7 +144,9 @@ void FwCfg::save(snapshot::StateWriter& writer) const {
 
 Result<void> FwCfg::load(snapshot::StateReader& reader) {
   std::lock_guard lock(mutex_);
-  return snapshot::load_section(reader, name(), 1, state_);
+  TANDEM_TRY(snapshot::load_section(reader, name(), 1, state_));
+  make_selected();
+  return {};
 }
 
 }  // namespace tandem::devices

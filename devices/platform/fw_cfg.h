@@ -1,6 +1,7 @@
 // fw_cfg: the files that firmware asks its machine for (QEMU's docs/specs/fw_cfg), by ports and by DMA.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -38,6 +39,9 @@ class FwCfg final : public machine::Device {
   void set(u16 key, std::vector<u8> bytes);
   void set_number(u16 key, u64 value, unsigned size);
   void add_file(std::string name, std::vector<u8> bytes);
+  // One that depends on what firmware has set up before: made when it is selected, always of one size.
+  using Maker = std::function<std::vector<u8>()>;
+  void add_file(std::string name, Maker make);
 
   bus::IoHandler& ports() { return ports_; }          // 2 ports: selector, data
   bus::IoHandler& dma_ports() { return dma_ports_; }  // 8 ports
@@ -52,6 +56,7 @@ class FwCfg final : public machine::Device {
   void port_io(bus::IoAccess& access);
   void dma_io(bus::IoAccess& access);
   void select(u16 key);
+  void make_selected();
   u8 next_byte();
   void run_dma();
   bool transfer(u32 control, Gpa to, u32 length);
@@ -60,6 +65,7 @@ class FwCfg final : public machine::Device {
   mem::GuestMemory& memory_;
   std::map<u16, std::vector<u8>> items_;
   std::map<std::string, u16> files_;
+  std::map<u16, Maker> makers_;
   mutable std::mutex mutex_;
   FwCfgState state_;
   bus::IoMember<FwCfg> ports_, dma_ports_;

@@ -16,14 +16,18 @@ constexpr u8 kDiskChanged = 0x80;
 
 }  // namespace
 
-Fdc::Fdc(irq::LevelIrq irq, IsaDma& dma, std::unique_ptr<FloppyImage> image)
-    : irq_(irq),
-      dma_(dma),
-      image_(std::move(image)),
-      ports_(*this, &Fdc::io),
-      input_(*this, &Fdc::input_io) {}
+Fdc::Fdc(irq::LevelIrq irq, IsaDma& dma, BlockBackend* medium)
+    : irq_(irq), dma_(dma), medium_(medium), ports_(*this, &Fdc::io), input_(*this, &Fdc::input_io) {
+  if (medium) format_ = floppy_format(medium->geometry().bytes).value_or(FloppyFormat{});
+}
+
+Fdc::~Fdc() { std::ignore = quiesce(); }
+
+// A command goes on by itself until it has ended.
+Result<void> Fdc::quiesce() { return medium_ ? medium_->drain() : Result<void>(); }
 
 void Fdc::reset(machine::ResetKind) {
+  std::ignore = quiesce();
   std::lock_guard lock(mutex_);
   state_ = {};
   set_irq(false);
@@ -36,6 +40,8 @@ void Fdc::set_irq(bool on) {
 
 // 5.1 "Reset": all four drives' ready lines seem to change.
 void Fdc::soft_reset() {
+  transfer_.kind = Transfer::Kind::None;
+  dropped_ = under_way_;
   state_.received = state_.given = state_.results = 0;
   state_.seek_done = false;
   state_.reset_senses = 4;
@@ -54,7 +60,8 @@ void Fdc::write_dor(u8 value) {
 }
 
 u8 Fdc::main_status() const {
-  if (!(state_.dor & kDorNotReset)) return 0;
+  if (!(state_.dor & kDorNotReset) || dropped_) return 0;
+  if (transfer_.kind != Transfer::Kind::None) return kBusy;
   if (state_.results) return kRequest | kFromController | kBusy;
   return state_.received ? kRequest | kBusy : kRequest;
 }
@@ -74,7 +81,7 @@ u8 Fdc::read_fifo() {
 }
 
 void Fdc::write_fifo(u8 value) {
-  if (!(state_.dor & kDorNotReset) || state_.results) return;
+  if (!(main_status() & kRequest) || state_.results) return;
   state_.bytes[state_.received++] = value;
   const Command& command = command_of(state_.bytes[0]);
   if (state_.received < command.length) return;
@@ -121,7 +128,7 @@ void Fdc::input_io(bus::IoAccess& access) {
   }
   const unsigned selected = state_.dor & 3;
   const bool motor = state_.dor >> (4 + selected) & 1;
-  const bool empty = selected != 0 || !image_;
+  const bool empty = selected != 0 || !medium_;
   access.value = motor && (empty || state_.changed[selected]) ? kDiskChanged : 0;
 }
 

@@ -1,13 +1,14 @@
-// 82077AA floppy disk controller with its data on ISA DMA channel 2. Commands end at once; transfers without
-// DMA are refused.
+// 82077AA floppy disk controller with its data on ISA DMA channel 2. Seeks end at once; transfers without DMA
+// are refused.
 #pragma once
 
 #include <array>
 #include <mutex>
 
 #include "core/irq/line.h"
-#include "devices/backend/floppy_image.h"
+#include "devices/backend/block/block_backend.h"
 #include "devices/platform/isa_dma.h"
+#include "devices/storage/floppy_format.h"
 
 namespace tandem::devices {
 
@@ -35,15 +36,16 @@ class Fdc final : public machine::Device {
  public:
   static constexpr unsigned kDmaChannel = 2, kDrives = 2;
 
-  // image: drive A's, may be null.
-  Fdc(irq::LevelIrq irq, IsaDma& dma, std::unique_ptr<FloppyImage> image);
+  // medium: in drive A, of a size that is a floppy's; may be null.
+  Fdc(irq::LevelIrq irq, IsaDma& dma, BlockBackend* medium);
+  ~Fdc() override;
 
   bus::IoHandler& ports() { return ports_; }               // 6 ports: 3F0h..3F5h
   bus::IoHandler& digital_input_port() { return input_; }  // 3F7h
 
   std::string_view name() const override { return "fdc"; }
   void reset(machine::ResetKind kind) override;
-  Result<void> quiesce() override { return {}; }
+  Result<void> quiesce() override;
   void save(snapshot::StateWriter& writer) const override;
   Result<void> load(snapshot::StateReader& reader) override;
 
@@ -58,6 +60,16 @@ class Fdc final : public machine::Device {
   // Where a transfer is: sector id and head, with the image's sector.
   struct Position {
     u8 cylinder, head, sector;
+  };
+
+  // A command under way that moves sectors, one at a time through the back end. Never saved: see quiesce().
+  struct Transfer {
+    enum class Kind : u8 { None, Read, Write, Verify, Format };
+    Kind kind = Kind::None;
+    Position at{};
+    bool over = false;  // after this sector: terminal count, or as many as the command says
+    u8 left = 0;        // Verify, Format: sectors
+    std::array<u8, kSectorSize> data{};
   };
 
   void io(bus::IoAccess& access);
@@ -91,20 +103,29 @@ class Fdc final : public machine::Device {
   void part_id();
   void invalid();
 
-  template <class F>
-  void transfer(F sector);
+  void start_transfer(Transfer::Kind kind);
+  void next_transfer();
+  u8 format_next();
+  u8 fetch();
+  void submit(BlockOp op, u64 sector);
+  void completed(BlockStatus status);
+  void sector_done(BlockStatus status);
   void end_transfer(u8 status0, u8 status1, u8 status2, Position at);
   void end_seek(u8 status0);
   bool next_sector(Position& at) const;
-  FloppyImage* image() { return drive() == 0 ? image_.get() : nullptr; }
+  BlockBackend* medium() { return drive() == 0 ? medium_ : nullptr; }
   unsigned drive() const { return state_.bytes[1] & 3; }
   u8 drive_and_head() const { return state_.bytes[1] & 7; }
 
   irq::LevelIrq irq_;
   IsaDma& dma_;
-  std::unique_ptr<FloppyImage> image_;
-  mutable std::mutex mutex_;
+  BlockBackend* medium_;
+  FloppyFormat format_;
+  mutable std::mutex mutex_;  // guards all below
   FdcState state_;
+  Transfer transfer_;
+  bool under_way_ = false;  // a request to the back end
+  bool dropped_ = false;    // a reset came meanwhile
   bus::IoMember<Fdc> ports_, input_;
 };
 

@@ -10,13 +10,8 @@ namespace {
 
 // 6.1.2 "Status registers"
 constexpr u8 kAbnormal = 0x40, kInvalid = 0x80, kReadyChanged = 0xc0, kSeekEnd = 0x20, kEquipmentCheck = 0x10;
-constexpr u8 kEndOfCylinder = 0x80, kDataError = 0x20, kOverrun = 0x10, kNoData = 0x04, kNotWritable = 0x02,
-             kMissingAddress = 0x01;
-constexpr u8 kWrongCylinder = 0x10;
+constexpr u8 kMissingAddress = 0x01;
 constexpr u8 kProtected = 0x40, kTrack0 = 0x10, kTwoSides = 0x08, kAlways = 0x20;
-constexpr u8 kMultiTrack = 0x80;
-constexpr u8 kNonDma = 0x01;
-constexpr u8 kSectorCode = 2;  // 128 << 2 bytes
 constexpr u8 kRecalibrateSteps = 79;
 
 }  // namespace
@@ -39,113 +34,14 @@ const Fdc::Command& Fdc::command_of(u8 first) {
                        [&](const Command& c) { return (first & c.mask) == c.code; });
 }
 
-void Fdc::end_transfer(u8 status0, u8 status1, u8 status2, Position at) {
-  give({static_cast<u8>(status0 | drive_and_head()), status1, status2, at.cylinder, at.head, at.sector,
-        kSectorCode});
-  set_irq(true);
-}
-
-// The sector id behind this one (table 6-3). False: the cylinder, or the track, is at its end.
-bool Fdc::next_sector(Position& at) const {
-  const u8 last = state_.bytes[6];
-  if (at.sector != last) return ++at.sector, true;
-  at.sector = 1;
-  if (!(state_.bytes[0] & kMultiTrack)) return ++at.cylinder, false;
-  at.head ^= 1;
-  if (at.head) return true;
-  return ++at.cylinder, false;
-}
-
-// Calls sector(number of the image's sector) until it says that the transfer is over.
-// F gives status 1 where the sector failed, and whether terminal count came.
-template <class F>
-void Fdc::transfer(F sector) {
-  Position at{state_.bytes[2], state_.bytes[3], state_.bytes[4]};
-  const u8 track = state_.track[drive()];
-  state_.last_eot = state_.bytes[6];
-  if (!image() || (state_.specify[1] & kNonDma)) return end_transfer(kAbnormal, kMissingAddress, 0, at);
-  const FloppyFormat& format = image()->format();
-  if (at.cylinder != track) return end_transfer(kAbnormal, kNoData, kWrongCylinder, at);
-  for (;;) {
-    if (state_.bytes[5] != kSectorCode || at.cylinder >= format.cylinders || at.head >= format.heads ||
-        at.sector == 0 || at.sector > format.sectors)
-      return end_transfer(kAbnormal, kNoData, 0, at);
-    const auto [status1, over] =
-        sector((at.cylinder * format.heads + at.head) * format.sectors + at.sector - 1);
-    if (status1) return end_transfer(kAbnormal, status1, 0, at);
-    const bool more = next_sector(at);
-    if (over) return end_transfer(0, 0, 0, at);
-    if (!more) return end_transfer(kAbnormal, kEndOfCylinder, 0, at);
-  }
-}
-
-using SectorResult = std::pair<u8, bool>;
-
-void Fdc::read_data() {
-  transfer([this](u32 number) -> SectorResult {
-    std::array<u8, FloppyImage::kSector> data;
-    if (!image()->read(number, data)) return {kDataError, false};
-    const IsaDma::Moved moved = dma_.to_memory(kDmaChannel, data);
-    if (moved.bytes < data.size() && !moved.terminal_count) return {kOverrun, false};
-    return {0, moved.terminal_count};
-  });
-}
-
-// What terminal count cuts off is written as zeros (6.1.1.4).
-void Fdc::write_data() {
-  transfer([this](u32 number) -> SectorResult {
-    if (image()->read_only()) return {kNotWritable, false};
-    std::array<u8, FloppyImage::kSector> data{};
-    const IsaDma::Moved moved = dma_.from_memory(kDmaChannel, data);
-    if (moved.bytes < data.size() && !moved.terminal_count) return {kOverrun, false};
-    if (!image()->write(number, data)) return {kDataError, false};
-    return {0, moved.terminal_count};
-  });
-}
-
-// Without DMA; ends at the last sector of the cylinder, or after as many as EC says.
-void Fdc::verify() {
-  const bool counted = state_.bytes[1] & 0x80;
-  u8 left = state_.bytes[8];
-  transfer([&](u32 number) -> SectorResult {
-    std::array<u8, FloppyImage::kSector> data;
-    if (!image()->read(number, data)) return {kDataError, false};
-    return {0, counted && --left == 0};
-  });
-}
-
-// The ids of the sectors come by DMA, and are all that counts.
-void Fdc::format_track() {
-  const u8 track = state_.track[drive()], head = state_.bytes[1] >> 2 & 1, fill = state_.bytes[5];
-  const Position at{track, head, 1};
-  if (!image()) return end_transfer(kAbnormal, kMissingAddress, 0, at);
-  if (image()->read_only()) return end_transfer(kAbnormal, kNotWritable, 0, at);
-  const FloppyFormat& format = image()->format();
-  std::array<u8, FloppyImage::kSector> data;
-  data.fill(fill);
-  for (u8 i = 0; i < state_.bytes[3]; ++i) {
-    std::array<u8, 4> id;
-    const IsaDma::Moved moved = dma_.from_memory(kDmaChannel, id);
-    if (moved.bytes < id.size()) return end_transfer(kAbnormal, kOverrun, 0, at);
-    const bool good = id[0] == track && track < format.cylinders && id[1] == head && head < format.heads &&
-                      id[2] >= 1 && id[2] <= format.sectors && id[3] == kSectorCode;
-    if (!good) return end_transfer(kAbnormal, kNoData, 0, at);
-    if (!image()->write((track * format.heads + head) * format.sectors + id[2] - 1, data))
-      return end_transfer(kAbnormal, kDataError, 0, at);
-    if (moved.terminal_count) break;
-  }
-  end_transfer(0, 0, 0, at);
-}
-
 void Fdc::read_id() {
   const Position at{state_.track[drive()], static_cast<u8>(state_.bytes[1] >> 2 & 1), 1};
-  const bool there =
-      image() && at.cylinder < image()->format().cylinders && at.head < image()->format().heads;
+  const bool there = medium() && at.cylinder < format_.cylinders && at.head < format_.heads;
   end_transfer(there ? 0 : kAbnormal, there ? 0 : kMissingAddress, 0, at);
 }
 
 void Fdc::end_seek(u8 status0) {
-  if (image()) state_.changed[drive()] = false;
+  if (medium()) state_.changed[drive()] = false;
   state_.status0 = static_cast<u8>(status0 | kSeekEnd | drive_and_head());
   state_.seek_done = true;
   set_irq(true);
@@ -184,7 +80,7 @@ void Fdc::sense_interrupt() {
 
 void Fdc::sense_drive() {
   u8 status3 = kAlways | kTwoSides | drive_and_head();
-  if (image() && image()->read_only()) status3 |= kProtected;
+  if (medium() && medium()->geometry().read_only) status3 |= kProtected;
   if (drive() == 0 && state_.track[0] == 0) status3 |= kTrack0;
   give({status3});
 }

@@ -12,6 +12,9 @@ namespace {
 constexpr u64 kData = 0, kErrorFeatures = 1, kCount = 2, kLow = 3, kMid = 4, kHigh = 5, kDevice = 6,
               kStatusCommand = 7;
 constexpr u32 kMaxBuffer = 256 * 2048;
+// What a cable without a drive reads as, a byte a register: the host pulls DD7 down, so that nobody waits for
+// BSY to go (ATA/ATAPI-6, 5.1).
+constexpr u64 kEmpty = 0x7f7f7f7f;
 
 u8 with_history(const Register& r, u8 control) { return control & kControlHighOrder ? r.before : r.now; }
 
@@ -92,7 +95,7 @@ void IdeChannel::command_io(bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
   const bool read = access.dir == bus::IoDir::Read;
   if (!present()) {
-    if (read) access.value = low_mask(access.size * 8u);
+    if (read) access.value = kEmpty & low_mask(access.size * 8u);
     return;
   }
   if (access.offset == kData) {
@@ -125,7 +128,7 @@ void IdeChannel::write_control(u8 value) {
 void IdeChannel::control_io(bus::IoAccess& access) {
   std::lock_guard lock(mutex_);
   if (access.dir == bus::IoDir::Write) return write_control(static_cast<u8>(access.value));
-  access.value = present() ? status() : 0xff;
+  access.value = present() ? status() : kEmpty & 0xff;
 }
 
 void IdeChannel::master_io(bus::IoAccess& access) {

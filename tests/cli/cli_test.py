@@ -111,7 +111,7 @@ def refusals(folder):
         (["run", "--vga", "none", "--screenshot", "x.png"], 2, ["screenshot"]),
         (direct + ["--screenshot", "x.png"], 2, ["screenshot"]),
         (["run", "--fda", "missing"], 2, ["fda", "missing", "No such file"]),
-        (["run", "--fda", empty], 2, ["fda", "floppy"]),
+        (["run", "--fda", empty], 2, ["fda", "empty"]),
         (["run", "--fda", folder], 2, ["fda", folder.name]),
         (direct + ["--gdb", "here"], 2, ["gdb", "here"]),
         (direct + ["--gdb", "1234,later"], 2, ["gdb", "later"]),

@@ -1,19 +1,16 @@
 // The floppy controller by its registers (Intel 82077AA data sheet), with an image of 1440 KiB.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 
 #include "devices/storage/fdc.h"
 #include "tests/support/device_bench.h"
+#include "tests/support/fake_disk.h"
 
 namespace tandem::tests {
 namespace {
 
 using devices::Fdc;
-using devices::FloppyImage;
 using Bytes = std::vector<u8>;
 
 constexpr u16 kDor = 0x3f2, kStatus = 0x3f4, kFifo = 0x3f5, kInput = 0x3f7;
@@ -23,20 +20,14 @@ constexpr unsigned kIrq = 6;
 class FdcTest : public testing::Test {
  protected:
   FdcTest() {
-    std::ofstream out(path, std::ios::binary);
-    for (unsigned sector = 0; sector < 2880; ++sector) {
-      const std::string data(512, static_cast<char>(sector % 251));
-      out << data;
-    }
-    out.close();
-    fdc = std::make_unique<Fdc>(bench.wires.level_irq(kIrq), dma, FloppyImage::open(path).take());
+    for (unsigned sector = 0; sector < 2880; ++sector)
+      std::memset(&disk.content[sector * 512], static_cast<int>(sector % 251), 512);
     bench.map_ports(0x00, 16, dma.low_ports());
     bench.map_ports(0x81, 15, dma.page_ports());
-    bench.map_ports(0x3f0, 6, fdc->ports());
-    bench.map_ports(kInput, 1, fdc->digital_input_port());
+    bench.map_ports(0x3f0, 6, fdc.ports());
+    bench.map_ports(kInput, 1, fdc.digital_input_port());
     bench.out(kDor, 0x1c);
   }
-  ~FdcTest() override { std::filesystem::remove(path); }
 
   mem::GuestMemory& memory() { return bench.context().memory; }
   void send(const Bytes& bytes) {
@@ -52,6 +43,7 @@ class FdcTest : public testing::Test {
   }
   Bytes run(const Bytes& command) {
     send(command);
+    disk.go();
     return results();
   }
   void program_dma(u8 mode, u16 bytes) {
@@ -69,11 +61,10 @@ class FdcTest : public testing::Test {
   }
   u8 byte_of(u64 at) { return memory().read_value<u8>(Gpa{at}); }
 
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("fdc_test." + std::to_string(getpid()) + ".img")).string();
   DeviceBench bench;
   devices::IsaDma dma{bench.context()};
-  std::unique_ptr<Fdc> fdc;
+  FakeDisk disk{2880 * 512};
+  Fdc fdc{bench.wires.level_irq(kIrq), dma, &disk};
 };
 
 TEST_F(FdcTest, ResetGivesFourSenses) {
@@ -157,15 +148,12 @@ TEST_F(FdcTest, WritesFormatsAndVerifies) {
   memory().fill(Gpa{kBuffer}, 0x5a, 512);
   program_dma(0x48, 512);
   EXPECT_EQ(run({0x45, 0x04, 0, 1, 2, 2, 18, 0x1b, 0xff}), (Bytes{0x04, 0, 0, 0, 1, 3, 2}));
-  auto image = FloppyImage::open(path).take();
-  std::array<u8, 512> data;
-  ASSERT_TRUE(image->read(19, data));
-  EXPECT_EQ(std::count(data.begin(), data.end(), 0x5a), 512);
+  const u8* const sector = &disk.content[19 * 512];
+  EXPECT_EQ(std::count(sector, sector + 512, 0x5a), 512);
   for (u8 i = 0; i < 18; ++i) memory().write(Gpa{kBuffer + 4u * i}, Bytes{0, 1, static_cast<u8>(i + 1), 2});
   program_dma(0x48, 4 * 18);
   EXPECT_EQ(run({0x4d, 0x04, 2, 18, 0x54, 0xf6})[0], 0x04u);
-  ASSERT_TRUE(image->read(35, data));
-  EXPECT_EQ(data[511], 0xf6u);
+  EXPECT_EQ(disk.content[35 * 512 + 511], 0xf6u);
   EXPECT_EQ(run({0x56, 0x84, 0, 1, 1, 2, 18, 0x1b, 4}), (Bytes{0x04, 0, 0, 0, 1, 5, 2})) << "verify";
 }
 
@@ -178,25 +166,40 @@ TEST_F(FdcTest, InterruptsNeedTheGate) {
   EXPECT_EQ(bench.wires.take_edges(kIrq), 1u);
 }
 
-TEST(FloppyImage, FormatsBySize) {
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("fdc_size." + std::to_string(getpid()))).string();
+// A reset while the back end works: what comes of the command is nobody's, and the next one starts afresh.
+TEST_F(FdcTest, ResetInFlight) {
+  seek(3);
+  program_dma(0x44, 512);
+  send({0x46, 0, 3, 0, 1, 2, 18, 0x1b, 0xff});
+  EXPECT_EQ(bench.in(kStatus), 0x10u) << "busy";
+  bench.out(kDor, 0x18);
+  bench.out(kDor, 0x1c);
+  EXPECT_EQ(bench.in(kStatus), 0u) << "until the back end is done";
+  disk.go();
+  EXPECT_EQ(bench.in(kStatus), 0x80u);
+  EXPECT_EQ(run({0x08}), (Bytes{0xc0, 3}));
+}
+
+TEST_F(FdcTest, MediaError) {
+  disk.answer = devices::BlockStatus::IoError;
+  program_dma(0x44, 512);
+  EXPECT_EQ(run({0x46, 0, 0, 0, 1, 2, 18, 0x1b, 0xff}), (Bytes{0x40, 0x20, 0, 0, 0, 1, 2}));
+}
+
+TEST(Floppy, FormatsBySize) {
   struct Row {
     u64 kib;
     u32 cylinders, heads, sectors;
   };
   for (const Row& row : {Row{160, 40, 1, 8}, Row{360, 40, 2, 9}, Row{720, 80, 2, 9}, Row{1200, 80, 2, 15},
                          Row{1440, 80, 2, 18}, Row{1000, 80, 2, 15}, Row{2880, 80, 2, 36}}) {
-    std::ofstream(path, std::ios::binary) << std::string(row.kib * KiB, 'x');
-    auto image = FloppyImage::open(path);
-    ASSERT_TRUE(image) << row.kib;
-    const auto& f = image.value()->format();
-    EXPECT_EQ(std::tie(f.cylinders, f.heads, f.sectors), std::tie(row.cylinders, row.heads, row.sectors))
+    const auto f = devices::floppy_format(row.kib * KiB);
+    ASSERT_TRUE(f) << row.kib;
+    EXPECT_EQ(std::tie(f->cylinders, f->heads, f->sectors), std::tie(row.cylinders, row.heads, row.sectors))
         << row.kib;
   }
-  std::ofstream(path, std::ios::binary) << std::string(2881 * KiB, 'x');
-  EXPECT_FALSE(FloppyImage::open(path));
-  std::filesystem::remove(path);
+  EXPECT_FALSE(devices::floppy_format(2881 * KiB));
+  EXPECT_FALSE(devices::floppy_format(0));
 }
 
 }  // namespace

@@ -22,7 +22,9 @@ using machine::ResetKind;
 // With firmware, so that all devices are there.
 std::unique_ptr<RomGuest> idle_pc() {
   return make_rom_guest(interp::make_interp_engine(), {}, ClockKind::Counted, [](devices::PcConfig& config) {
-    config.firmware = devices::FirmwareConfig{.rom = std::vector<u8>(64 * KiB, 0xf4)};
+    config.firmware = devices::FirmwareConfig{.rom = std::vector<u8>(64 * KiB, 0xf4),
+                                              .variables = std::vector<u8>(64 * KiB, 0xff),
+                                              .variables_file = nullptr};
     config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
     config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
     config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };

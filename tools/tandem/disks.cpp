@@ -1,6 +1,7 @@
 #include "tools/tandem/disks.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "core/config/disk_spec.h"
 #include "devices/backend/block/threaded_backend.h"
@@ -66,13 +67,22 @@ Result<void> add_virtio(const DiskSpec& spec, devices::PcConfig& config) {
   return {};
 }
 
+Result<void> add_floppy(const DiskSpec& spec, devices::PcConfig& config) {
+  if (spec.unit != 0 || spec.cdrom) return user_error("disk: a floppy is fda, the only drive");
+  if (config.floppy) return given_twice(spec);
+  TANDEM_TRY_ASSIGN(medium, open_medium(spec));
+  config.floppy = std::move(medium);
+  return {};
+}
+
 Result<void> add(const DiskSpec& spec, devices::PcConfig& config) {
   switch (spec.bus) {
+    case DiskBus::Floppy: return add_floppy(spec, config);
     case DiskBus::Ide: return add_ide(spec, config);
     case DiskBus::Virtio: return add_virtio(spec, config);
     default:
       return user_error(fmt::format(
-          "disk: vdev {}: this build does not have {}; it has IDE, hda to hdd, and virtio, vda to vdz",
+          "disk: vdev {}: this build does not have {}; it has IDE, hda to hdd, virtio, vda to vdz, and fda",
           spec.vdev, bus_name(spec.bus)));
   }
 }
@@ -83,6 +93,15 @@ Result<void> open_disks(const config::Settings& settings, devices::PcConfig& con
   for (const std::string& text : settings.disk) {
     TANDEM_TRY_ASSIGN(spec, config::parse_disk_spec(text));
     TANDEM_TRY(add(spec, config));
+  }
+  if (!settings.fda.empty()) {
+    DiskSpec floppy;
+    floppy.target = settings.fda;
+    floppy.vdev = "fda";
+    floppy.bus = DiskBus::Floppy;
+    floppy.read_only = access(settings.fda.c_str(), W_OK) != 0;  // write protected
+    auto added = add(floppy, config);
+    if (!added) return std::move(added.error()).in("fda");
   }
   if (settings.cdrom.empty()) return {};
   DiskSpec cdrom;

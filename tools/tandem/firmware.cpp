@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/machine/boot/image.h"
+#include "devices/backend/block/threaded_backend.h"
 
 namespace tandem::tools {
 
@@ -35,6 +36,40 @@ Result<std::array<u8, 16>> parse_uuid(const std::string& text) {
   return uuid;
 }
 
+// The file with the first values of the variables, where `code` is the other half of a package's pair.
+std::string template_of(const std::string& code) {
+  constexpr std::string_view kCode = "_CODE";
+  const std::size_t at = code.rfind(kCode);
+  if (at == std::string::npos) return "";
+  std::string path = code;
+  path.replace(at, kCode.size(), "_VARS");
+  return std::filesystem::exists(path) ? path : "";
+}
+
+Result<void> open_variables(const config::Settings& settings, devices::FirmwareConfig& firmware) {
+  if (settings.nvram.empty()) {
+    const std::string path = template_of(settings.firmware);
+    if (path.empty()) return {};
+    TANDEM_TRY_ASSIGN(bytes, machine::read_file(path));
+    firmware.variables = *bytes;
+    return {};
+  }
+  if (settings.firmware.empty())
+    return user_error("nvram: the default firmware has no variables; give firmware too");
+  devices::ImageOptions options;
+  options.format = devices::ImageFormat::Raw;
+  options.writable = true;
+  auto opened = devices::open_image(settings.nvram, options);
+  if (!opened) return std::move(opened.error()).in("nvram");
+  std::unique_ptr<devices::Image> image = opened.take();
+  firmware.variables.resize(std::min<u64>(image->size(), 2 * MiB));
+  if (firmware.variables.empty()) return user_error(fmt::format("nvram: {}: is empty", settings.nvram));
+  if (!image->read(0, {devices::buffer(firmware.variables)}))
+    return user_error(fmt::format("nvram: {}: can't be read", settings.nvram));
+  firmware.variables_file = std::make_unique<devices::ThreadedBlockBackend>(std::move(image));
+  return {};
+}
+
 }  // namespace
 
 Result<devices::FirmwareConfig> open_firmware(const config::Settings& settings) {
@@ -43,6 +78,7 @@ Result<devices::FirmwareConfig> open_firmware(const config::Settings& settings) 
   devices::FirmwareConfig firmware;
   firmware.rom = *bytes;
   firmware.boot_order = settings.boot;
+  TANDEM_TRY(open_variables(settings, firmware));
   if (!settings.uuid.empty()) {
     TANDEM_TRY_ASSIGN(uuid, parse_uuid(settings.uuid));
     firmware.uuid = uuid;

@@ -148,11 +148,6 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   c.virtio.balloon = s.balloon == "on";
   c.virtio.packed = s.virtio == "packed";
   c.virtio.entropy = devices::host_entropy;
-  if (!s.fda.empty()) {
-    auto floppy = devices::FloppyImage::open(s.fda);
-    if (!floppy) return std::move(floppy.error()).in("fda");
-    c.floppy = floppy.take();
-  }
   TANDEM_TRY(open_serials(s, *guest, on_escape));
   return guest;
 }
