@@ -65,19 +65,24 @@ Block::Block(const machine::DeviceContext& context, std::string name, BlockBacke
 
 Block::~Block() { std::ignore = medium_.drain(); }
 
-Block::Request& Block::idle_request() {
-  if (idle_.empty()) return requests_.emplace_back();
-  Request& request = *idle_.back();
+// Null: the driver has more under way than its queues hold, so it gave some twice.
+Block::Request* Block::idle_request() {
+  if (idle_.empty()) {
+    if (requests_.size() > std::size_t{kQueueSize} * queue_count()) return nullptr;
+    return &requests_.emplace_back();
+  }
+  Request* const request = idle_.back();
   idle_.pop_back();
   return request;
 }
 
 void Block::kicked(unsigned queue) {
   for (;;) {
-    Request& request = idle_request();
-    request.queue = queue;
-    if (!take(queue, request.chain)) return idle_.push_back(&request);
-    start(request);
+    Request* const request = idle_request();
+    if (!request) return fail();
+    request->queue = queue;
+    if (!take(queue, request->chain)) return idle_.push_back(request);
+    start(*request);
   }
 }
 

@@ -34,7 +34,7 @@ class Block final : public Model {
   bool clear_range(Request& request, BlockOp op);
   void submit(Request& request, BlockRequest what);
   void finish(Request& request, u8 status, u32 written);
-  Request& idle_request();
+  Request* idle_request();
 
   BlockBackend& medium_;
   const std::string serial_;

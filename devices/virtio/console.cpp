@@ -19,6 +19,7 @@ enum Event : u16 {
 constexpr unsigned kControlIn = 2, kControlOut = 3;
 constexpr u64 kMessage = 8;
 constexpr u16 kQueueSize = 64;
+constexpr std::size_t kMaxControl = 1024;  // messages that the driver leaves waiting
 constexpr std::size_t kInputRoom = 4 * KiB, kOutputPiece = 16 * KiB;
 
 // 5.3.2: port 0 has the first two queues, the control queues follow, then the other ports.
@@ -110,6 +111,7 @@ void Console::take_control() {
 
 // 5.3.6.2
 void Console::obey(const ControlMessage& m) {
+  if (control_.size() > kMaxControl) return fail();
   if (m.event == kDeviceReady && m.value == 1)
     for (u32 i = 0; i < ports_.size(); ++i) control_.push_back({i, kPortAdd, 1});
   if (m.port >= ports_.size()) return;

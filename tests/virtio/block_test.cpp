@@ -192,6 +192,14 @@ TEST_F(BlockTest, ResetWaitsForWhatIsUnderWay) {
   EXPECT_EQ(status_after(kIn, 0, {{kData, 512, true}}), 0);
 }
 
+TEST_F(BlockTest, RequestsGivenTwiceStopTheDevice) {
+  begin({false, false, false});
+  for (unsigned i = 0; i < 2000 && !(status() & kNeedsReset); ++i) request(kIn, 0, {{kData, 512, true}});
+  EXPECT_TRUE(status() & kNeedsReset);
+  EXPECT_LT(disk.waiting.size(), 600u);
+  disk.go();
+}
+
 TEST_F(BlockTest, ManyAtOnceEndInAnyOrder) {
   begin({true, true, true});
   for (u16 i = 0; i < 16; ++i) {

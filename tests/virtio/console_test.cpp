@@ -141,6 +141,17 @@ TEST_P(ConsoleTest, OutputWaitsForTheHost) {
   EXPECT_TRUE(rings[1].take_used());
 }
 
+TEST_P(ConsoleTest, ManyMessagesWithoutRoomForAnswers) {
+  begin(kMultiport);
+  for (unsigned i = 0; i < 2000 && !(status() & kNeedsReset); ++i) {
+    rings[3].add(1, {{kOut, 8}});
+    memory().write_value<u64>(Gpa{kOut}, u64{1} << 48 | u64{kPortReady} << 32);
+    kick(3);
+    rings[3].take_used();
+  }
+  EXPECT_TRUE(status() & kNeedsReset);
+}
+
 // 5.3.5: a driver without MULTIPORT knows the first port, which is open.
 TEST_P(ConsoleTest, OnePort) {
   begin(0);

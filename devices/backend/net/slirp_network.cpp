@@ -15,8 +15,8 @@ namespace tandem::devices {
 
 namespace {
 
-// Large frames cost a guest least; but where a segment is as large as the usual windows, each end waits for the
-// other's delayed acknowledgement. 65521 is libslirp's own limit.
+// Large frames cost a guest least; but where a segment is as large as the usual windows, each end waits for
+// the other's delayed acknowledgement. 65521 is libslirp's own limit.
 constexpr u16 kUsualMtu = 9000, kLargestMtu = 65520;
 
 i64 now_ns() {
