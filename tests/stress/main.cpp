@@ -23,7 +23,7 @@ std::vector<Part> all_parts() {
   std::vector<Part> parts;
   for (const auto group : {compression_parts(), sorting_parts(), digest_parts(), float_parts(),
                            string_parts(), thread_parts(), litmus_parts(), atomic_parts(), signal_parts(),
-                           timer_parts(), code_parts(), memory_parts(), process_parts()})
+                           timer_parts(), code_parts(), memory_parts(), process_parts(), compile_parts()})
     parts.insert(parts.end(), group.begin(), group.end());
   return parts;
 }

@@ -48,6 +48,7 @@ std::span<const Part> timer_parts();
 std::span<const Part> code_parts();
 std::span<const Part> memory_parts();
 std::span<const Part> process_parts();
+std::span<const Part> compile_parts();
 
 // splitmix64
 class Random {

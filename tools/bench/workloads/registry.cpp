@@ -14,7 +14,8 @@ std::vector<Workload> all_workloads() {
       matmul(),       sse_mul_add(),    aes_rounds(),     avx2_sum(),                         //
       getppid_call(), clock_call(),     read_zero(),      page_faults(),     fork_wait(),     //
       vfork_exec(),   pipe_ping_pong(), signal_handler(), mprotect_toggle(),                  //
-      code_fresh(),   code_patch(),     code_mapped(),
+      code_fresh(),   code_patch(),     code_mapped(),                                        //
+      compile(),
   };
 }
 

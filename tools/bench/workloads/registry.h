@@ -57,5 +57,6 @@ Workload mprotect_toggle();
 Workload code_fresh();
 Workload code_patch();
 Workload code_mapped();
+Workload compile();
 
 }  // namespace tandem::bench
