@@ -228,7 +228,8 @@ bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
   if (!options_.memory || insn.address_size != word_ || d.memory->size == 0) return false;
   // MOV with an address instead of ModRM has 64 bits of it in 64-bit code.
   const bool by_address = !wide_ && insn.op == Op::MOV && (d.insn.opcode & 0xfc) == 0xa0;
-  if (!(d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) && !by_address) return false;
+  const bool by_modrm = (d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) && d.insn.raw.modrm.mod != 3;
+  if (!by_modrm && !by_address) return false;
   if (m.type != ZYDIS_MEMOP_TYPE_MEM || has_high_byte(insn)) return false;
   if (!wide_ && (insn.segment == cpu::kCs || !mmu::is_unlimited(context_.state.segments[insn.segment])))
     return false;
@@ -250,9 +251,8 @@ Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
     return options_.vectors && semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
   const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
   const bool wanted = h.x87_state ? options_.x87 : options_.vectors;
-  if (!wanted || h.vsib.count || h.mask.source != semantics::MaskSource::None ||
-      !semantics::unit_available(context_, h.unit))
-    return Form::Execute;
+  // A mask may leave out elements; the check is of all of them, and the interpreter sees to what fails it.
+  if (!wanted || h.vsib.count || !semantics::unit_available(context_, h.unit)) return Form::Execute;
   if (h.run == semantics::run_registers) return Form::Copy;
   return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
 }
