@@ -24,20 +24,29 @@ void BlockCache::forget(Block* block, const void* stale) {
   if (it != blocks_.end() && it->second == block) blocks_.erase(it);
 }
 
+bool BlockCache::is_patient(u64 page, Page& p) {
+  const auto known = patience_.find(page);
+  const u32 patience = known == patience_.end() ? kPatience : known->second;
+  if (++p.beside < patience) return true;
+  patience_[page] = std::min(2 * patience, kMostPatience);
+  return false;
+}
+
 bool BlockCache::invalidate(u64 start, u64 length, const void* stale) {
   const u64 page = start >> kPageShift;
   const auto it = pages_.find(page);
   if (it == pages_.end()) return false;
-  auto overlaps = [&](const Block* b) {
+  const auto overlaps = [&](const Block* b) {
     if (b->crosses() && (b->second_page >> kPageShift) == page) {
       const u64 first_part = kPageSize - (b->key.physical & kPageMask);
       return (start & kPageMask) < b->bytes - first_part;
     }
     return start < b->key.physical + b->bytes && b->key.physical < start + length;
   };
-  std::vector<Block*>& blocks = it->second;
+  std::vector<Block*>& blocks = it->second.blocks;
+  const bool all = std::ranges::none_of(blocks, overlaps) && !is_patient(page, it->second);
   std::erase_if(blocks, [&](Block* b) {
-    if (!overlaps(b)) return false;
+    if (!all && !overlaps(b)) return false;
     forget(b, stale);
     return true;
   });
@@ -48,7 +57,7 @@ bool BlockCache::invalidate(u64 start, u64 length, const void* stale) {
 
 void BlockCache::invalidate_everywhere(u64 page_offset, const void* stale) {
   std::vector<u64> pages;
-  for (const auto& [page, blocks] : pages_) pages.push_back(page);
+  for (const auto& [page, p] : pages_) pages.push_back(page);
   for (const u64 page : pages) invalidate(page << kPageShift | page_offset, 1, stale);
 }
 
@@ -57,6 +66,7 @@ void BlockCache::clear() {
   blocks_.clear();
   std::ranges::fill(recent_, nullptr);
   pages_.clear();
+  patience_.clear();
   storage_.clear();
   stored_insns_ = 0;
 }

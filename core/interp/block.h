@@ -65,7 +65,9 @@ class BlockCache {
   Block* add(std::unique_ptr<Block> block);
   // Drops blocks that overlap [start, start + length). Their instructions get `stale` as handler, so that
   // running code leaves them at its next instruction; memory is kept until clear(). Returns whether the page
-  // has others.
+  // has others. After kPatience writes to a page that overlap none of its blocks, all of them go: mostly they
+  // are left over from a program that had the page before, and each such write takes the slow path. Where
+  // they come back, twice as many writes have to be taken before they go again.
   bool invalidate(u64 start, u64 length, const void* stale);
   // The same at this offset of every page.
   void invalidate_everywhere(u64 page_offset, const void* stale);
@@ -73,17 +75,26 @@ class BlockCache {
   void clear();
   std::size_t stored_insns() const { return stored_insns_; }
 
+  static constexpr u32 kPatience = 256, kMostPatience = 1 << 14;
+
  private:
+  struct Page {
+    std::vector<Block*> blocks;
+    u32 beside = 0;  // writes that overlapped none of them
+  };
+
   // What was found last among keys of the same hash: the map costs several cache misses.
   Block*& recent_of(const BlockKey& key) { return recent_[BlockKeyHash{}(key) >> 48 & (kRecent - 1)]; }
-  void index(u64 page, Block* block) { pages_[page].push_back(block); }
+  void index(u64 page, Block* block) { pages_[page].blocks.push_back(block); }
+  bool is_patient(u64 page, Page& p);
   void forget(Block* block, const void* stale);
 
   static constexpr std::size_t kRecent = 16384;
 
   std::unordered_map<BlockKey, Block*, BlockKeyHash> blocks_;
   std::vector<Block*> recent_ = std::vector<Block*>(kRecent);
-  std::unordered_map<u64, std::vector<Block*>> pages_;  // by physical page number
+  std::unordered_map<u64, Page> pages_;    // by physical page number
+  std::unordered_map<u64, u32> patience_;  // of pages whose blocks have gone by it
   std::vector<std::unique_ptr<Block>> storage_;
   std::size_t stored_insns_ = 0;
   UpperTier* tier_ = nullptr;
