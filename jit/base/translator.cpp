@@ -548,17 +548,31 @@ void Translator::saving_entry() {
   a_.fill(a_.jump(), t_->entry_saved);
 }
 
-// Takes the block's instructions from the budget, and looks whether somebody asked for attention.
+// Takes the block's instructions from the budget, and looks whether it is spent or somebody asked for
+// attention. A block that only leads on within its page leaves the look to one of those behind it.
 void Translator::count_block(unsigned i) {
   t0_addend_ = kNoGroup;
   flags_into_slot(kT0);
   a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
-  const Hole spent = a_.jump(Cc::S);
-  a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
-  const Hole asked = a_.jump(Cc::Nz);
-  slow_.push_back({spent, static_cast<u16>(i | kAttention), {kNone, kNone}});
-  slow_.push_back({asked, static_cast<u16>(i | kAttention), {kNone, kNone}});
+  if (options_.exact_count || !leads_on()) {
+    const Hole spent = a_.jump(Cc::S);
+    a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
+    const Hole asked = a_.jump(Cc::Nz);
+    slow_.push_back({spent, static_cast<u16>(i | kAttention), {kNone, kNone}});
+    slow_.push_back({asked, static_cast<u16>(i | kAttention), {kNone, kNone}});
+  }
   flags_lost();
+}
+
+// Are all exits direct ones to later places in the page? No loop consists of such blocks alone.
+bool Translator::leads_on() const {
+  const Insn& last = t_->block->insns[t_->block->count - 1];
+  const auto is_ahead = [&](u64 target) { return target > t_->rip && (target ^ t_->rip) < kPageSize; };
+  switch (forms_[t_->block->count - 1]) {
+    case Form::Jump: return is_ahead(cut(next_of(last) + last.imm));
+    case Form::Condition: return is_ahead(next_of(last)) && is_ahead(cut(next_of(last) + last.imm));
+    default: return isa::flow_of(last.op) == isa::Flow::Normal && is_ahead(next_of(last));
+  }
 }
 
 bool Translator::needs_vectors(unsigned i) const {

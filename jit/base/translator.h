@@ -75,6 +75,7 @@ class Translator {
   bool has_check(unsigned insn) const;
   void saving_entry();
   void count_block(unsigned insn);
+  bool leads_on() const;
   bool needs_vectors(unsigned insn) const;
   bool needs_x87(unsigned insn) const;
   void ensure_vectors();
