@@ -549,7 +549,7 @@ void Translator::saving_entry() {
 }
 
 // Takes the block's instructions from the budget, and looks whether it is spent or somebody asked for
-// attention. A block that only leads on within its page leaves the look to one of those behind it.
+// attention. A block that only leads on leaves the look to one of those behind it.
 void Translator::count_block(unsigned i) {
   t0_addend_ = kNoGroup;
   flags_into_slot(kT0);
@@ -564,14 +564,15 @@ void Translator::count_block(unsigned i) {
   flags_lost();
 }
 
-// Are all exits direct ones to later places in the page? No loop consists of such blocks alone.
+// Are all exits direct ones to higher addresses? No loop consists of such blocks alone.
 bool Translator::leads_on() const {
   const Insn& last = t_->block->insns[t_->block->count - 1];
-  const auto is_ahead = [&](u64 target) { return target > t_->rip && (target ^ t_->rip) < kPageSize; };
+  const bool falls = next_of(last) > t_->rip, branches = cut(next_of(last) + last.imm) > t_->rip;
   switch (forms_[t_->block->count - 1]) {
-    case Form::Jump: return is_ahead(cut(next_of(last) + last.imm));
-    case Form::Condition: return is_ahead(next_of(last)) && is_ahead(cut(next_of(last) + last.imm));
-    default: return isa::flow_of(last.op) == isa::Flow::Normal && is_ahead(next_of(last));
+    case Form::Jump:
+    case Form::Call: return branches;
+    case Form::Condition: return falls && branches;
+    default: return isa::flow_of(last.op) == isa::Flow::Normal && falls;
   }
 }
 
