@@ -46,9 +46,9 @@ class Area {
   }
 
  private:
-  u8* page(u64 i) const { return memory_.at() + i * kPage; }
+  u8* page(u64 i) const { return memory_.at() + (1 + i) * kPage; }
   void protect(u64 from, u64 count, int protection) const {
-    memory_.protect(from * kPage, count * kPage, protection);
+    memory_.protect((1 + from) * kPage, count * kPage, protection);
   }
   void write(u64 i, u64 value) {
     std::memcpy(page(i) + kPage - 8, &value, 8);
@@ -75,7 +75,9 @@ class Area {
   }
 
   Random& random_;
-  Mapping memory_{kPages * kPage, PROT_READ | PROT_WRITE};
+  // A page on either side stays: the hole that move() makes must not lie beside free space, where the kernel would
+  // put what another thread maps.
+  Mapping memory_{(1 + kPages + 1) * kPage, PROT_READ | PROT_WRITE};
   std::array<u64, kPages> model_{};
 };
 
