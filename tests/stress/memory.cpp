@@ -75,8 +75,8 @@ class Area {
   }
 
   Random& random_;
-  // A page on either side stays: the hole that move() makes must not lie beside free space, where the kernel would
-  // put what another thread maps.
+  // A page on either side stays: the hole that move() makes must not lie beside free space, where the kernel
+  // would put what another thread maps.
   Mapping memory_{(1 + kPages + 1) * kPage, PROT_READ | PROT_WRITE};
   std::array<u64, kPages> model_{};
 };
