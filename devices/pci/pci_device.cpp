@@ -46,7 +46,12 @@ u32 PciDevice::config(unsigned offset, unsigned size) const {
   return value;
 }
 
-bool PciDevice::bus_master() const { return config(kCommand, 2) & kCommandMaster; }
+u16 PciDevice::config_word(unsigned offset) const { return load_le<u16>(&config_.bytes[offset]); }
+
+bool PciDevice::bus_master() const {
+  std::lock_guard lock(config_mutex_);
+  return (config_word(kCommand) & kCommandMaster) && !sleeps();
+}
 
 void PciDevice::set_writable(unsigned offset, std::initializer_list<u8> masks) {
   std::lock_guard lock(config_mutex_);
@@ -77,6 +82,69 @@ void PciDevice::add_msix(unsigned bar, Msix& msix) {
 
 void PciDevice::tell_msix() {
   if (msix_) msix_->set_control(static_cast<u16>(config(msix_control_, 2)));
+}
+
+void PciDevice::add_interrupt(irq::LevelIrq intx, irq::MsiTarget& msi) {
+  set_config(kInterruptPin, 1, 1);
+  intx_ = intx;
+  msi_target_ = &msi;
+  msi_ = add_capability(kCapabilityMsi, kMsiSize);
+  set_config(msi_ + kMsiControl, 2, kMsi64);
+  set_writable(msi_ + kMsiControl, {kMsiEnable});
+  set_writable(msi_ + kMsiAddress, {0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
+}
+
+bool PciDevice::msi_enabled() const { return msi_ && (config_word(msi_ + kMsiControl) & kMsiEnable); }
+
+// A message is a write to memory, by a bus master.
+void PciDevice::send_message() {
+  if (!msi_enabled() || !(config_word(kCommand) & kCommandMaster) || sleeps()) return;
+  msi_target_->send({load_le<u64>(&config_.bytes[msi_ + kMsiAddress]), config_word(msi_ + kMsiData)});
+}
+
+// 6.2.2, 6.2.3: the status bit shows the interrupt whatever becomes of it.
+void PciDevice::drive_intx() {
+  if (!intx_) return;
+  u8& status = config_.bytes[kStatus];
+  status = static_cast<u8>(interrupt_ ? status | kStatusInterrupt : status & ~kStatusInterrupt);
+  intx_->set(interrupt_ && !msi_enabled() && !(config_word(kCommand) & kCommandIntxOff));
+}
+
+void PciDevice::set_interrupt(bool level) {
+  std::lock_guard lock(config_mutex_);
+  if (level == interrupt_) return;
+  interrupt_ = level;
+  if (level) send_message();
+  drive_intx();
+}
+
+void PciDevice::repeat_interrupt() {
+  std::lock_guard lock(config_mutex_);
+  if (interrupt_) send_message();
+}
+
+void PciDevice::load_interrupt(bool level) {
+  std::lock_guard lock(config_mutex_);
+  interrupt_ = level;
+  drive_intx();
+}
+
+void PciDevice::add_power_management() {
+  power_ = add_capability(kCapabilityPower, kPowerSize);
+  set_config(power_ + kPowerCapabilities, 2, kPowerVersion);
+  set_config(power_ + kPowerControl, 2, kPowerNoSoftReset);
+  set_writable(power_ + kPowerControl, {kPowerState});
+}
+
+bool PciDevice::sleeps() const {
+  return power_ && (config_word(power_ + kPowerControl) & kPowerState) == kPowerD3;
+}
+
+// 3.2.4: a write of a state that there is none of has no effect.
+void PciDevice::keep_power_state(u8 old) {
+  if (!power_) return;
+  u8& control = config_.bytes[power_ + kPowerControl];
+  if ((control & kPowerState) != kPowerD0 && (control & kPowerState) != kPowerD3) control = old;
 }
 
 void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
@@ -113,7 +181,7 @@ u64 PciDevice::bar_address(const Bar& bar) const {
   const u8* c = config_.bytes.data();
   const u16 command = load_le<u16>(c + kCommand);
   const bool io = bar.kind == BarKind::Io, rom = bar.kind == BarKind::Rom;
-  if (!(command & (io ? kCommandIo : kCommandMemory))) return ~u64{0};
+  if (!(command & (io ? kCommandIo : kCommandMemory)) || sleeps()) return ~u64{0};
   const u8* at = c + bar.at;
   if (rom && !(*at & kRomEnable)) return ~u64{0};
   const bool wide = bar.kind == BarKind::Memory64 || bar.kind == BarKind::Prefetchable64;
@@ -159,6 +227,7 @@ u32 PciDevice::read_config(unsigned offset, unsigned size) {
 void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
   {
     std::lock_guard lock(config_mutex_);
+    const u8 power = config_.bytes[power_ + kPowerControl];
     for (unsigned i = 0; i < size; ++i) {
       u8& byte = config_.bytes[(offset + i) & 0xff];
       const u8 mask = writable_[(offset + i) & 0xff];
@@ -167,8 +236,11 @@ void PciDevice::write_config(unsigned offset, unsigned size, u32 value) {
     const auto touches = [&](unsigned first, unsigned count) {
       return offset < first + count && offset + size > first;
     };
-    const bool moves = touches(kCommand, 2) || touches(kBar0, 24) || touches(kRom, 4);
+    keep_power_state(power);
+    const bool moves = touches(kCommand, 2) || touches(kBar0, 24) || touches(kRom, 4) ||
+                       (power_ && touches(power_ + kPowerControl, 1));
     if (moves) map_bars();
+    drive_intx();
   }
   if (msix_ && offset <= msix_control_ + 1 && offset + size > msix_control_) tell_msix();
   config_written(offset, size);
@@ -181,7 +253,9 @@ void PciDevice::reset_config() {
   {
     std::lock_guard lock(config_mutex_);
     config_ = initial_;
+    interrupt_ = false;
     map_bars();
+    drive_intx();
   }
   tell_msix();
 }

@@ -1,8 +1,9 @@
-// PciDevice: one PCI function: configuration space, movable BARs, INTx.
+// PciDevice: one PCI function: configuration space, movable BARs, its interrupt, its power state.
 #pragma once
 
 #include <array>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/irq/line.h"
@@ -49,6 +50,17 @@ class PciDevice : public machine::Device {
   unsigned add_capability(u8 id, unsigned size);
   // In the constructor: the MSI-X capability, with the table in a BAR of its own.
   void add_msix(unsigned bar, Msix& msix);
+  // In the constructor, for a function with one interrupt: INTA#, and a message where MSI is enabled.
+  void add_interrupt(irq::LevelIrq intx, irq::MsiTarget& msi);
+  // The interrupt's level; where it rises, a message goes. Under the device's lock. [any-thread]
+  void set_interrupt(bool level);
+  // One more message while the level is high: something new was added to what it stands for.
+  void repeat_interrupt();
+  // In load(), instead of set_interrupt(): the message has gone already.
+  void load_interrupt(bool level);
+  // In the constructor: the power management capability, with D0 and D3hot, where the function keeps its
+  // state but answers to nothing outside configuration space.
+  void add_power_management();
   // Before the guest reads; config_mutex() is not held.
   virtual void config_wanted(unsigned offset, unsigned size);
   // After a write by the guest; config_mutex() is not held.
@@ -76,6 +88,13 @@ class PciDevice : public machine::Device {
   void map_bars();
   u64 bar_address(const Bar& bar) const;
   void tell_msix();
+  // These need config_mutex_.
+  u16 config_word(unsigned offset) const;
+  bool sleeps() const;
+  void keep_power_state(u8 old);
+  bool msi_enabled() const;
+  void send_message();
+  void drive_intx();
 
   machine::DeviceContext context_;
   mutable std::mutex config_mutex_;  // guards all below
@@ -84,7 +103,11 @@ class PciDevice : public machine::Device {
   std::vector<Bar> bars_;
   unsigned next_capability_ = 0x40, last_link_ = 0x34;
   Msix* msix_ = nullptr;
-  unsigned msix_control_ = 0;  // where its message control register is
+  unsigned msix_control_ = 0;     // where its message control register is
+  unsigned msi_ = 0, power_ = 0;  // the capabilities; 0: none
+  irq::MsiTarget* msi_target_ = nullptr;
+  std::optional<irq::LevelIrq> intx_;
+  bool interrupt_ = false;
 };
 
 }  // namespace tandem::devices

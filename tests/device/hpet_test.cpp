@@ -21,12 +21,6 @@ constexpr u64 route(u64 pin) { return pin << 9; }
 constexpr i64 kTick = 10;
 constexpr unsigned kPitWire = 0, kRtcWire = 8, kPin = 20;
 
-class MsiLog final : public irq::MsiTarget {
- public:
-  void send(const irq::MsiMessage& message) override { messages.push_back(message); }
-  std::vector<irq::MsiMessage> messages;
-};
-
 class HpetTest : public testing::Test {
  protected:
   HpetTest() { bench.map_memory(kBase, 0x400, hpet); }

@@ -34,6 +34,13 @@ class WireProbe final : public irq::IrqInput {
   std::array<unsigned, kWires> edges_{};
 };
 
+// The far end of message-signalled interrupts.
+class MsiLog final : public irq::MsiTarget {
+ public:
+  void send(const irq::MsiMessage& message) override { messages.push_back(message); }
+  std::vector<irq::MsiMessage> messages;
+};
+
 // Made before the device, so that it outlives it.
 class DeviceBench {
  public:
