@@ -102,18 +102,6 @@ Result<void> Pc::Parts::add_pci() {
   return claim(0xb2, 2, pm->apm_ports(), pm->name());
 }
 
-Result<void> Pc::Parts::add_ide() {
-  Machine& m = *machine;
-  ide = &add<Piix3Ide>(
-      m.context(), std::array{irq::LevelIrq(gsi[kIdeIrqs[0]]), irq::LevelIrq(gsi[kIdeIrqs[1]])}, config.ide);
-  host_bridge->plug(1, 1, *ide);
-  for (unsigned i = 0; i < 2; ++i) {
-    TANDEM_TRY(claim(m.pio(), {kIdeCommandPorts[i], 8, 4}, ide->command_ports(i), ide->name()));
-    TANDEM_TRY(claim(m.pio(), {kIdeControlPorts[i], 1, 1}, ide->control_port(i), ide->name()));
-  }
-  return {};
-}
-
 Result<void> Pc::Parts::add_vga() {
   if (!config.vga || !config.firmware) return {};
   Machine& m = *machine;
@@ -188,25 +176,6 @@ Result<cpu::CpuState> Pc::Parts::load_kernel() {
   return config.boot(memory, BootInfo{Gpa{kAcpiTables}, memory_map(memory)});
 }
 
-// The floppy controller, and the DMA controllers that it needs.
-Result<void> Pc::Parts::add_floppy() {
-  auto& dma = add<IsaDma>(machine->context());
-  TANDEM_TRY(claim(0x00, 16, dma.low_ports(), dma.name()));
-  TANDEM_TRY(claim(0xc0, 32, dma.high_ports(), dma.name()));
-  TANDEM_TRY(claim(0x81, 15, dma.page_ports(), dma.name()));
-  has_floppy = config.floppy != nullptr;
-  if (has_floppy) {
-    const auto format = floppy_format(config.floppy->geometry().bytes);
-    if (!format) return user_error("fda: not the image of a floppy: one has up to 2880 KiB");
-    constexpr u8 kMouse = 0x04, kFloppy = 0x01;  // of the equipment byte
-    rtc->set_cmos(0x10, static_cast<u8>(format->cmos_type << 4));
-    rtc->set_cmos(0x14, kMouse | kFloppy);
-  }
-  auto& fdc = add<Fdc>(irq::LevelIrq(gsi[kFloppyIrq]), dma, config.floppy.get());
-  TANDEM_TRY(claim(kFloppyPorts, 6, fdc.ports(), fdc.name()));
-  return claim(kFloppyInputPort, 1, fdc.digital_input_port(), fdc.name());
-}
-
 // Back to the state after power-up or reset, then firmware or the boot loader.
 Result<void> Pc::Parts::boot(machine::ResetKind kind) {
   std::lock_guard lock(machine->state_mutex());
@@ -234,6 +203,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY(parts->add_timers());
   TANDEM_TRY(parts->add_pci());
   TANDEM_TRY(parts->add_ide());
+  TANDEM_TRY(parts->add_ahci());
   TANDEM_TRY(parts->add_vga());
   TANDEM_TRY(parts->add_isa());
   TANDEM_TRY(parts->add_floppy());
@@ -280,12 +250,6 @@ void Pc::power_button() { parts_->pm->power_button(); }
 
 void Pc::nmi() {
   for (u32 i = 0; i < parts_->machine->vcpu_count(); ++i) parts_->machine->lapic(i).set_lint1(true);
-}
-
-Result<void> Pc::change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium) {
-  TANDEM_TRY(parts_->ide->channel(unit / 2).insert(unit % 2, medium.get()));
-  std::swap(parts_->config.ide[unit].medium, medium);
-  return {};
 }
 
 InputSink& Pc::input() { return *parts_->input; }

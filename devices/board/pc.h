@@ -19,7 +19,7 @@
 #include "devices/board/memory_map.h"
 #include "devices/display/picture.h"
 #include "devices/input/input_sink.h"
-#include "devices/storage/piix3_ide.h"
+#include "devices/storage/ata_unit.h"
 
 namespace tandem::devices {
 
@@ -66,6 +66,12 @@ struct VirtioConfig {
   bool packed = true;                          // offers packed rings
 };
 
+enum class DriveBus : u8 { Ide, Ahci };
+struct DrivePlace {
+  DriveBus bus = DriveBus::Ide;
+  unsigned unit = 0;  // of the bus: 0 is hda, sda
+};
+
 struct PcConfig {
   u64 memory_bytes = 512 * MiB;
   u32 vcpus = 1;
@@ -73,7 +79,8 @@ struct PcConfig {
   machine::ClockKind clock = machine::ClockKind::Host;
   std::array<std::unique_ptr<CharBackend>, 4> serials;  // null: the port exists, nothing is connected
   std::unique_ptr<CharBackend> debugcon;                // ports 0x402 and 0xe9; null: output vanishes
-  std::array<IdeUnit, 4> ide;                           // hda to hdd
+  std::array<AtaUnit, 4> ide;                           // hda to hdd
+  std::map<unsigned, AtaUnit> ahci;                     // by unit: 0 is sda
   std::unique_ptr<BlockBackend> floppy;                 // null: drive A is empty, and not announced
   VirtioConfig virtio;
   std::optional<u16> debug_exit_port, exit_port;
@@ -106,8 +113,8 @@ class Pc {
   void power_button();    // [any-thread]
   void request_reset();   // [any-thread]
   void nmi();             // [any-thread]
-  // Another disc in one of the IDE units, or none. Not from a back end's thread.
-  Result<void> change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium);
+  // Another disc in a drive, or none. Not from a back end's thread.
+  Result<void> change_cd(DrivePlace place, std::unique_ptr<BlockBackend> medium);
 
   // A port of the host leads into the guest, by its first user network. [any-thread]
   Result<void> forward(const Forward& what);

@@ -19,7 +19,9 @@
 #include "devices/platform/pit.h"
 #include "devices/platform/rtc.h"
 #include "devices/serial/uart16550.h"
+#include "devices/storage/ahci.h"
 #include "devices/storage/fdc.h"
+#include "devices/storage/piix3_ide.h"
 #include "devices/virtio/balloon.h"
 
 namespace tandem::devices {
@@ -47,6 +49,7 @@ struct Pc::Parts {
   I8042* i8042 = nullptr;
   std::unique_ptr<Ps2Input> input;
   Piix3Ide* ide = nullptr;
+  Ahci* ahci = nullptr;  // where there are drives for it
   Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
@@ -68,6 +71,8 @@ struct Pc::Parts {
   Result<void> claim(u64 start, u64 length, bus::IoHandler& handler, std::string_view owner) {
     return claim(machine->pio(), {start, length, 1}, handler, owner);
   }
+  // INTA# of a slot.
+  irq::LevelIrq pci_irq(unsigned slot) { return irq::LevelIrq(gsi[kPirqGsi + pci_line(slot, 0)]); }
   Result<void> place_rom();
   Result<void> add_flash();
   Result<void> add_firmware_configuration();
@@ -76,10 +81,11 @@ struct Pc::Parts {
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();
-  Result<void> add_ide();
+  Result<void> add_ide();  // this and the next two: pc_storage.cpp
+  Result<void> add_ahci();
+  Result<void> add_floppy();
   Result<void> add_vga();
   Result<void> add_isa();
-  Result<void> add_floppy();
   AcpiTables acpi_tables() const;
   Result<void> boot(machine::ResetKind kind);
   Result<cpu::CpuState> load_kernel();

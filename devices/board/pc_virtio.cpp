@@ -19,8 +19,7 @@ constexpr u32 kMaxBlockQueues = 4;
 Result<void> Pc::Parts::plug(std::unique_ptr<virtio::Model> model) {
   if (virtio_slot > kLastSlot) return user_error("virtio: there are more devices than PCI slots for them");
   if (!config.virtio.packed) model->withhold(virtio::kPacked);
-  irq::IrqWire& wire = gsi[kPirqGsi + pci_line(virtio_slot, 0)];
-  auto& transport = add<virtio::PciTransport>(machine->context(), std::move(model), irq::LevelIrq(wire),
+  auto& transport = add<virtio::PciTransport>(machine->context(), std::move(model), pci_irq(virtio_slot),
                                               machine->apic_bus());
   host_bridge->plug(virtio_slot++, 0, transport);
   return {};

@@ -42,6 +42,9 @@ struct TaskFile {
   }
 };
 
+// How a drive is wired: by a cable of parallel ATA, or by Serial ATA, which has queued commands.
+enum class Transport : u8 { Parallel, Serial };
+
 // What the controller has to do for a command, after which the command ends.
 struct Action {
   enum class Kind : u8 {
@@ -54,6 +57,9 @@ struct Action {
   };
   Kind kind = Kind::Done;
   bool dma = false;
+  bool queued =
+      false;  // Read, Write: ends by itself, whatever else is under way (Serial ATA, native queuing)
+  bool lasting = false;   // Write: flushed before the command ends
   bool interrupt = true;  // Done: whether the host is told
   u64 sector = 0;         // Read, Write: in units of the drive's sector size
   u32 sectors = 0;
@@ -77,6 +83,8 @@ class Drive {
   virtual Action packet(std::span<const u8, 12>) { return abort(); }
   // Sectors of a Read, Write or Flush could not be had; `sector` is where the request began.
   virtual void fail(BlockStatus status, u64 sector) = 0;
+  // The same for a queued command, which the drive then tells of in its log.
+  virtual void fail_queued(u8, BlockStatus status, u64 sector) { fail(status, sector); }
 
  protected:
   explicit Drive(BlockBackend* medium) : medium_(medium) {}

@@ -6,9 +6,10 @@ namespace tandem::devices::ata {
 
 using Kind = Action::Kind;
 
-Disk::Disk(BlockBackend& medium, std::string serial)
+Disk::Disk(BlockBackend& medium, std::string serial, Transport transport)
     : Drive(&medium),
       serial_(std::move(serial)),
+      transport_(transport),
       sectors_(medium.geometry().bytes / kSectorSize),
       read_only_(medium.geometry().read_only) {
   reset(true);
@@ -28,11 +29,16 @@ void Disk::fail(BlockStatus status, u64 sector) {
   put_address(Width::Lba48, sector);
 }
 
+void Disk::fail_queued(u8 tag, BlockStatus status, u64 sector) {
+  fail(status, sector);
+  state_.queued_error = {tag, regs_.status, regs_.error, sector};
+}
+
 void Disk::put_address(Width width, u64 sector) {
   regs_.low.now = static_cast<u8>(sector);
   regs_.mid.now = static_cast<u8>(sector >> 8);
   regs_.high.now = static_cast<u8>(sector >> 16);
-  if (width == Width::Lba48) {
+  if (width != Width::Lba28) {
     regs_.low.before = static_cast<u8>(sector >> 24);
     regs_.mid.before = static_cast<u8>(sector >> 32);
     regs_.high.before = static_cast<u8>(sector >> 40);
@@ -45,9 +51,10 @@ void Disk::put_address(Width width, u64 sector) {
 bool Disk::address(Width width, u64& sector, u32& sectors) const {
   const TaskFile& r = regs_;
   const u64 low24 = r.low.now | u64{r.mid.now} << 8 | u64{r.high.now} << 16;
-  if (width == Width::Lba48) {
+  if (width != Width::Lba28) {
+    const Register& count = width == Width::Queued ? r.features : r.count;
     sector = low24 | u64{r.low.before} << 24 | u64{r.mid.before} << 32 | u64{r.high.before} << 40;
-    sectors = r.count.now | u32{r.count.before} << 8;
+    sectors = count.now | u32{count.before} << 8;
     if (sectors == 0) sectors = 65536;
   } else {
     sectors = r.count.now ? r.count.now : 256;
@@ -74,8 +81,50 @@ Action Disk::transfer(Kind kind, Width width, bool dma, u32 block) {
     return {};
   }
   if (kind == Kind::Write && read_only_) return abort();
+  a.lasting = kind == Kind::Write && !state_.write_cache;
   done();
   return a;
+}
+
+// ATA8-ACS, READ and WRITE FPDMA QUEUED: the count is in the features register, the tag where the count was.
+Action Disk::queued(Kind kind) {
+  constexpr u8 kForceUnitAccess = 0x80;  // in the device register
+  if (transport_ != Transport::Serial) return abort();
+  Action a = transfer(kind, Width::Queued, true);
+  a.queued = a.kind == kind;
+  if (!a.queued)
+    state_.queued_error = {static_cast<u8>(regs_.count.now >> 3), regs_.status, regs_.error, a.sector};
+  a.lasting |= kind == Kind::Write && (regs_.device & kForceUnitAccess);
+  return a;
+}
+
+// ATA8-ACS, READ LOG EXT: the directory, and what became of queued commands. Reading that makes it
+// empty.
+Action Disk::read_log() {
+  constexpr u8 kDirectory = 0x00, kQueuedErrors = 0x10;
+  const u8 page = regs_.low.now;
+  const u32 count = regs_.count.now | u32{regs_.count.before} << 8;
+  if (transport_ != Transport::Serial || count != 1 || regs_.mid.now || regs_.mid.before) return abort();
+  std::vector<u8> data(kSectorSize);
+  if (page == kDirectory) {
+    data[0] = 1;                  // version
+    data[2 * kQueuedErrors] = 1;  // pages of this log
+  } else if (page == kQueuedErrors) {
+    const QueuedError& e = state_.queued_error;
+    data[0] = e.tag;
+    data[2] = e.status;
+    data[3] = e.error;
+    for (unsigned i = 0; i < 3; ++i) {
+      data[4 + i] = static_cast<u8>(e.sector >> (8 * i));
+      data[8 + i] = static_cast<u8>(e.sector >> (24 + 8 * i));
+    }
+    data[7] = kDeviceLba;
+    for (unsigned i = 0; i + 1 < kSectorSize; ++i) data[kSectorSize - 1] -= data[i];  // all add up to 0
+    state_.queued_error = {};
+  } else {
+    return abort();
+  }
+  return data_in(std::move(data));
 }
 
 Action Disk::transfer_multiple(Kind kind, Width width) {
@@ -148,6 +197,7 @@ Action Disk::execute(u8 command) {
     case 0x25: return transfer(Kind::Read, Width::Lba48, true);
     case 0x27: return native_max(Width::Lba48);
     case 0x29: return transfer_multiple(Kind::Read, Width::Lba48);
+    case 0x2f: return read_log();
     case 0x30:
     case 0x31: return transfer(Kind::Write, Width::Lba28, false);
     case 0x34: return transfer(Kind::Write, Width::Lba48, false);
@@ -156,6 +206,8 @@ Action Disk::execute(u8 command) {
     case 0x40:
     case 0x41: return verify(Width::Lba28);
     case 0x42: return verify(Width::Lba48);
+    case 0x60: return queued(Kind::Read);
+    case 0x61: return queued(Kind::Write);
     case 0x70: return done();  // SEEK
     case 0x91: return set_geometry();
     case 0xc4: return transfer_multiple(Kind::Read, Width::Lba28);
@@ -179,8 +231,8 @@ Action Disk::execute(u8 command) {
     case 0xe7:
     case 0xea: return flush();
     case 0xec:
-      return data_in(identify_disk(
-          {serial_, sectors_, state_.geometry, state_.multiple, state_.transfer_mode, state_.write_cache}));
+      return data_in(identify_disk({serial_, sectors_, state_.geometry, state_.multiple, state_.transfer_mode,
+                                    state_.write_cache, transport_}));
     case 0xef: return set_features();
     case 0xf8: return native_max(Width::Lba28);
     default: return abort();  // NOP, SMART, security, PACKET: not this disk's

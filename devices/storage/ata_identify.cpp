@@ -38,6 +38,16 @@ void set_modes(Words& w, u8 mode) {
   w.set(80, 0x7e);  // ATA-1 to ATA/ATAPI-6
 }
 
+// Words 75 to 77 and 222 of Serial ATA (ATA8-ACS, IDENTIFY DEVICE), and no cable to tell about.
+void set_serial(Words& w, bool queues) {
+  constexpr u16 kGen1 = 0x0002, kGen2 = 0x0004, kQueues = 0x0100, kAta8 = 0x01fe, kSataTransport = 0x101f;
+  w.set(75, queues ? kQueueDepth - 1 : 0);
+  w.set(76, kGen1 | kGen2 | (queues ? kQueues : 0));
+  w.set(80, kAta8);
+  w.set(93, 0);
+  w.set(222, kSataTransport);
+}
+
 }  // namespace
 
 DiskGeometry default_geometry(u64 sectors) {
@@ -76,10 +86,16 @@ std::vector<u8> identify_disk(const DiskIdentity& id) {
   w.set(87, 0x4000);
   w.set(93, 0x600b);  // reset: passed, jumpered
   w.set64(100, id.sectors);
+  if (id.transport == Transport::Serial) {
+    constexpr u16 kLogs = 0x0020;  // READ LOG EXT
+    w.set(84, 0x4000 | kLogs);
+    w.set(87, 0x4000 | kLogs);
+    set_serial(w, true);
+  }
   return w.take();
 }
 
-std::vector<u8> identify_cdrom(std::string_view serial, u8 transfer_mode) {
+std::vector<u8> identify_cdrom(std::string_view serial, u8 transfer_mode, Transport transport) {
   Words w;
   w.set(0, 0x85c0);  // ATAPI, CD-ROM, removable, DRQ within 50 us, 12-byte packets
   w.text(10, 10, serial);
@@ -94,6 +110,7 @@ std::vector<u8> identify_cdrom(std::string_view serial, u8 transfer_mode) {
   w.set(85, 0x0210);
   w.set(87, 0x4000);
   w.set(93, 0x600b);
+  if (transport == Transport::Serial) set_serial(w, false);
   return w.take();
 }
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/types.h"
+#include "devices/storage/ata.h"
 
 namespace tandem::devices::ata {
 
@@ -24,10 +24,12 @@ struct DiskIdentity {
   u8 multiple = 0;
   u8 transfer_mode = 0;  // as SET FEATURES 03h had it
   bool write_cache = true;
+  Transport transport = Transport::Parallel;
 };
 std::vector<u8> identify_disk(const DiskIdentity& identity);
-std::vector<u8> identify_cdrom(std::string_view serial, u8 transfer_mode);
+std::vector<u8> identify_cdrom(std::string_view serial, u8 transfer_mode, Transport transport);
 
 inline constexpr u8 kMaxMultiple = 16;
+inline constexpr unsigned kQueueDepth = 32;  // of native command queuing
 
 }  // namespace tandem::devices::ata

@@ -22,7 +22,8 @@ u32 dword(Cdb cdb, unsigned at) { return load_be<u32>(cdb.data() + at); }
 
 }  // namespace
 
-Cdrom::Cdrom(BlockBackend* medium, std::string serial) : Drive(medium), serial_(std::move(serial)) {
+Cdrom::Cdrom(BlockBackend* medium, std::string serial, Transport transport)
+    : Drive(medium), serial_(std::move(serial)), transport_(transport) {
   reset(true);
 }
 
@@ -81,7 +82,7 @@ Action Cdrom::execute(u8 command) {
       a.kind = Kind::Packet;
       return a;
     }
-    case 0xa1: return data_in(identify_cdrom(serial_, state_.transfer_mode));
+    case 0xa1: return data_in(identify_cdrom(serial_, state_.transfer_mode, transport_));
     case 0x00: return abort();
     case 0xe0:
     case 0xe1:

@@ -21,7 +21,7 @@ struct CdromState {
 class Cdrom final : public Drive {
  public:
   static constexpr u32 kSectorBytes = 2048;
-  Cdrom(BlockBackend* medium, std::string serial);
+  Cdrom(BlockBackend* medium, std::string serial, Transport transport = Transport::Parallel);
 
   u32 sector_size() const override { return kSectorBytes; }
   bool is_packet_device() const override { return true; }
@@ -55,6 +55,7 @@ class Cdrom final : public Drive {
   u64 sectors() const { return medium_ ? medium_->geometry().bytes / kSectorBytes : 0; }
 
   std::string serial_;
+  Transport transport_;
   CdromState state_;
 };
 

@@ -182,12 +182,7 @@ void IdeChannel::reset() {
 IdeChannelState IdeChannel::state() const {
   std::lock_guard lock(mutex_);
   IdeChannelState s;
-  for (unsigned i = 0; i < 2; ++i) {
-    if (!drives_[i]) continue;
-    s.drives[i].regs = drives_[i]->regs();
-    if (auto* disk = dynamic_cast<Disk*>(drives_[i].get())) s.drives[i].disk = disk->state();
-    if (auto* cdrom = dynamic_cast<Cdrom*>(drives_[i].get())) s.drives[i].cdrom = cdrom->state();
-  }
+  for (unsigned i = 0; i < 2; ++i) s.drives[i] = drive_state(drives_[i].get());
   s.transfer = transfer_;
   s.master = master_.state();
   s.selected = selected_;
@@ -200,8 +195,8 @@ bool IdeChannel::fits(const IdeChannelState& s) const {
   const bool idle = s.transfer.phase == Phase::Idle;
   if (!idle && !drives_[s.selected]) return false;
   if (s.transfer.phase == Phase::Packet && !drives_[s.selected]->is_packet_device()) return false;
-  for (const IdeDriveState& d : s.drives)
-    if (!d.disk.valid()) return false;
+  for (const AtaDriveState& d : s.drives)
+    if (!d.valid()) return false;
   if (idle || Action::Kind{s.transfer.kind} == Action::Kind::DataIn) return true;
   const BlockBackend* medium = drives_[s.selected]->medium();
   const u64 sectors = medium ? medium->geometry().bytes / drives_[s.selected]->sector_size() : 0;
@@ -210,12 +205,7 @@ bool IdeChannel::fits(const IdeChannelState& s) const {
 
 void IdeChannel::set_state(const IdeChannelState& s) {
   std::lock_guard lock(mutex_);
-  for (unsigned i = 0; i < 2; ++i) {
-    if (!drives_[i]) continue;
-    drives_[i]->regs() = s.drives[i].regs;
-    if (auto* disk = dynamic_cast<Disk*>(drives_[i].get())) disk->set_state(s.drives[i].disk);
-    if (auto* cdrom = dynamic_cast<Cdrom*>(drives_[i].get())) cdrom->set_state(s.drives[i].cdrom);
-  }
+  for (unsigned i = 0; i < 2; ++i) set_drive_state(drives_[i].get(), s.drives[i]);
   transfer_ = s.transfer;
   master_.set_state(s.master);
   selected_ = s.selected;

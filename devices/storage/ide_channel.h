@@ -9,18 +9,10 @@
 
 #include "core/bus/bus.h"
 #include "core/irq/line.h"
-#include "devices/storage/ata_disk.h"
+#include "devices/storage/ata_unit.h"
 #include "devices/storage/bus_master.h"
-#include "devices/storage/cdrom.h"
 
 namespace tandem::devices {
-
-struct IdeDriveState {
-  ata::TaskFile regs;
-  ata::DiskState disk;    // of a disk
-  ata::CdromState cdrom;  // of a CD-ROM
-  static void fields(auto& a, auto& s) { a(s.regs, s.disk, s.cdrom); }
-};
 
 struct IdeTransfer {
   enum class Phase : u8 {
@@ -35,20 +27,21 @@ struct IdeTransfer {
   Phase phase = Phase::Idle;
   u8 kind = 0;  // ata::Action::Kind
   bool dma = false;
-  u64 sector = 0;    // the next that is not in `buffer`
-  u32 left = 0;      // how many there are from it on
-  u32 block = 1;     // bytes for each DRQ
-  u32 position = 0;  // in `buffer`
-  u32 drq_end = 0;   // where the DRQ block ends in it
+  bool lasting = false;  // what is written is flushed before the command ends
+  u64 sector = 0;        // the next that is not in `buffer`
+  u32 left = 0;          // how many there are from it on
+  u32 block = 1;         // bytes for each DRQ
+  u32 position = 0;      // in `buffer`
+  u32 drq_end = 0;       // where the DRQ block ends in it
   std::vector<u8> buffer;
   static void fields(auto& a, auto& s) {
-    a(s.phase, s.kind, s.dma, s.sector, s.left, s.block, s.position, s.drq_end, s.buffer);
+    a(s.phase, s.kind, s.dma, s.lasting, s.sector, s.left, s.block, s.position, s.drq_end, s.buffer);
   }
   bool valid() const;
 };
 
 struct IdeChannelState {
-  std::array<IdeDriveState, 2> drives;
+  std::array<AtaDriveState, 2> drives;
   IdeTransfer transfer;
   BusMasterState master;
   u8 selected = 0, control = 0;

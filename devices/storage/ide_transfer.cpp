@@ -73,6 +73,7 @@ void IdeChannel::start(Action action) {
   TaskFile& r = drive()->regs();
   t.kind = static_cast<u8>(action.kind);
   t.dma = action.dma;
+  t.lasting = action.lasting;
   t.sector = action.sector;
   t.left = action.sectors;
   if (!drive()->is_packet_device()) t.block = action.block * kSectorSize;
@@ -232,6 +233,16 @@ void IdeChannel::completed(BlockStatus status) {
 void IdeChannel::go_on(BlockStatus status) {
   IdeTransfer& t = transfer_;
   const Kind kind{t.kind};
+  if (status && (kind == Kind::Read || kind == Kind::Write)) {
+    const u64 bytes = t.dma ? dma_.size() : t.buffer.size();
+    const u32 sectors = static_cast<u32>(bytes / drive()->sector_size());
+    t.sector += sectors;
+    t.left -= sectors;
+    if (kind == Kind::Write && t.left == 0 && t.lasting) {
+      t.kind = static_cast<u8>(Kind::Flush);
+      return submit(BlockOp::Flush, 0, {});
+    }
+  }
   if (t.dma) master_.finish(dma_more_);
   if (!status) {
     drive()->fail(status, t.sector);
@@ -239,12 +250,6 @@ void IdeChannel::go_on(BlockStatus status) {
     t = {};
     t.block = kSectorSize;
     return raise();
-  }
-  if (kind == Kind::Read || kind == Kind::Write) {
-    const u64 bytes = t.dma ? dma_.size() : t.buffer.size();
-    const u32 sectors = static_cast<u32>(bytes / drive()->sector_size());
-    t.sector += sectors;
-    t.left -= sectors;
   }
   if (t.dma && t.left) {  // 3.1: the regions were too short, the drive waits for more
     master_.finish(false);

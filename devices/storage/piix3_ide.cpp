@@ -13,21 +13,15 @@ constexpr u32 kDecode = 0x8000;
 constexpr unsigned kMasterBar = 4;
 constexpr u64 kMasterPorts = 8;  // of one channel
 
-std::unique_ptr<ata::Drive> make_drive(const IdeUnit& unit, unsigned number) {
-  const std::string serial = "TD0000" + std::to_string(number + 1);
-  if (unit.cdrom) return std::make_unique<ata::Cdrom>(unit.medium.get(), serial);
-  if (unit.medium) return std::make_unique<ata::Disk>(*unit.medium, serial);
-  return nullptr;
-}
-
-IdeChannel::Drives make_drives(std::span<const IdeUnit, 4> units, unsigned channel) {
-  return {make_drive(units[channel * 2], channel * 2), make_drive(units[channel * 2 + 1], channel * 2 + 1)};
+IdeChannel::Drives make_drives(std::span<const AtaUnit, 4> units, unsigned channel) {
+  const auto drive = [&](unsigned n) { return make_drive(units[n], n, ata::Transport::Parallel); };
+  return {drive(channel * 2), drive(channel * 2 + 1)};
 }
 
 }  // namespace
 
 Piix3Ide::Piix3Ide(machine::DeviceContext context, std::array<irq::LevelIrq, 2> irqs,
-                   std::span<const IdeUnit, 4> units)
+                   std::span<const AtaUnit, 4> units)
     : PciDevice(context, {.vendor = 0x8086, .device = 0x7010, .class_code = 0x010180}),
       channels_{IdeChannel{context.memory, irqs[0], make_drives(units, 0), [this] { return bus_master(); }},
                 IdeChannel{context.memory, irqs[1], make_drives(units, 1), [this] { return bus_master(); }}},

@@ -7,17 +7,11 @@
 
 namespace tandem::devices {
 
-// What is at one of the four places: hda to hdd.
-struct IdeUnit {
-  std::unique_ptr<BlockBackend> medium;  // a disk always has one
-  bool cdrom = false;
-};
-
 class Piix3Ide final : public PciDevice {
  public:
-  // The units' back ends stay with the caller.
+  // hda to hdd; their back ends stay with the caller.
   Piix3Ide(machine::DeviceContext context, std::array<irq::LevelIrq, 2> irqs,
-           std::span<const IdeUnit, 4> units);
+           std::span<const AtaUnit, 4> units);
   ~Piix3Ide() override;
 
   bus::IoHandler& command_ports(unsigned channel) { return ports_[channel].command; }

@@ -3,7 +3,7 @@
 killed. What was synced is there, the file system is sound after its journal, and the next guest reads it.
 
   disk_test.py TANDEM GUEST_FOLDER ENGINE VCPUS DISK BUS
-    DISK: raw, qcow2, backed (qcow2 on a raw file)   BUS: hd for IDE, vd for virtio
+    DISK: raw, qcow2, backed (qcow2 on a raw file)   BUS: hd for IDE, sd for AHCI, vd for virtio
 """
 import hashlib
 import pathlib
@@ -84,7 +84,7 @@ class Guest:
             raise Failure(f"status {self.process.returncode}: {''.join(self.lines)[-2000:]}{rest[-2000:]}")
 
 
-NAMES = {"hd": "sda", "vd": "vda"}  # what Linux calls the first disk
+NAMES = {"hd": "sda", "sd": "sda", "vd": "vda"}  # what Linux calls the first disk
 WAIT = "while ! [ -b /dev/{name} -a -b /dev/sr0 ]; do sleep 0.1; done; mount -t ext4 /dev/{name} /mnt; "
 COPY = WAIT + "mkdir /tmp/cd; mount -t iso9660 -o ro /dev/sr0 /tmp/cd && cp -r /tmp/cd /mnt/copy && sync && echo synced; "
 # Not synced: anything may become of it.

@@ -98,7 +98,7 @@ def refusals(folder):
         (direct + ["--console", "name=,null"], 2, ["console", "name"]),
         (direct + ["--console", "name=x,pigeon"], 2, ["console", "pigeon"]),
         (direct + ["--virtio", "x"], 2, ["virtio", "packed, split"]),
-        (direct + ["--disk", "vdev=sda,target=x.img"], 2, ["sda", "AHCI"]),
+        (direct + ["--disk", "vdev=sda,target=foreign", "--disk", "vdev=sda,target=truncated"], 2, ["sda", "twice"]),
         (direct + ["--disk", "vdev=hda1,target=x.img"], 2, ["hda1"]),
         (direct + ["--disk", "vdev=hda,target=missing.img"], 2, ["missing.img", "No such file"]),
         (direct + ["--disk", "vdev=hda,target=empty"], 2, ["empty: is empty"]),

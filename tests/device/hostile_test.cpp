@@ -8,6 +8,7 @@
 #include "core/base/bits.h"
 #include "core/interp/interp_engine.h"
 #include "tests/support/fake_disk.h"
+#include "tests/support/pci_bars.h"
 #include "tests/support/rom_guest.h"
 
 namespace tandem::tests {
@@ -28,6 +29,7 @@ class Hostile {
     guest = make_rom_guest(interp::make_interp_engine(), {}, machine::ClockKind::Counted,
                            [this](devices::PcConfig& config) { fill(config); });
     EXPECT_TRUE(guest->pc->reboot());
+    place_bars(guest->pc->machine());
     scatter();
   }
 
@@ -92,6 +94,8 @@ class Hostile {
     config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
     config.ide[0] = {disk(), false};
     config.ide[2] = {disk(true), true};
+    config.ahci[0] = {disk(), false};
+    config.ahci[1] = {disk(true), true};
     config.floppy = disk();
     config.virtio.disks[0] = disk();
     config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };

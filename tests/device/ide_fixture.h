@@ -112,7 +112,7 @@ class IdeTest : public testing::Test {
   }
 
   DeviceBench bench;
-  std::array<devices::IdeUnit, 4> units;
+  std::array<devices::AtaUnit, 4> units;
   FakeDisk* disk = nullptr;
   FakeDisk* disc = nullptr;
   std::unique_ptr<devices::Piix3Ide> ide;

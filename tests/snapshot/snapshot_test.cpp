@@ -10,6 +10,7 @@
 #include "core/snapshot/cpu_archive.h"
 #include "tests/support/engines.h"
 #include "tests/support/fake_disk.h"
+#include "tests/support/pci_bars.h"
 #include "tests/support/rom_guest.h"
 
 namespace tandem::tests {
@@ -21,14 +22,19 @@ using machine::ResetKind;
 
 // With firmware, so that all devices are there.
 std::unique_ptr<RomGuest> idle_pc() {
-  return make_rom_guest(interp::make_interp_engine(), {}, ClockKind::Counted, [](devices::PcConfig& config) {
-    config.firmware = devices::FirmwareConfig{.rom = std::vector<u8>(64 * KiB, 0xf4),
-                                              .variables = std::vector<u8>(64 * KiB, 0xff),
-                                              .variables_file = nullptr};
-    config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
-    config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
-    config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
-  });
+  auto guest =
+      make_rom_guest(interp::make_interp_engine(), {}, ClockKind::Counted, [](devices::PcConfig& config) {
+        config.firmware = devices::FirmwareConfig{.rom = std::vector<u8>(64 * KiB, 0xf4),
+                                                  .variables = std::vector<u8>(64 * KiB, 0xff),
+                                                  .variables_file = nullptr};
+        config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
+        config.ahci[0] = {std::make_unique<FakeDisk>(MiB), false};
+        config.ahci[2] = {std::make_unique<FakeDisk>(MiB, true), true};
+        config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
+        config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
+      });
+  place_bars(guest->pc->machine());
+  return guest;
 }
 
 std::vector<u8> save(const Device& device) {
@@ -64,8 +70,14 @@ void exercise(devices::Pc& pc, std::mt19937_64& random) {
       {bus::BusKind::Pio, 0x1ce, 3},          {bus::BusKind::Mmio, 0xa0000, 0x20000},
       {bus::BusKind::Mmio, 0xfec00000, 0x20}, {bus::BusKind::Mmio, 0xfed00000, 0x160},
   };
-  for (unsigned i = 0; i < 2000; ++i) {
-    const Range& r = kRanges[random() % std::size(kRanges)];
+  std::vector<Range> ranges(std::begin(kRanges), std::end(kRanges));
+  for (bus::Bus* bus : {&pc.machine().pio(), &pc.machine().mmio()})
+    for (const auto& [range, owner] : bus->claims())
+      if ((range.start >= kBarPorts && range.start < kBarPortsEnd) ||
+          (range.start >= kBarMemory && range.start < kBarMemoryEnd))
+        ranges.push_back({bus->kind(), range.start, range.length});
+  for (unsigned i = 0; i < 3000; ++i) {
+    const Range& r = ranges[random() % ranges.size()];
     const u8 size = static_cast<u8>(1 << random() % 3);
     const u64 address = (r.start + random() % r.length) & ~u64{size - 1u};
     bus::IoAccess access{r.kind,

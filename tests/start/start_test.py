@@ -26,17 +26,17 @@ class Bench:
     def guest(self, *options, limit=LIMIT):
         return Guest(self.tandem, self.folder, limit, ["--engine", self.engine + "!", "--vcpus", self.vcpus, "--display", "none", *options])
 
-    def rescue(self, key, *options, **named):
+    def rescue(self, key, *options, vdev="hdc", **named):
         """The rescue disc, its menu's entry chosen by a key on the serial port."""
-        guest = self.guest("--cdrom", self.media / "rescue.iso", "--boot", "d", *options, **named)
+        guest = self.guest("--disk", f"vdev={vdev},devtype=cdrom,target={self.media / 'rescue.iso'}", "--boot", "d", *options, **named)
         guest.wait_for("GNU GRUB")
         guest.wait_for("debian")
         guest.send(key)
         return guest
 
-    def overlay(self, architecture):
+    def overlay(self, architecture, vdev="hda"):
         self.must(self.tandem, "img", "create", "disk.qcow2", "1025M", "--backing", self.media / f"{architecture}.img")
-        return ["--disk", "vdev=hda,target=disk.qcow2"]
+        return ["--disk", f"vdev={vdev},target=disk.qcow2"]
 
     def check_disk(self):
         self.must(self.tandem, "img", "check", "disk.qcow2")
@@ -89,6 +89,12 @@ def disk_686_pae(bench):
 def disc_amd64(bench):
     """GRUB from a disc, the system from a disk."""
     with bench.rescue("d", *bench.overlay("amd64")) as guest:
+        use_debian(bench, guest, r"\S*amd64")
+
+
+def disc_ahci(bench):
+    """The same, both on AHCI."""
+    with bench.rescue("d", *bench.overlay("amd64", "sda"), vdev="sdb") as guest:
         use_debian(bench, guest, r"\S*amd64")
 
 
@@ -168,7 +174,7 @@ def installer_gtk(bench):
         guest.wait_for_picture(first_screen, "the installer")
 
 
-CASES = [disk_amd64, disk_686, disk_686_pae, disc_amd64, xen, ipxe, ovmf, memtest, memtest_pass, isolinux, installer, installer_gtk]
+CASES = [disk_amd64, disk_686, disk_686_pae, disc_amd64, disc_ahci, xen, ipxe, ovmf, memtest, memtest_pass, isolinux, installer, installer_gtk]
 
 
 def main():

@@ -48,8 +48,7 @@ Error given_twice(const DiskSpec& spec) {
   return user_error(fmt::format("disk: vdev {} is given twice", spec.vdev));
 }
 
-Result<void> add_ide(const DiskSpec& spec, devices::PcConfig& config) {
-  devices::IdeUnit& unit = config.ide[spec.unit];
+Result<void> add_drive(const DiskSpec& spec, devices::AtaUnit& unit) {
   if (unit.medium || unit.cdrom) return given_twice(spec);
   TANDEM_TRY_ASSIGN(medium, open_medium(spec));
   unit.medium = std::move(medium);
@@ -59,7 +58,8 @@ Result<void> add_ide(const DiskSpec& spec, devices::PcConfig& config) {
 
 Result<void> add_virtio(const DiskSpec& spec, devices::PcConfig& config) {
   if (spec.cdrom)
-    return user_error(fmt::format("disk: vdev {}: a CD-ROM drive is IDE, hda to hdd", spec.vdev));
+    return user_error(
+        fmt::format("disk: vdev {}: a CD-ROM drive is IDE, hda to hdd, or AHCI, sda to sdz", spec.vdev));
   auto& medium = config.virtio.disks[spec.unit];
   if (medium) return given_twice(spec);
   TANDEM_TRY_ASSIGN(opened, open_medium(spec));
@@ -78,12 +78,15 @@ Result<void> add_floppy(const DiskSpec& spec, devices::PcConfig& config) {
 Result<void> add(const DiskSpec& spec, devices::PcConfig& config) {
   switch (spec.bus) {
     case DiskBus::Floppy: return add_floppy(spec, config);
-    case DiskBus::Ide: return add_ide(spec, config);
+    case DiskBus::Ide: return add_drive(spec, config.ide[spec.unit]);
+    case DiskBus::Ahci: return add_drive(spec, config.ahci[spec.unit]);
     case DiskBus::Virtio: return add_virtio(spec, config);
     default:
-      return user_error(fmt::format(
-          "disk: vdev {}: this build does not have {}; it has IDE, hda to hdd, virtio, vda to vdz, and fda",
-          spec.vdev, bus_name(spec.bus)));
+      return user_error(
+          fmt::format("disk: vdev {}: this build does not have {}; it has IDE, hda to hdd, AHCI, sda to sdz, "
+                      "virtio, vda to "
+                      "vdz, and fda",
+                      spec.vdev, bus_name(spec.bus)));
   }
 }
 
@@ -115,9 +118,11 @@ Result<void> open_disks(const config::Settings& settings, devices::PcConfig& con
 
 Result<Cd> open_cd(const std::string& text) {
   TANDEM_TRY_ASSIGN(spec, config::parse_disk_spec(text));
-  if (spec.bus != DiskBus::Ide) return user_error(fmt::format("{}: is no drive for discs", spec.vdev));
+  if (spec.bus != DiskBus::Ide && spec.bus != DiskBus::Ahci)
+    return user_error(fmt::format("{}: is no drive for discs", spec.vdev));
   TANDEM_TRY_ASSIGN(medium, open_medium(spec));
-  return Cd{spec.unit, std::move(medium)};
+  const auto bus = spec.bus == DiskBus::Ide ? devices::DriveBus::Ide : devices::DriveBus::Ahci;
+  return Cd{{bus, spec.unit}, std::move(medium)};
 }
 
 }  // namespace tandem::tools

@@ -10,7 +10,7 @@ namespace tandem::tools {
 Result<void> open_disks(const config::Settings& settings, devices::PcConfig& config);
 
 struct Cd {
-  unsigned unit = 0;                              // of PcConfig::ide
+  devices::DrivePlace place;
   std::unique_ptr<devices::BlockBackend> medium;  // null: none
 };
 // A disc by a disk item, for a drive of a guest that runs.

@@ -156,7 +156,7 @@ Result<Json> GuestControl::change_cd(const Json& request) {
     spec += target;
   }
   TANDEM_TRY_ASSIGN(cd, open_cd(spec));
-  TANDEM_TRY(pc_.change_cd(cd.unit, std::move(cd.medium)));
+  TANDEM_TRY(pc_.change_cd(cd.place, std::move(cd.medium)));
   return Json::object();
 }
 
