@@ -69,7 +69,9 @@ class Parser {
   Result<void> set(std::string_view key, std::string_view value) {
     if (key == "type") return set_type(value);
     if (key == "model") {
-      if (value != "virtio") return wrong(fmt::format("model {}: this build has virtio alone", value));
+      if (value != "virtio" && value != "e1000")
+        return wrong(fmt::format("model {}: this build has virtio, e1000", value));
+      spec_.model = value == "virtio" ? VifModel::Virtio : VifModel::E1000;
     } else if (key == "mac") {
       spec_.mac = parse_mac(value);
       if (!spec_.mac) return wrong(fmt::format("mac {} is no address of one adapter", value));

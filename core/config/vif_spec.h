@@ -13,9 +13,11 @@
 namespace tandem::config {
 
 enum class VifType : u8 { None, User, Tap };
+enum class VifModel : u8 { Virtio, E1000 };
 
 struct VifSpec {
   VifType type = VifType::User;
+  VifModel model = VifModel::Virtio;
   std::optional<std::array<u8, 6>> mac;
   std::vector<std::string> forwards;  // user: tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT
   bool restricted = false;            // user: neither the host nor what is behind it can be reached

@@ -36,8 +36,8 @@ inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
 inline constexpr unsigned kKeyboardIrq = 1, kFloppyIrq = 6, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
 inline constexpr u64 kVgaWindow = 0xa0000, kVgaWindowSize = 0x20000;
 inline constexpr unsigned kVgaSlot = 2, kAhciSlot = 3;
-// Virtio devices: as many as there are, each in a slot of its own.
-inline constexpr unsigned kVirtioSlot = 8, kLastSlot = 31;
+// For virtio devices and network adapters: as many as there are, each in a slot of its own.
+inline constexpr unsigned kFreeSlots = 8, kLastSlot = 31;
 // I/O APIC pin of PIRQA#; the next three follow.
 inline constexpr unsigned kPirqGsi = 16;
 // The PIRQ line (0..3) that INTA# + pin of a slot is wired to.

@@ -208,6 +208,7 @@ Result<std::unique_ptr<Pc>> Pc::create(PcConfig config, cpu::Engine& engine) {
   TANDEM_TRY(parts->add_isa());
   TANDEM_TRY(parts->add_floppy());
   TANDEM_TRY(parts->add_virtio());
+  TANDEM_TRY(parts->add_e1000());
   TANDEM_TRY(parts->add_firmware_configuration());
   return std::unique_ptr<Pc>(new Pc(std::move(parts)));
 }

@@ -55,6 +55,11 @@ struct ConsoleConfig {
   std::unique_ptr<CharBackend> backend;
 };
 
+// ROMs by which firmware starts over the network, one for each kind of adapter; empty: none.
+struct BootRoms {
+  std::vector<u8> e1000, virtio;
+};
+
 // Paravirtual devices, on the PCI bus.
 struct VirtioConfig {
   std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
@@ -83,6 +88,8 @@ struct PcConfig {
   std::map<unsigned, AtaUnit> ahci;                     // by unit: 0 is sda
   std::unique_ptr<BlockBackend> floppy;                 // null: drive A is empty, and not announced
   VirtioConfig virtio;
+  std::vector<NetConfig> e1000;  // behind the virtio devices
+  BootRoms boot_roms;
   std::optional<u16> debug_exit_port, exit_port;
   std::optional<FirmwareConfig> firmware;
   std::optional<VgaConfig> vga;  // only with firmware

@@ -54,7 +54,7 @@ struct Pc::Parts {
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
   virtio::Balloon* balloon = nullptr;
-  unsigned virtio_slot = kVirtioSlot;  // the next free one
+  unsigned free_slot = kFreeSlots;  // the next one
   bool has_floppy = false;
   bool booted = false;
 
@@ -78,6 +78,9 @@ struct Pc::Parts {
   Result<void> add_firmware_configuration();
   Result<void> add_virtio();  // pc_virtio.cpp
   Result<void> plug(std::unique_ptr<virtio::Model> model);
+  Result<unsigned> take_slot();  // pc_network.cpp
+  Result<void> add_boot_rom(PciDevice& adapter, const std::vector<u8>& rom);
+  Result<void> add_e1000();
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

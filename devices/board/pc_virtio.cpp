@@ -17,18 +17,14 @@ constexpr u32 kMaxBlockQueues = 4;
 
 // Into the next slot.
 Result<void> Pc::Parts::plug(std::unique_ptr<virtio::Model> model) {
-  if (virtio_slot > kLastSlot) return user_error("virtio: there are more devices than PCI slots for them");
+  TANDEM_TRY_ASSIGN(slot, take_slot());
   if (!config.virtio.packed) model->withhold(virtio::kPacked);
-  auto& transport = add<virtio::PciTransport>(machine->context(), std::move(model), pci_irq(virtio_slot),
-                                              machine->apic_bus());
-  host_bridge->plug(virtio_slot++, 0, transport);
+  const bool net = model->identity().type == virtio::DeviceType::Net;
+  auto& transport =
+      add<virtio::PciTransport>(machine->context(), std::move(model), pci_irq(slot), machine->apic_bus());
+  if (net) TANDEM_TRY(add_boot_rom(transport, config.boot_roms.virtio));
+  host_bridge->plug(slot, 0, transport);
   return {};
-}
-
-Result<void> Pc::forward(const Forward& what) {
-  const auto& nets = parts_->config.virtio.nets;
-  if (nets.empty()) return user_error("hostfwd: the guest has no network");
-  return nets[0].backend->forward(what);
 }
 
 Result<void> Pc::set_balloon(u64 bytes) {

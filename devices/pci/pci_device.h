@@ -33,6 +33,8 @@ class PciDevice : public machine::Device {
   // At most 4 bytes, not across a dword. [any-thread]
   u32 read_config(unsigned offset, unsigned size);
   void write_config(unsigned offset, unsigned size, u32 value);
+  // Before the machine runs: an expansion ROM, of `size` bytes (a power of two) at `offset` of the memfd.
+  void add_rom(u64 size, u64 offset);
 
  protected:
   PciDevice(machine::DeviceContext context, const PciIdentity& identity);
@@ -41,7 +43,6 @@ class PciDevice : public machine::Device {
   void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
   // The same for memory that GuestMemory::allocate() gave: accesses don't come to the device.
   void add_bar(unsigned index, BarKind kind, u64 size, mem::Backing memory);
-  void add_rom(u64 size, u64 offset);
   void set_writable(unsigned offset, std::initializer_list<u8> masks);
   void set_config(unsigned offset, unsigned size, u32 value);  // also what a reset gives
   void put_config(unsigned offset, unsigned size, u32 value);

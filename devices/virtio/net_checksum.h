@@ -7,9 +7,6 @@
 
 namespace tandem::devices::virtio {
 
-// The Internet checksum (RFC 1071) of the bytes, not inverted.
-u16 internet_sum(std::span<const u8> bytes);
-
 // Where the header in front of the frame asks for it, puts the checksum of its part into the frame.
 void complete_checksum(std::span<const u8> header, std::span<u8> frame);
 

@@ -2,7 +2,8 @@
 """A guest on the user network: an address by DHCP, a download from a server on the host's loopback, a server in the guest
 reached through hostfwd and net-forward, many short connections that leave nothing behind.
 
-  network_test.py TANDEM GUEST_FOLDER ENGINE VCPUS VIRTIO MEGABYTES CONNECTIONS    VIRTIO: split or packed
+  network_test.py TANDEM GUEST_FOLDER ENGINE VCPUS ADAPTER MEGABYTES CONNECTIONS
+    ADAPTER: virtio's rings, split or packed, or e1000
 """
 import hashlib
 import http.server
@@ -94,7 +95,8 @@ def settled(guest, before):
     return False
 
 
-def check(tandem, folder, engine, vcpus, rings, megabytes, connections, scratch):
+def check(tandem, folder, engine, vcpus, adapter, megabytes, connections, scratch):
+    adapter = ["--vif", "model=e1000,"] if adapter == "e1000" else ["--virtio", adapter, "--vif", ""]
     data = random.Random(5).randbytes(megabytes << 20)
     server = Server(data)
     web, closed = free_port(), free_port()
@@ -104,7 +106,7 @@ def check(tandem, folder, engine, vcpus, rings, megabytes, connections, scratch)
                "httpd -p 80 -h /tmp; echo serving; wget -q -O /dev/null $H/end; echo over")
     capture, control = scratch / "frames.pcap", scratch / "control"
     guest = Guest([tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", LIMIT,
-                   "--control", control, "--cmdline", f'console=ttyS0 quiet run="{command}"', "--virtio", rings, "--vif",
+                   "--control", control, "--cmdline", f'console=ttyS0 quiet run="{command}"', *adapter[:-1], adapter[-1] +
                    f"type=user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{closed}-:9,capture={capture}"])
     guest.wait_for(hashlib.sha256(data).hexdigest())
     made = guest.wait_for("").split()[0]
@@ -130,14 +132,14 @@ def check(tandem, folder, engine, vcpus, rings, megabytes, connections, scratch)
 
 def main():
     tandem, folder = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    engine, vcpus, rings = sys.argv[3:6]
+    engine, vcpus, adapter = sys.argv[3:6]
     megabytes, connections = int(sys.argv[6]), int(sys.argv[7])
     if not (folder / "default.cfg").exists():
         print(f"{folder}: no guest; make it by tools/guest/make")
         return 1
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            check(tandem, folder, engine, vcpus, rings, megabytes, connections, pathlib.Path(scratch))
+            check(tandem, folder, engine, vcpus, adapter, megabytes, connections, pathlib.Path(scratch))
         except (Failure, OSError, subprocess.CalledProcessError) as failure:
             print("FAILED:", failure)
             return 1

@@ -12,6 +12,8 @@ using config::VifType;
 TEST(VifSpecs, Meaning) {
   const std::pair<const char*, VifSpec> rows[] = {
       {"", {}},
+      {"model=e1000",
+       {.model = config::VifModel::E1000, .mac = {}, .forwards = {}, .interface = {}, .capture = {}}},
       {"type=none", {.type = VifType::None, .mac = {}, .forwards = {}, .interface = {}, .capture = {}}},
       {"type=user,mac=52:54:00:ab:CD:ef,hostfwd=tcp:127.0.0.1:2222-:22, hostfwd=udp::53-:53,restrict",
        {.mac = std::array<u8, 6>{0x52, 0x54, 0, 0xab, 0xcd, 0xef},
@@ -44,7 +46,7 @@ TEST(VifSpecs, Refusals) {
       {"mac=5x:54:00:00:00:00", "mac 5x"},
       {"mtu=67", "mtu 67"},
       {"mtu=70000", "mtu 70000"},
-      {"model=e1000", "model e1000"},
+      {"model=xen", "model xen"},
       {"type=tap,hostfwd=tcp::1-:2", "for type=user"},
       {"restrict=maybe", "on or off"},
   };

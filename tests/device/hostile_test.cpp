@@ -8,6 +8,7 @@
 #include "core/base/bits.h"
 #include "core/interp/interp_engine.h"
 #include "tests/support/fake_disk.h"
+#include "tests/support/fake_network.h"
 #include "tests/support/pci_bars.h"
 #include "tests/support/rom_guest.h"
 
@@ -76,6 +77,7 @@ class Hostile {
     return all;
   }
 
+  std::shared_ptr<FakeNetwork::Shared> network = std::make_shared<FakeNetwork::Shared>();
   std::mt19937_64 random;
   std::vector<FakeDisk*> disks;
   std::unique_ptr<RomGuest> guest;
@@ -98,6 +100,8 @@ class Hostile {
     config.ahci[1] = {disk(true), true};
     config.floppy = disk();
     config.virtio.disks[0] = disk();
+    config.e1000.push_back(
+        {std::make_unique<devices::NetBackend>(std::make_unique<FakeNetwork>(network)), {2, 0, 0, 0, 0, 1}});
     config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
   }
   // Small numbers and addresses, wherever a device looks for a descriptor.

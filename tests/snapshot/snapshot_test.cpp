@@ -10,6 +10,7 @@
 #include "core/snapshot/cpu_archive.h"
 #include "tests/support/engines.h"
 #include "tests/support/fake_disk.h"
+#include "tests/support/fake_network.h"
 #include "tests/support/pci_bars.h"
 #include "tests/support/rom_guest.h"
 
@@ -30,6 +31,9 @@ std::unique_ptr<RomGuest> idle_pc() {
         config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
         config.ahci[0] = {std::make_unique<FakeDisk>(MiB), false};
         config.ahci[2] = {std::make_unique<FakeDisk>(MiB, true), true};
+        config.e1000.push_back({std::make_unique<devices::NetBackend>(
+                                    std::make_unique<FakeNetwork>(std::make_shared<FakeNetwork::Shared>())),
+                                {2, 0, 0, 0, 0, 1}});
         config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
         config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
       });

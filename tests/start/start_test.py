@@ -113,6 +113,21 @@ def ipxe(bench):
         guest.wait_for_screen(r"iPXE \S+ -- Open Source Network Boot Firmware")
 
 
+def start_network(bench, model, driver):
+    """The boot ROM of an adapter gets an address."""
+    with bench.guest("--boot", "n", "--memory", 64, "--vif", f"model={model}") as guest:
+        guest.wait_for_screen(rf"net0: \S+ using {driver} on")
+        guest.wait_for_screen(r"net0: 10\.0\.2\.15/255\.255\.255\.0 gw 10\.0\.2\.2")
+
+
+def network_e1000(bench):
+    start_network(bench, "e1000", "82540em")
+
+
+def network_virtio(bench):
+    start_network(bench, "virtio", "virtio-net")
+
+
 def ovmf(bench):
     """UEFI firmware to its shell; a variable is there at the next start."""
     shutil.copy("/usr/share/OVMF/OVMF_VARS.fd", bench.folder / "variables")
@@ -174,7 +189,7 @@ def installer_gtk(bench):
         guest.wait_for_picture(first_screen, "the installer")
 
 
-CASES = [disk_amd64, disk_686, disk_686_pae, disc_amd64, disc_ahci, xen, ipxe, ovmf, memtest, memtest_pass, isolinux, installer, installer_gtk]
+CASES = [disk_amd64, disk_686, disk_686_pae, disc_amd64, disc_ahci, xen, ipxe, network_e1000, network_virtio, ovmf, memtest, memtest_pass, isolinux, installer, installer_gtk]
 
 
 def main():

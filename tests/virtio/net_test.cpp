@@ -1,14 +1,12 @@
 // virtio-net (VIRTIO 1.2, 5.1) between a driver and a network that the test plays.
 #include "devices/virtio/net.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 
+#include "devices/net/internet_sum.h"
 #include "devices/virtio/net_checksum.h"
+#include "tests/support/fake_network.h"
 #include "tests/virtio/virtio_fixture.h"
 
 namespace tandem::tests {
@@ -16,63 +14,6 @@ namespace {
 
 using namespace devices;
 using namespace devices::virtio;
-
-using Bytes = std::vector<u8>;
-
-// Keeps what the guest sends; frames for the guest are put in by the test's thread.
-class FakeNetwork final : public Network {
- public:
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::vector<Bytes> sent, arriving;
-    unsigned arrived = 0;
-    int fd = eventfd(0, EFD_NONBLOCK);
-    ~Shared() { close(fd); }
-
-    void arrive(Bytes frame) {
-      std::lock_guard lock(mutex);
-      arriving.push_back(std::move(frame));
-      const u64 one = 1;
-      ASSERT_EQ(write(fd, &one, 8), 8);
-    }
-    // The frames that the guest has sent, once there are `count`.
-    std::vector<Bytes> wait_sent(std::size_t count) {
-      std::unique_lock lock(mutex);
-      changed.wait_for(lock, std::chrono::seconds(20), [&] { return sent.size() >= count; });
-      return std::exchange(sent, {});
-    }
-    void wait_arrived(unsigned count) {
-      std::unique_lock lock(mutex);
-      changed.wait_for(lock, std::chrono::seconds(20), [&] { return arrived >= count; });
-    }
-  };
-  explicit FakeNetwork(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  void connect(FrameSink to_guest) override { to_guest_ = std::move(to_guest); }
-  void send(Frame frame) override {
-    std::lock_guard lock(shared_->mutex);
-    shared_->sent.emplace_back(frame.begin(), frame.end());
-    shared_->changed.notify_all();
-  }
-  void prepare(std::vector<pollfd>& fds, int&) override { fds.push_back({shared_->fd, POLLIN, 0}); }
-  void handle(std::span<const pollfd>) override {
-    std::unique_lock lock(shared_->mutex);
-    u64 count;
-    std::ignore = read(shared_->fd, &count, 8);
-    const std::vector<Bytes> frames = std::exchange(shared_->arriving, {});
-    lock.unlock();
-    for (const Bytes& f : frames) to_guest_(f);
-    lock.lock();
-    shared_->arrived += static_cast<unsigned>(frames.size());
-    shared_->changed.notify_all();
-  }
-  Result<void> forward(const Forward&) override { return {}; }
-  NetTraits traits() const override { return {9000, true, true}; }
-
- private:
-  std::shared_ptr<Shared> shared_;
-  FrameSink to_guest_;
-};
 
 constexpr MacAddress kOwn = {0x52, 0x54, 0, 1, 2, 3}, kOther = {0x52, 0x54, 0, 9, 9, 9};
 constexpr u64 kMergeable = 1 << 15, kCsum = 1 << 0, kGuestCsum = 1 << 1, kControlQueue = 1 << 17;

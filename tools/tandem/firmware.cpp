@@ -14,11 +14,15 @@ namespace {
 constexpr const char* kSeabios = "/usr/share/seabios/bios-256k.bin";
 constexpr const char* kVideoBios = "/usr/share/seabios/vgabios-stdvga.bin";
 constexpr const char* kPackage = "seabios";
+// With images for BIOS and for UEFI.
+constexpr const char* kBootRomE1000 = "/usr/lib/ipxe/qemu/efi-e1000.rom";
+constexpr const char* kBootRomVirtio = "/usr/lib/ipxe/qemu/efi-virtio.rom";
+constexpr const char* kBootRomPackage = "ipxe-qemu";
 
-// A file of the package; the message names it.
-Result<machine::Bytes> read_installed(const char* path) {
+// A file of a package; the message names it.
+Result<machine::Bytes> read_installed(const char* path, const char* package = kPackage) {
   if (!std::filesystem::exists(path))
-    return user_error(fmt::format("firmware: {} is missing: install the package {}", path, kPackage));
+    return user_error(fmt::format("firmware: {} is missing: install the package {}", path, package));
   return machine::read_file(path);
 }
 
@@ -84,6 +88,20 @@ Result<devices::FirmwareConfig> open_firmware(const config::Settings& settings) 
     firmware.uuid = uuid;
   }
   return firmware;
+}
+
+Result<devices::BootRoms> open_boot_roms(const config::Settings& settings, const devices::PcConfig& config) {
+  devices::BootRoms roms;
+  if (settings.boot.find('n') == std::string::npos) return roms;
+  if (!config.e1000.empty()) {
+    TANDEM_TRY_ASSIGN(rom, read_installed(kBootRomE1000, kBootRomPackage));
+    roms.e1000 = *rom;
+  }
+  if (!config.virtio.nets.empty()) {
+    TANDEM_TRY_ASSIGN(rom, read_installed(kBootRomVirtio, kBootRomPackage));
+    roms.virtio = *rom;
+  }
+  return roms;
 }
 
 Result<devices::VgaConfig> open_vga(const config::Settings& settings) {

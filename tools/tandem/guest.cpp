@@ -144,6 +144,10 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   }
   TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(open_networks(s, *guest));
+  if (c.firmware) {
+    TANDEM_TRY_ASSIGN(roms, open_boot_roms(s, c));
+    c.boot_roms = std::move(roms);
+  }
   TANDEM_TRY(open_shares(s, c));
   c.virtio.balloon = s.balloon == "on";
   c.virtio.packed = s.virtio == "packed";

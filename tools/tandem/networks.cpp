@@ -7,6 +7,7 @@
 
 namespace tandem::tools {
 
+using config::VifModel;
 using config::VifSpec;
 using config::VifType;
 
@@ -14,7 +15,10 @@ namespace {
 
 Result<std::unique_ptr<devices::Network>> open_network(const VifSpec& spec) {
   if (spec.type == VifType::Tap) return devices::TapNetwork::create(spec.interface, spec.mtu);
-  devices::SlirpOptions options{spec.restricted, spec.mtu, {}};
+  // What a driver of virtio-net is told, one of an e1000 has to be set to.
+  constexpr u16 kEthernetMtu = 1500;
+  const u16 mtu = spec.mtu == 0 && spec.model == VifModel::E1000 ? kEthernetMtu : spec.mtu;
+  devices::SlirpOptions options{spec.restricted, mtu, {}};
   for (const std::string& text : spec.forwards) {
     TANDEM_TRY_ASSIGN(forward, devices::parse_forward(text));
     options.forwards.push_back(forward);
@@ -38,9 +42,11 @@ Result<void> add(const VifSpec& spec, const std::string& uuid, Guest& guest) {
     capture = std::move(file);
   }
   TANDEM_TRY_ASSIGN(network, open_network(spec));
-  auto& nets = guest.config.virtio.nets;
-  nets.push_back({std::make_unique<devices::NetBackend>(std::move(network), std::move(capture)),
-                  spec.mac.value_or(default_mac(uuid, nets.size()))});
+  auto& virtio = guest.config.virtio.nets;
+  auto& e1000 = guest.config.e1000;
+  const auto mac = spec.mac.value_or(default_mac(uuid, virtio.size() + e1000.size()));
+  (spec.model == VifModel::E1000 ? e1000 : virtio)
+      .push_back({std::make_unique<devices::NetBackend>(std::move(network), std::move(capture)), mac});
   if (spec.type == VifType::User && !spec.restricted && guest.notes.empty() &&
       !devices::host_has_default_route())
     guest.notes.push_back("vif: this host has no route to other networks; the guest reaches this host alone");
