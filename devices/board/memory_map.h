@@ -35,7 +35,7 @@ inline constexpr unsigned kIdeIrqs[2] = {14, 15};
 inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
 inline constexpr unsigned kKeyboardIrq = 1, kFloppyIrq = 6, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
 inline constexpr u64 kVgaWindow = 0xa0000, kVgaWindowSize = 0x20000;
-inline constexpr unsigned kVgaSlot = 2, kAhciSlot = 3;
+inline constexpr unsigned kVgaSlot = 2, kAhciSlot = 3, kXhciSlot = 4;
 // For virtio devices and network adapters: as many as there are, each in a slot of its own.
 inline constexpr unsigned kFreeSlots = 8, kLastSlot = 31;
 // I/O APIC pin of PIRQA#; the next three follow.

@@ -121,6 +121,23 @@ Result<void> Pc::Parts::add_vga() {
   return claim(m.mmio(), {kVgaWindow, kVgaWindowSize}, vga->window(), vga->name());
 }
 
+// Keyboards and tablets: each that is asked for, at a port of its own.
+InputRouter::Usb Pc::Parts::add_usb() {
+  InputRouter::Usb usb;
+  if (!config.usb_tablet && !config.usb_keyboard) return usb;
+  usb.bus = &add<Xhci>(machine->context(), pci_irq(kXhciSlot), machine->apic_bus());
+  host_bridge->plug(kXhciSlot, 0, *usb.bus);
+  const auto attach = [&]<class T>(bool wanted, T*& device) {
+    if (!wanted) return;
+    auto made = std::make_unique<T>();
+    device = made.get();
+    usb.bus->attach(std::move(made));
+  };
+  attach(config.usb_tablet, usb.tablet);
+  attach(config.usb_keyboard, usb.keyboard);
+  return usb;
+}
+
 Result<void> Pc::Parts::add_isa() {
   Machine& m = *machine;
   const auto reset = [&m] { m.stop({Kind::Reset, 0, {}}); };
@@ -130,7 +147,7 @@ Result<void> Pc::Parts::add_isa() {
     TANDEM_TRY(claim(kSerialPorts[i], 8, uart, uart.name()));
   }
   i8042 = &add<I8042>(irq::LevelIrq(gsi[kKeyboardIrq]), irq::LevelIrq(gsi[kMouseIrq]), reset);
-  input = std::make_unique<Ps2Input>(*i8042);
+  input = std::make_unique<InputRouter>(*i8042, add_usb());
   TANDEM_TRY(claim(0x60, 1, i8042->data_port(), i8042->name()));
   TANDEM_TRY(claim(0x64, 1, i8042->command_port(), i8042->name()));
   const auto port = [&](std::string_view name, bus::IoRange range, u8 read_value,

@@ -87,6 +87,7 @@ struct PcConfig {
   std::array<AtaUnit, 4> ide;                           // hda to hdd
   std::map<unsigned, AtaUnit> ahci;                     // by unit: 0 is sda
   std::unique_ptr<BlockBackend> floppy;                 // null: drive A is empty, and not announced
+  bool usb_tablet = false, usb_keyboard = false;        // with one of them, there is a USB
   VirtioConfig virtio;
   std::vector<NetConfig> e1000;  // behind the virtio devices
   BootRoms boot_roms;

@@ -8,7 +8,7 @@
 #include "devices/board/pc.h"
 #include "devices/display/vga.h"
 #include "devices/input/i8042.h"
-#include "devices/input/ps2_input.h"
+#include "devices/input/input_router.h"
 #include "devices/pci/i440fx.h"
 #include "devices/pci/piix.h"
 #include "devices/platform/call_port.h"
@@ -47,7 +47,7 @@ struct Pc::Parts {
   I440fx* host_bridge = nullptr;
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
-  std::unique_ptr<Ps2Input> input;
+  std::unique_ptr<InputRouter> input;
   Piix3Ide* ide = nullptr;
   Ahci* ahci = nullptr;  // where there are drives for it
   Vga* vga = nullptr;
@@ -88,6 +88,7 @@ struct Pc::Parts {
   Result<void> add_ahci();
   Result<void> add_floppy();
   Result<void> add_vga();
+  InputRouter::Usb add_usb();
   Result<void> add_isa();
   AcpiTables acpi_tables() const;
   Result<void> boot(machine::ResetKind kind);

@@ -96,6 +96,11 @@ void PciDevice::add_interrupt(irq::LevelIrq intx, irq::MsiTarget& msi) {
 
 bool PciDevice::msi_enabled() const { return msi_ && (config_word(msi_ + kMsiControl) & kMsiEnable); }
 
+bool PciDevice::uses_messages() const {
+  std::lock_guard lock(config_mutex_);
+  return msi_enabled();
+}
+
 // A message is a write to memory, by a bus master.
 void PciDevice::send_message() {
   if (!msi_enabled() || !(config_word(kCommand) & kCommandMaster) || sleeps()) return;

@@ -57,6 +57,7 @@ class PciDevice : public machine::Device {
   void set_interrupt(bool level);
   // One more message while the level is high: something new was added to what it stands for.
   void repeat_interrupt();
+  bool uses_messages() const;  // set_interrupt(true) sends one
   // In load(), instead of set_interrupt(): the message has gone already.
   void load_interrupt(bool level);
   // In the constructor: the power management capability, with D0 and D3hot, where the function keeps its

@@ -106,6 +106,7 @@ def refusals(folder):
         (direct + ["--disk", "vdev=hdc,target=foreign", "--cdrom", "truncated"], 2, ["hdc", "twice"]),
         (direct + ["--disk", "vdev=hda,target=foreign", "--disk", "vdev=hdb,target=foreign"], 2, ["foreign", "elsewhere"]),
         (["run", "--vga", "cga"], 2, ["vga", "cga"]),
+        (["run", "--usbdevice", "modem"], 2, ["usbdevice", "modem", "tablet, keyboard, none"]),
         (["run", "--videoram", "3"], 2, ["videoram", "power of two"]),
         (["run", "--videoram", "99999999999999"], 2, ["videoram"]),
         (["run", "--vga", "none", "--screenshot", "x.png"], 2, ["screenshot"]),

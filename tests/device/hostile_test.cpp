@@ -96,6 +96,7 @@ class Hostile {
     config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
     config.ide[0] = {disk(), false};
     config.ide[2] = {disk(true), true};
+    config.usb_tablet = config.usb_keyboard = true;
     config.ahci[0] = {disk(), false};
     config.ahci[1] = {disk(true), true};
     config.floppy = disk();

@@ -29,6 +29,7 @@ std::unique_ptr<RomGuest> idle_pc() {
                                                   .variables = std::vector<u8>(64 * KiB, 0xff),
                                                   .variables_file = nullptr};
         config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
+        config.usb_tablet = config.usb_keyboard = true;
         config.ahci[0] = {std::make_unique<FakeDisk>(MiB), false};
         config.ahci[2] = {std::make_unique<FakeDisk>(MiB, true), true};
         config.e1000.push_back({std::make_unique<devices::NetBackend>(

@@ -65,6 +65,19 @@ machine::BootFiles boot_files(const Settings& s) {
   return files;
 }
 
+// xl's keys have names for more kinds of devices.
+Result<void> add_usb_devices(const Settings& s, devices::PcConfig& config) {
+  // A pointer that is where the host's is, for whoever looks at the guest's display.
+  if (s.usbdevice.empty()) config.usb_tablet = config.vga.has_value();
+  for (const std::string& kind : s.usbdevice) {
+    if (kind == "tablet") config.usb_tablet = true;
+    else if (kind == "keyboard") config.usb_keyboard = true;
+    else if (kind != "none")
+      return user_error(fmt::format("usbdevice: '{}' is none of tablet, keyboard, none", kind));
+  }
+  return {};
+}
+
 constexpr std::size_t kMaxConsolePorts = 16;
 
 // [name=NAME,]BACKEND
@@ -143,6 +156,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
     c.boot = std::move(loader);
   }
   TANDEM_TRY(open_disks(s, c));
+  TANDEM_TRY(add_usb_devices(s, c));
   TANDEM_TRY(open_networks(s, *guest));
   if (c.firmware) {
     TANDEM_TRY_ASSIGN(roms, open_boot_roms(s, c));

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Keys and the pointer, sent over the control socket, as Linux' drivers report them to programs: by PS/2, and by USB.
+
+  input_test.py TANDEM GUEST_FOLDER ENGINE VCPUS BUS    BUS: ps2, usb
+"""
+import base64
+import pathlib
+import re
+import struct
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "start"))
+from guest import Failure, Guest  # noqa: E402
+
+LIMIT = 120  # seconds
+EV_KEY, EV_REL, EV_ABS = 1, 2, 3
+KEY_LEFTSHIFT, KEY_A, KEY_B, KEY_UP, BTN_LEFT, BTN_RIGHT = 42, 30, 48, 103, 272, 273
+REL_X, REL_Y, REL_WHEEL, REL_WHEEL_HI_RES, ABS_X, ABS_Y = 0, 1, 8, 11, 0, 1
+NAMES = {"ps2": ("AT Translated Set 2 keyboard", "ImPS/2 Generic Wheel Mouse"), "usb": ("Tandem USB Keyboard", "Tandem USB Tablet")}
+KEYS = [(EV_KEY, KEY_LEFTSHIFT, 1), (EV_KEY, KEY_A, 1), (EV_KEY, KEY_A, 0), (EV_KEY, KEY_LEFTSHIFT, 0), (EV_KEY, KEY_B, 1), (EV_KEY, KEY_B, 0),
+        (EV_KEY, KEY_UP, 1), (EV_KEY, KEY_UP, 0)]
+CLICKS = [(EV_KEY, BTN_LEFT, 1), (EV_KEY, BTN_LEFT, 0), (EV_KEY, BTN_RIGHT, 1), (EV_KEY, BTN_RIGHT, 0)]
+MOVES = {"ps2": [(EV_REL, REL_X, 30), (EV_REL, REL_Y, -20), *CLICKS, (EV_REL, REL_WHEEL, 2)],
+         "usb": [(EV_ABS, ABS_X, 12345), (EV_ABS, ABS_Y, 321), *CLICKS, (EV_REL, REL_WHEEL, 2), (EV_REL, REL_WHEEL_HI_RES, 240)]}
+
+
+def begin(guest, command):
+    guest.send(f"echo be''gin; {command}; echo en''d\n")
+    guest.wait_for("begin\r*\n")
+
+
+def end(guest):
+    """What the command has printed. Behind it comes the prompt: what is typed before would be read in two modes."""
+    start = guest.seen
+    guest.wait_for(r"end\r*\n/root # ")
+    return guest.said[start:guest.seen].rsplit("end", 1)[0]
+
+
+def run(guest, command):
+    """What a command of the guest's shell prints."""
+    begin(guest, command)
+    return end(guest)
+
+
+def event_device(guest, name):
+    for _ in range(100):
+        blocks = run(guest, "cat /proc/bus/input/devices").replace("\r", "").split("\n\n")
+        for block in blocks:
+            if f'Name="{name}"' in block:
+                return re.search(r"event\d+", block)[0]
+        run(guest, "usleep 100000")
+    raise Failure(f"the guest has no {name!r}")
+
+
+def events(guest, device, act):
+    """What comes from the device while act() is carried out."""
+    begin(guest, f"timeout 5 cat /dev/input/{device} > /tmp/events")
+    time.sleep(1)
+    act()
+    end(guest)
+    raw = base64.b64decode(re.sub(r"\s", "", run(guest, "base64 /tmp/events")))
+    every = [struct.unpack_from("<HHi", raw, at + 16) for at in range(0, len(raw), 24)]
+    return [e for e in every if e[0] in (EV_KEY, EV_REL, EV_ABS)]
+
+
+def control(guest, *words):
+    done = guest.ctl(*words)
+    if done.returncode:
+        raise Failure(f"{words}: {done.stderr}")
+
+
+def point(guest, bus):
+    if bus == "ps2":
+        control(guest, "mouse", "move", 30, -20)
+    else:
+        control(guest, "mouse", "point", 12345, 321)
+    control(guest, "mouse", "click", "left")
+    control(guest, "mouse", "click", "right")
+    control(guest, "mouse", "move", 0, 0, 2)
+
+
+def check(tandem, guest_folder, engine, vcpus, bus, folder):
+    usb = ["--usbdevice", "tablet", "--usbdevice", "keyboard"] if bus == "usb" else []
+    options = [guest_folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--display", "none", "--vif", "type=none", *usb]
+    with Guest(tandem, folder, LIMIT, options) as guest:
+        guest.wait_for("/root # ")
+        run(guest, "stty -echo; modprobe -a evdev psmouse usbhid hid-generic")
+        keyboard, pointer = (event_device(guest, name) for name in NAMES[bus])
+        got = events(guest, keyboard, lambda: control(guest, "send-keys", "shift-a", "b", "up"))
+        if got != KEYS:
+            raise Failure(f"keys: {got}")
+        got = events(guest, pointer, lambda: point(guest, bus))
+        if got != MOVES[bus]:
+            raise Failure(f"pointer: {got}")
+        if bus == "ps2" and guest.ctl("mouse", "point", 1, 1).returncode == 0:
+            raise Failure("a guest without a tablet takes points")
+        guest.send("poweroff -f\n")
+        guest.wait_for_end()
+
+
+def main():
+    tandem, guest_folder = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    engine, vcpus, bus = sys.argv[3:6]
+    if not (guest_folder / "default.cfg").exists():
+        print(f"{guest_folder}: no guest; make it by tools/guest/make")
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            check(tandem, guest_folder, engine, vcpus, bus, pathlib.Path(folder))
+        except Failure as failure:
+            print("FAILED:", failure)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
