@@ -78,6 +78,7 @@ Result<void> Pc::Parts::add_timers() {
     rtc->set_irq_enabled(!on);
   };
   wiring.msi = &m.apic_bus();
+  if (config.speaker) pit->add_speaker(*config.speaker);
   auto& hpet = add<Hpet>(m.context(), std::move(wiring));
   TANDEM_TRY(claim(0x40, 4, pit->ports(), pit->name()));
   TANDEM_TRY(claim(0x61, 1, pit->system_port(), pit->name()));
@@ -269,6 +270,9 @@ void Pc::power_button() { parts_->pm->power_button(); }
 void Pc::nmi() {
   for (u32 i = 0; i < parts_->machine->vcpu_count(); ++i) parts_->machine->lapic(i).set_lint1(true);
 }
+
+void Pc::add_speaker(SpeakerSink& sink) { parts_->pit->add_speaker(sink); }
+void Pc::remove_speaker(SpeakerSink& sink) { parts_->pit->remove_speaker(sink); }
 
 InputSink& Pc::input() { return *parts_->input; }
 

@@ -16,9 +16,11 @@
 #include "devices/backend/char_backend.h"
 #include "devices/backend/net/net_backend.h"
 #include "devices/backend/p9/server.h"
+#include "devices/backend/wav_speaker.h"
 #include "devices/board/memory_map.h"
 #include "devices/display/picture.h"
 #include "devices/input/input_sink.h"
+#include "devices/platform/speaker_sink.h"
 #include "devices/storage/ata_unit.h"
 
 namespace tandem::devices {
@@ -87,6 +89,7 @@ struct PcConfig {
   std::array<AtaUnit, 4> ide;                           // hda to hdd
   std::map<unsigned, AtaUnit> ahci;                     // by unit: 0 is sda
   std::unique_ptr<BlockBackend> floppy;                 // null: drive A is empty, and not announced
+  std::unique_ptr<WavSpeaker> speaker;                  // null: nobody hears it
   bool usb_tablet = false, usb_keyboard = false;        // with one of them, there is a USB
   VirtioConfig virtio;
   std::vector<NetConfig> e1000;  // behind the virtio devices
@@ -129,6 +132,9 @@ class Pc {
   // Asks the guest to give up so much of its memory, and to take back what it gave up more. [any-thread]
   Result<void> set_balloon(u64 bytes);
 
+  // Who hears the PC speaker, until it is removed. [any-thread]
+  void add_speaker(SpeakerSink& sink);
+  void remove_speaker(SpeakerSink& sink);
   // The keyboard and the pointer. [any-thread]
   InputSink& input();
   // What the screen shows; nothing without a display adapter. [any-thread]

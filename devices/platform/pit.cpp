@@ -1,24 +1,20 @@
 #include "devices/platform/pit.h"
 
 #include "core/base/bits.h"
+#include "devices/platform/pit_ticks.h"
 
 namespace tandem::devices {
+
+using namespace pit;
 
 namespace {
 
 // 8254 data sheet, "Control word format", "Read-back command".
-constexpr u64 kHz = 1193182;
 constexpr u8 kReadBack = 3, kReadBackNoCount = 0x20, kReadBackNoStatus = 0x10;
 constexpr u8 kStatusOut = 0x80, kStatusNull = 0x40;
 // Port 0x61.
 constexpr u8 kGate2 = 0x01, kSpeaker = 0x02, kRefresh = 0x10, kOut2 = 0x20;
 constexpr i64 kRefreshPeriod = 15085;
-
-u64 to_ticks(i64 ns) { return static_cast<u64>(static_cast<u128>(ns) * kHz / time::kSecond); }
-i64 to_ns(u64 ticks) { return static_cast<i64>((static_cast<u128>(ticks) * time::kSecond + kHz - 1) / kHz); }
-
-// Ticks of mode 3's high half.
-u64 high_half(u32 count) { return (u64{count} + 1) / 2; }
 
 u32 from_bcd(u32 v) { return (v & 15) + (v >> 4 & 15) * 10 + (v >> 8 & 15) * 100 + (v >> 12 & 15) * 1000; }
 u16 to_bcd(u32 v) {
@@ -42,6 +38,7 @@ void Pit::reset(machine::ResetKind) {
   state_.channels[2].gate = false;
   state_.channels[2].frozen_ticks = 0;
   arm();
+  tell_speaker();
 }
 
 u64 Pit::elapsed(const Channel& c) const {
@@ -244,6 +241,7 @@ void Pit::io(bus::IoAccess& access) {
   if (access.dir == bus::IoDir::Read) access.value = index == 3 ? 0xff : read_counter(state_.channels[index]);
   else if (index == 3) write_control(static_cast<u8>(access.value));
   else write_counter(index, static_cast<u8>(access.value));
+  if (access.dir == bus::IoDir::Write) tell_speaker();
 }
 
 void Pit::system_io(bus::IoAccess& access) {
@@ -253,7 +251,7 @@ void Pit::system_io(bus::IoAccess& access) {
   if (access.dir == bus::IoDir::Write) {
     set_gate(c, access.value & kGate2);
     state_.speaker = access.value & kSpeaker;
-    return;
+    return tell_speaker();
   }
   access.value = (c.gate ? kGate2 : 0u) | (state_.speaker ? kSpeaker : 0u) | (out(c) ? kOut2 : 0u) |
                  (raw(clock_.now()) / kRefreshPeriod & 1 ? kRefresh : 0u);
@@ -268,6 +266,7 @@ Result<void> Pit::load(snapshot::StateReader& reader) {
   std::lock_guard lock(mutex_);
   TANDEM_TRY(snapshot::load_section(reader, name(), 2, state_));
   arm();
+  tell_speaker();
   return {};
 }
 

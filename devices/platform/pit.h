@@ -1,10 +1,13 @@
-// 8254 programmable interval timer, and port 0x61 which gates and reads its channel 2.
+// 8254 programmable interval timer, and port 0x61 which gates and reads its channel 2, and lets it drive the
+// speaker.
 #pragma once
 
 #include <mutex>
+#include <vector>
 
 #include "core/irq/line.h"
 #include "core/machine/device.h"
+#include "devices/platform/speaker_sink.h"
 
 namespace tandem::devices {
 
@@ -50,6 +53,9 @@ class Pit final : public machine::Device {
   bus::IoHandler& system_port() { return system_; }  // 1 port: 0x61
   // False while the HPET has taken over its interrupt.
   void set_irq_enabled(bool on);
+  // Who hears the speaker, from now on. [any-thread]
+  void add_speaker(SpeakerSink& sink);
+  void remove_speaker(SpeakerSink& sink);
 
   std::string_view name() const override { return "pit"; }
   void reset(machine::ResetKind kind) override;
@@ -77,12 +83,16 @@ class Pit final : public machine::Device {
   void latch_status(Channel& channel);
   void arm();  // for the next rising edge of channel 0
   void fired(GuestNs deadline);
+  std::vector<SpeakerChange> speaker_changes() const;  // pit_speaker.cpp
+  void tell_speaker();
 
   time::Clock& clock_;
   irq::EdgeIrq irq_;
   mutable std::mutex mutex_;
   PitState state_;
   i64 next_edge_ = -1;
+  std::vector<SpeakerSink*> speakers_;
+  std::vector<SpeakerChange> told_;  // to them, last
   bus::IoMember<Pit> ports_, system_;
   time::Timer timer_;
 };

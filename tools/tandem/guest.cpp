@@ -126,6 +126,20 @@ Result<void> open_serials(const Settings& s, Guest& guest, const std::function<v
 
 }  // namespace
 
+namespace {
+
+Result<void> open_speaker(const Settings& s, devices::PcConfig& config) {
+  constexpr std::string_view kFile = "file:";
+  if (s.speaker.empty()) return {};
+  if (!s.speaker.starts_with(kFile))
+    return user_error(fmt::format("speaker: '{}' is no file:PATH", s.speaker));
+  TANDEM_TRY_ASSIGN(file, devices::WavSpeaker::create(s.speaker.substr(kFile.size())));
+  config.speaker = std::move(file);
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void()> on_escape) {
   TANDEM_TRY(check(s));
   auto guest = std::make_unique<Guest>();
@@ -157,6 +171,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   }
   TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(add_usb_devices(s, c));
+  TANDEM_TRY(open_speaker(s, c));
   TANDEM_TRY(open_networks(s, *guest));
   if (c.firmware) {
     TANDEM_TRY_ASSIGN(roms, open_boot_roms(s, c));
