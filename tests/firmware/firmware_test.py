@@ -3,20 +3,22 @@
 
   firmware_test.py TANDEM IMAGES_FOLDER ENGINE
 """
+import array
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import wave
 
 import png
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "start"))
+from guest import Failure, Guest  # noqa: E402
+
 LIMIT = 60  # seconds
 SECTOR = 512
-
-
-class Failure(Exception):
-    pass
 
 
 class Bench:
@@ -106,7 +108,70 @@ def reset(bench):
     expect_equal("serial", serial, "12")
 
 
-CASES = [no_media, processors, floppy_boots, short_image, screenshot, reset]
+# BIOS codes until Escape, then codes of the controller until F10.
+def keyboard(bench):
+    options = ["--engine", bench.engine + "!", "--display", "none", "--memory", 64, "--vif", "type=none", "--exit_port", "0x501",
+               "--fda", bench.floppy("keyboard")]
+    with Guest(bench.tandem, bench.scratch, LIMIT, options) as guest:
+        guest.wait_for("keys\n")
+        guest.ctl("send-keys", "a", "shift-b", "f1", "up", "esc")
+        guest.wait_for("1E61\n3042\n3B00\n4800\n011B\ncodes\n")
+        guest.ctl("send-keys", "a", "up", "f10")
+        guest.wait_for("1E\n9E\nE0\n48\nE0\nC8\n44\nC4\n")
+        expect_equal("status", guest.process.wait(LIMIT), 42)
+
+
+def timer(bench):
+    status, _, serial = bench.run("--fda", bench.floppy("timer"))
+    expect_equal("status", status, 42)
+    expect_equal("serial", serial, "rate\none-shot\n")
+
+
+# What a WAV file of one channel holds: for each stretch that is not silent, its length and how often it rises, in a second.
+def tones(path):
+    with wave.open(str(path)) as file:
+        rate, samples = file.getframerate(), array.array("h", file.readframes(file.getnframes()))
+    heard, start, last, rises = [], None, None, 0
+    for i, sample in enumerate(samples):
+        if not sample:
+            continue
+        if start is None or i - last > rate // 20:
+            if start is not None:
+                heard.append(((last - start) / rate, rises))
+            start, rises = i, 0
+        rises += not samples[i - 1] if i else 1
+        last = i
+    return [(seconds, count / seconds) for seconds, count in heard + [((last - start) / rate, rises)]] if start is not None else []
+
+
+def speaker(bench):
+    sound = bench.scratch / "sound.wav"
+    status, _, _ = bench.run("--fda", bench.floppy("speaker"), "--speaker", f"file:{sound}")
+    expect_equal("status", status, 42)
+    heard = tones(sound)
+    expect_equal("tones", len(heard), 2)
+    for (seconds, hertz), wanted in zip(heard, (440, 880)):
+        if not 0.1 < seconds < 2 or abs(hertz - wanted) > wanted * 0.02:
+            raise Failure(f"{heard}: {wanted} Hz for some ticks expected")
+
+
+# A disc of its own boot image, from IDE and from AHCI.
+def cdrom(bench):
+    tree = bench.scratch / "tree"
+    tree.mkdir()
+    data = random.Random(3).randbytes(70001)
+    (tree / "data.bin").write_bytes(data)
+    shutil.copy(bench.images / "cdrom.img", tree / "boot.bin")
+    disc = bench.scratch / "disc.iso"
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", disc, "-b", "boot.bin", "-no-emul-boot", "-boot-load-size", "4", tree],
+                   check=True, capture_output=True)
+    for vdev in "hdc", "sda":
+        status, _, serial = bench.run("--disk", f"vdev={vdev},devtype=cdrom,target={disc}", "--boot", "d")
+        expect_equal(f"status from {vdev}", status, 42)
+        expect_equal(f"serial from {vdev}", serial, f"sum {sum(data):08X}\n")
+
+
+CASES = [no_media, processors, floppy_boots, short_image, screenshot, reset, keyboard, timer, speaker, cdrom]
 
 
 def main():
