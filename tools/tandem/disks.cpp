@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "core/config/disk_spec.h"
-#include "devices/backend/block/threaded_backend.h"
+#include "devices/backend/block/uring_backend.h"
 
 namespace tandem::tools {
 
@@ -40,8 +40,7 @@ Result<std::unique_ptr<devices::BlockBackend>> open_medium(const DiskSpec& spec)
     TANDEM_TRY_ASSIGN(overlay, devices::make_overlay(std::move(image)));
     image = std::move(overlay);
   }
-  return std::unique_ptr<devices::BlockBackend>(
-      std::make_unique<devices::ThreadedBlockBackend>(std::move(image)));
+  return devices::make_block_backend(std::move(image));
 }
 
 Error given_twice(const DiskSpec& spec) {

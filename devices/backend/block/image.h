@@ -12,6 +12,11 @@
 
 namespace tandem::devices {
 
+struct HostPlace {
+  int fd;  // the image's
+  u64 offset;
+};
+
 class Image {
  public:
   virtual ~Image() = default;
@@ -27,6 +32,11 @@ class Image {
   virtual BlockStatus discard(u64 offset, u64 length) = 0;
   // What write() and the others did before lasts, should the host lose power.
   virtual BlockStatus flush() = 0;
+
+  // Where a file of the host holds these bytes as they are, in one piece, if that is known at once: then it
+  // may be read or written there; for a Flush, the file that a sync makes all of the image lasting. Never
+  // waits. [any-thread]
+  virtual std::optional<HostPlace> place(BlockOp, u64 /*offset*/, u64 /*length*/) { return {}; }
 
   // The first byte at or after `offset` that may be other than zero; size() where there is none.
   virtual u64 next_data(u64 offset) { return offset; }

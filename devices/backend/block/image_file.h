@@ -22,6 +22,7 @@ class ImageFile {
 
   const std::string& path() const { return path_; }
   bool writable() const { return writable_; }
+  int fd() const { return fd_; }
   u64 size() const;
   // Whether both are one file, whatever their names.
   bool same_as(const ImageFile& other) const;

@@ -159,6 +159,24 @@ BlockStatus Qcow2Image::read(u64 offset, const Buffers& to) {
   return BlockStatus::Ok;
 }
 
+// Of clusters with data of their own, by tables that are in memory; what the backing image shows is where
+// that has it.
+std::optional<HostPlace> Qcow2Image::place(BlockOp op, u64 offset, u64 length) {
+  if (op != BlockOp::Read && (op != BlockOp::Write || !writable())) return {};
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return {};
+  const u64 index = offset / header_.table_reach();
+  if ((l1_[index] & kOffsetMask) && !tables_.contains(index)) return {};
+  Run run;
+  if (!find(offset, length, run) || run.length < length) return {};
+  lock.unlock();
+  const bool shown = run.kind == Kind::Backing && op == BlockOp::Read && backing_;
+  if (shown && length <= backing_->size() && offset <= backing_->size() - length)
+    return backing_->place(op, offset, length);
+  if (run.kind != Kind::Data || !in_file(run) || (op == BlockOp::Write && !run.own)) return {};
+  return HostPlace{file_.fd(), run.host};
+}
+
 u64 Qcow2Image::next_data(u64 offset) {
   while (offset < size()) {
     Run run;

@@ -26,6 +26,7 @@ class Qcow2Image final : public Image {
   BlockStatus write_zeroes(u64 offset, u64 length) override;
   BlockStatus discard(u64 offset, u64 length) override;
   BlockStatus flush() override;
+  std::optional<HostPlace> place(BlockOp op, u64 offset, u64 length) override;
   u64 next_data(u64 offset) override;
 
  private:

@@ -14,6 +14,11 @@ BlockStatus RawImage::discard(u64 offset, u64 length) {
   return BlockStatus::Ok;
 }
 
+std::optional<HostPlace> RawImage::place(BlockOp op, u64 offset, u64) {
+  const bool plain = op == BlockOp::Read || ((op == BlockOp::Write || op == BlockOp::Flush) && writable());
+  return plain ? std::optional(HostPlace{file_.fd(), offset}) : std::nullopt;
+}
+
 u64 RawImage::next_data(u64 offset) { return std::min(file_.next_data(offset), size_); }
 
 }  // namespace tandem::devices

@@ -18,6 +18,7 @@ class RawImage final : public Image {
   BlockStatus write_zeroes(u64 offset, u64 length) override { return file_.write_zeroes(offset, length); }
   BlockStatus discard(u64 offset, u64 length) override;
   BlockStatus flush() override { return file_.sync(); }
+  std::optional<HostPlace> place(BlockOp op, u64 offset, u64 length) override;
   u64 next_data(u64 offset) override;
 
  private:
