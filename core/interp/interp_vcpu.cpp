@@ -23,6 +23,7 @@ InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& mode
   cache_.set_tier(tier_.get());
   c_.id = id;
   c_.memory = &memory;
+  c_.listener = this;
   c_.model = &model;
   c_.host_code = host_code_.get();
   c_.physical_mask = low_mask(model.physical_bits) & ~kPageMask;
@@ -76,6 +77,7 @@ Result<void> InterpVcpu::export_state(CpuState& out) {
 
 Result<void> InterpVcpu::import_state(const CpuState& in) {
   mmu::flush_all(c_);
+  if (tier_) tier_->forget_mappings();
   return import_registers(in);
 }
 
@@ -108,6 +110,7 @@ void InterpVcpu::drop_everything() {
   c_.link_from = {};
   c_.block = nullptr;
   mmu::flush_all(c_);
+  if (tier_) tier_->forget_mappings();
 }
 
 bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
@@ -116,6 +119,7 @@ bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
     for (u64 done = 0; done < length;) {
       const u64 at = raw(start) + done, n = std::min(length - done, kPageSize - (at & kPageMask));
       still |= cache_.invalidate(at, n, stale_handler());
+      if (tier_) still |= tier_->written(at, n);
       done += n;
     }
     return still;
@@ -125,11 +129,14 @@ bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
 }
 
 void InterpVcpu::code_page_added(u64 page, mem::CodeWriteListener& who) noexcept {
-  if (&who == this) {
-    c_.tlb.protect_host_page(c_.memory->base() + page * kPageSize);
-    return;
-  }
-  post({page, 0, true});
+  if (&who == this) protect(page);
+  else post({page, 0, true});
+}
+
+// Writes to the page, by its number in the memfd, must be told from now on.
+void InterpVcpu::protect(u64 page) {
+  c_.tlb.protect_host_page(c_.memory->base() + page * kPageSize);
+  if (tier_) tier_->protect(page);
 }
 
 // Where nobody takes them (another engine runs this CPU), they end as one: forget everything.
@@ -151,6 +158,7 @@ void InterpVcpu::remapped(Gpa start, u64 length) noexcept {
     return;
   }
   c_.tlb.flush();
+  if (tier_) tier_->forget_mappings();
   code_written(start, length);
   if (raw(start) < mem::kSmramEnd) code_written(start + mem::kSmramView, length);
 }
@@ -162,7 +170,7 @@ void InterpVcpu::process_code_requests() {
     changes.swap(changes_);
   }
   for (const PageChange& change : changes) {
-    if (change.added) c_.tlb.protect_host_page(c_.memory->base() + change.start * kPageSize);
+    if (change.added) protect(change.start);
     else c_.memory->tell_again(Gpa{change.start}, change.length, *this);
   }
 }

@@ -73,6 +73,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   bool decode_one(u64 linear, Block& block);
   u64 linear_rip() const;
   void mark_code(u64 physical);
+  void protect(u64 page);
   void post(const PageChange& change);
   void process_code_requests();
   void drop_everything();

@@ -12,6 +12,14 @@ struct Context;
 // What translated code keeps beside the CPU state, at a fixed place behind it.
 struct TierFrame {
   static constexpr unsigned kAddends = 8;
+  static constexpr unsigned kRegions = 4;
+  // Guest addresses whose bits from kRegionShift up are `key` are at host address = linear + addend, for as
+  // much as is mapped there; the host refuses the rest.
+  static constexpr unsigned kRegionShift = 36;
+  struct Region {
+    u64 key = ~u64{0};
+    u64 addend = 0;
+  };
 
   u64 host_rsp = 0;
   u64 context = 0;       // address of the Context
@@ -29,6 +37,7 @@ struct TierFrame {
   u64 host_tsc_offset = 0;     // from the host's TSC to tsc_ticks(), where the host's is used
   u64 spill[2] = {};           // guest registers that an instruction borrows
   u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses
+  Region regions[kRegions];    // of the present address space
   u32 vectors_loaded = 0;      // the guest's are in the host's registers
   u32 x87_loaded = 0;
   u32 branch_site = 0;  // of the indirect branch that was taken last
@@ -44,6 +53,12 @@ class UpperTier {
   virtual bool run(Context& context, Block& block) = 0;
   // The block is no longer valid; it may be running.
   virtual void forget(Block& block) = 0;
+  // A page that the tier had marked as holding code was written to. Returns whether it is still to be told.
+  virtual bool written(u64 physical, u64 length) = 0;
+  // A page, by its number in the memfd, is about to hold code: writes to it must be told.
+  virtual void protect(u64 page) = 0;
+  // Page tables and memory may have changed untold.
+  virtual void forget_mappings() = 0;
   // All blocks go away; nothing runs.
   virtual void clear() = 0;
   virtual void statistics(const cpu::Vcpu::Report& report) const = 0;

@@ -26,7 +26,7 @@ i64 signed_imm(const Insn& insn, u8 word) {
 
 void CheckSharing::share(const BlockView& block, SharedChecks& checks) {
   block_ = block;
-  names_ = 0;
+  names_ = kConstant;
   groups_.clear();
   group_of_.assign(block.insns.size(), kNoMember);
   change_all();
@@ -37,7 +37,11 @@ void CheckSharing::share(const BlockView& block, SharedChecks& checks) {
 void CheckSharing::find_groups() {
   for (at_ = 0; at_ < block_.insns.size(); ++at_) {
     if (at_ == block_.free_at) when_free_ = registers_;
-    if (const std::optional<Access> access = access_of()) join(*access);
+    if (std::optional<Access> access = access_of()) {
+      if (block_.regions) choose_region(*access);
+      const bool in_registers = access->key.base > kConstant;
+      if (in_registers || access->key.region != RegionChooser::kNone) join(*access);
+    }
     follow_registers();
   }
 }
@@ -46,14 +50,20 @@ void CheckSharing::number_groups(SharedChecks& checks) {
   checks.hoisted.clear();
   u8 number = 0;
   for (Group& g : groups_) {
-    if (number == interp::TierFrame::kAddends) break;
-    const std::optional<HoistedCheck> hoisted = hoist(g);
-    if (g.members == 1 && !hoisted) continue;
-    g.number = number++;
+    const bool hosted = g.key.region != RegionChooser::kNone;
+    const std::optional<HoistedCheck> hoisted = hosted ? hoist_hosted(g) : hoist(g);
+    if (hosted) {
+      g.number = static_cast<u8>(kHostedGroup + g.key.region);
+      g.hoisted = block_.word == 4;  // nothing to check: see LinearForm's uses
+    } else {
+      if ((g.members == 1 && !hoisted) || number == interp::TierFrame::kAddends) continue;
+      g.number = number++;
+    }
     if (!hoisted) continue;
     g.hoisted = true;
     checks.hoisted.push_back(*hoisted);
     checks.hoisted.back().group = g.number;
+    checks.hoisted.back().access = static_cast<u16>(g.first);
   }
   checks.of.assign(block_.insns.size(), {});
   for (u32 i = 0; i < group_of_.size(); ++i) {
@@ -70,22 +80,64 @@ void CheckSharing::number_groups(SharedChecks& checks) {
 // Worth it where flags are live at the first access; possible where its registers are what they were.
 std::optional<HoistedCheck> CheckSharing::hoist(const Group& g) const {
   if (g.first <= block_.free_at || !block_.live[g.first] || g.key.segment) return {};
-  const std::optional<u8> base = holder(g.key.base);
-  const std::optional<u8> index = g.key.index ? holder(g.key.index) : 0xff;
+  const std::optional<u8> base = holder(g.key.base, false);
+  const std::optional<u8> index = g.key.index ? holder(g.key.index, false) : LinearForm::kAbsent;
   if (!base || !index) return {};
   i64 disp = g.low - when_free_[*base].distance;
   if (g.key.index) disp -= when_free_[*index].distance << g.key.scale;
   if (disp > kFarthest || disp < -kFarthest) return {};
-  return HoistedCheck{
-      kNoGroup, *base, *index, g.key.scale, static_cast<i32>(disp), static_cast<u32>(g.high - g.low),
-      g.write};
+  return HoistedCheck{.address = {*base, *index, g.key.scale, LinearForm::kAbsent, disp},
+                      .size = static_cast<u32>(g.high - g.low),
+                      .write = g.write};
 }
 
-// A register that holds the value of this name, but for a distance, where checks are hoisted to.
-std::optional<u8> CheckSharing::holder(u32 name) const {
+// At the head, where T0 holds nothing yet. A distance needs no check: there are guards about a region.
+std::optional<HoistedCheck> CheckSharing::hoist_hosted(const Group& g) const {
+  if (g.first < block_.free_at || g.key.segment || block_.word == 4) return {};
+  if (g.key.base == kConstant)
+    return HoistedCheck{.address = {.disp = static_cast<i64>(block_.rip) + g.first_distance}};
+  if (g.key.index && !block_.live[g.first]) return {};
+  const std::optional<u8> base = holder(g.key.base, !g.key.index);
+  const std::optional<u8> index = g.key.index ? holder(g.key.index, false) : LinearForm::kAbsent;
+  if (!base || !index) return {};
+  i64 disp = 0;
+  if (g.key.index) {
+    disp = g.first_distance - when_free_[*base].distance - (when_free_[*index].distance << g.key.scale);
+    if (disp > kFarthest || disp < -kFarthest) return {};
+  }
+  return HoistedCheck{.address = {*base, *index, g.key.scale, LinearForm::kAbsent, disp}};
+}
+
+// A register that holds the value of this name, but for a distance, where checks are hoisted to. in_state: it
+// may be one that is kept in the state.
+std::optional<u8> CheckSharing::holder(u32 name, bool in_state) const {
   for (u8 r = 0; r < 16; ++r)
-    if (when_free_[r].name == name && !(r == kT0 || r == kT1)) return r;
+    if (when_free_[r].name == name && (in_state || !(r == kT0 || r == kT1))) return r;
   return {};
+}
+
+// --- Regions ----------------------------------------------------------------------------------------------
+
+// What a register or a segment's base held when the block was entered.
+std::optional<u64> CheckSharing::value_of(u32 name) const {
+  const u32 first_segment = kConstant + 1 + 16;
+  if (name <= kConstant) return 0;
+  if (name < first_segment) return block_.state->gpr[name - kConstant - 1];
+  if (name < first_segment + 6) return block_.state->segments[name - first_segment].base;
+  return {};
+}
+
+std::optional<u64> CheckSharing::address_of(const Access& a) const {
+  const std::optional<u64> base = value_of(a.key.base), index = value_of(a.key.index),
+                           segment = value_of(a.key.segment);
+  if (!base || !index || !segment) return {};
+  const u64 origin = a.key.base == kConstant ? block_.rip : *base;
+  return origin + (*index << a.key.scale) + *segment + static_cast<u64>(a.distance);
+}
+
+void CheckSharing::choose_region(Access& a) const {
+  if (block_.word == 4) a.key.region = block_.regions->region_of(static_cast<u16>(at_), 0);
+  else a.key.region = block_.regions->region_of(static_cast<u16>(at_), address_of(a));
 }
 
 std::optional<CheckSharing::Access> CheckSharing::access_of() const {
@@ -111,7 +163,7 @@ std::optional<CheckSharing::Access> CheckSharing::stack(unsigned reg, i64 disp, 
 }
 
 std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, const Decoded& d) const {
-  if (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset) return {};
+  if (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset) return constant(insn, d);
   if (insn.disp > kFarthest || insn.disp < -kFarthest) return {};
   const Value& base = registers_[insn.base / 8];
   Access a{{base.name, 0, 0, 0}, base.distance + insn.disp, d.memory->size / 8u, false};
@@ -128,13 +180,32 @@ std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, cons
   return a;
 }
 
-// A page that may be written may be read.
+// An address without registers: its distance is from the block's first instruction.
+std::optional<CheckSharing::Access> CheckSharing::constant(const isa::Insn& insn, const Decoded& d) const {
+  const bool based =
+      block_.word == 8 ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
+  if (!block_.regions || insn.index != isa::kZeroOffset) return {};
+  const bool writes = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+  Access a{{}, insn.disp, d.memory->size / 8u, writes};
+  if (based && insn.base == isa::kZeroOffset) {
+    a.key.segment = segments_[insn.segment];
+    a.key.base = kNothing;
+    return a;
+  }
+  if (based) return {};
+  a.key.base = kConstant;
+  if (insn.base != isa::kRipOffset) a.distance -= static_cast<i64>(block_.rip);
+  return a;
+}
+
+// A page that may be written may be read, and to a region that does not matter.
 void CheckSharing::join(const Access& a) {
+  const bool hosted = a.key.region != RegionChooser::kNone;
   for (std::size_t n = 0; n < groups_.size(); ++n) {
     Group& g = groups_[n];
-    if (g.key != a.key || (a.write && !g.write)) continue;
+    if (g.key != a.key || (a.write && !g.write && !hosted)) continue;
     const i64 low = std::min(g.low, a.distance), high = std::max(g.high, a.distance + a.size);
-    if (high - low > kWidestWindow) continue;
+    if (high - low > (hosted ? kFarthest : kWidestWindow)) continue;
     g.low = low;
     g.high = high;
     ++g.members;

@@ -13,39 +13,55 @@
 #include "core/interp/upper_tier.h"
 #include "core/isa/insn.h"
 #include "jit/base/decoded.h"
+#include "jit/runtime/translation.h"
 
 namespace tandem::jit {
 
 inline constexpr u8 kNoGroup = 0xff;
+// Groups from here on are of hosted accesses: number of the TierFrame's region.
+inline constexpr u8 kHostedGroup = interp::TierFrame::kAddends;
 
 // Of one instruction: its part in a group.
 struct SharedCheck {
-  u8 group = kNoGroup;  // number of the TierFrame's addend
+  u8 group = kNoGroup;  // number of the TierFrame's addend, or a hosted one
   bool first = false;
   // Of the first: the window that is checked, from its own address.
   i32 low = 0;
   u32 size = 0;
 
   bool follows() const { return group != kNoGroup && !first; }
+  bool hosted() const { return group != kNoGroup && group >= kHostedGroup; }
 };
 
 // A check that was moved to where flags need not be saved for it: of an address in registers, as they are
 // there.
 struct HoistedCheck {
   u8 group = kNoGroup;
-  u8 base = 0, index = 0xff, scale_log2 = 0;  // 0 RAX .. 15 R15, 0xff: none
-  i32 disp = 0;
+  LinearForm address;
   u32 size = 0;
   bool write = false;
+  u16 access = 0;  // the first instruction that relies on it
+};
+
+// Says by which of the TierFrame's regions an instruction's access is hosted.
+class RegionChooser {
+ public:
+  virtual ~RegionChooser() = default;
+  static constexpr u8 kNone = 0xff;  // it is checked by the soft TLB
+  // address: of the access, where it is known from the state in which the block is entered.
+  virtual u8 region_of(u16 insn, std::optional<u64> address) = 0;
 };
 
 struct BlockView {
   std::span<const isa::Insn> insns;
   std::span<const Decoded> decoded;
   std::span<const Form> forms;
-  std::span<const u32> live;  // flags before each
-  unsigned free_at = 0;       // before which hoisted checks are to be done
-  u8 word = 8;                // bytes of an address and of what is pushed
+  std::span<const u32> live;             // flags before each
+  unsigned free_at = 0;                  // before which hoisted checks are to be done
+  u8 word = 8;                           // bytes of an address and of what is pushed
+  RegionChooser* regions = nullptr;      // null: no access is hosted
+  const cpu::CpuState* state = nullptr;  // in which the block is entered
+  u64 rip = 0;                           // of its first instruction
 };
 
 struct SharedChecks {
@@ -59,6 +75,10 @@ class CheckSharing {
   void share(const BlockView& block, SharedChecks& checks);
 
  private:
+  // Names of no register: of nothing, and of the block's own address. Then come those of the registers and
+  // segments as they are at first.
+  static constexpr u32 kNothing = 0, kConstant = 1;
+
   // What a register holds: an unknown number, the same for all with this name, plus a distance.
   struct Value {
     u32 name = 0;
@@ -68,6 +88,7 @@ class CheckSharing {
   struct Key {
     u32 base = 0, index = 0, segment = 0;
     u8 scale = 0;
+    u8 region = RegionChooser::kNone;
     bool operator==(const Key&) const = default;
   };
   struct Access {
@@ -93,10 +114,15 @@ class CheckSharing {
   void change_all();
   void change_written(const Decoded& d);
   std::optional<HoistedCheck> hoist(const Group& g) const;
-  std::optional<u8> holder(u32 name) const;
+  std::optional<HoistedCheck> hoist_hosted(const Group& g) const;
+  void choose_region(Access& a) const;
+  std::optional<u64> address_of(const Access& a) const;
+  std::optional<u64> value_of(u32 name) const;
+  std::optional<u8> holder(u32 name, bool in_state) const;
   std::optional<Access> access_of() const;
   std::optional<Access> stack(unsigned reg, i64 disp, bool write) const;
   std::optional<Access> operand(const isa::Insn& insn, const Decoded& d) const;
+  std::optional<Access> constant(const isa::Insn& insn, const Decoded& d) const;
   void join(const Access& a);
   void follow_registers();
   std::optional<Value> computed(const isa::Insn& insn) const;

@@ -134,18 +134,23 @@ void Translator::keep_addend(u8 t0) {
 // Where flags are dead, or in the slot.
 void Translator::hoisted_checks() {
   for (const HoistedCheck& h : shared_.hoisted) {
-    const Mem first{h.base, h.index, h.scale_log2, h.disp, false};
-    a_.lea(kT0, first);
-    entry_of(kT1, kT0);
-    if (h.size > 1) a_.lea(kT0, at(kT0, static_cast<i32>(h.size - 1)));
-    a_.alu_imm(Alu::And, kT0, -static_cast<i32>(kPageSize));
-    a_.alu(Alu::Cmp, kT0, gs(kT1, tlb_offset(h.write, false)));
-    slow_.push_back({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
-    a_.load(kT0, gs(kT1, tlb_offset(h.write, true)));
-    a_.store(addend(h.group), kT0);
-    t0_addend_ = h.group;
+    if (h.group >= kHostedGroup) hoisted_region_check(h);
+    else hoisted_check(h);
   }
   if (!shared_.hoisted.empty()) flags_lost();
+}
+
+void Translator::hoisted_check(const HoistedCheck& h) {
+  a_.lea(kT0,
+         Mem{h.address.base, h.address.index, h.address.scale_log2, static_cast<i32>(h.address.disp), false});
+  entry_of(kT1, kT0);
+  if (h.size > 1) a_.lea(kT0, at(kT0, static_cast<i32>(h.size - 1)));
+  a_.alu_imm(Alu::And, kT0, -static_cast<i32>(kPageSize));
+  a_.alu(Alu::Cmp, kT0, gs(kT1, tlb_offset(h.write, false)));
+  slow_.push_back({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
+  a_.load(kT0, gs(kT1, tlb_offset(h.write, true)));
+  a_.store(addend(h.group), kT0);
+  t0_addend_ = h.group;
 }
 
 // Two registers that the instruction does not need; T0 and T1 where it doesn't name them as operands.
@@ -266,6 +271,7 @@ void Translator::address_into(const Insn& insn, u8 t) {
 // t0 = the addend of the operand's page, after a check of all that is to be accessed there. Flags are as
 // before where they matter.
 void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
+  if (is_hosted()) return find_region(&insn, linear_form(insn), t0, t1);
   const u8 base = register_of(insn.base);
   const SharedCheck& shared = shared_.of[current_];
   const i32 low = shared.first ? shared.low : 0;
@@ -330,7 +336,8 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
   if (is_constant(insn) && !is_based(insn)) {
-    memory_at_constant(d, constant_of(insn), t0, t1);
+    if (is_hosted()) rewrite(a_, d.bytes, d.insn, hosted_constant(constant_of(insn), t0, t1));
+    else memory_at_constant(d, constant_of(insn), t0, t1);
   } else {
     const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
     rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->size / 8, t0, t1));
@@ -352,6 +359,7 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
   if (!is_constant(insn) || is_based(insn))
     return a_.load(kT0, host_operand(insn, false, word_, kT0, kT1), wide_);
   const u64 address = constant_of(insn);
+  if (is_hosted()) return a_.load(kT0, hosted_constant(address, kT0, kT1), wide_);
   a_.mov_imm(kT0, address);
   flags_into_slot(kT1);
   check(kT0, kT1, false, word_);
@@ -367,6 +375,7 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
 // T0 = what is to be added to base + disp, a word on the stack, for the host's address.
 void Translator::stack_check(u8 base, i32 disp, bool write) {
   if (follows()) return load_shared_addend(kT0);
+  if (is_hosted()) return find_region(nullptr, {.base = base}, kT0, kT1);
   const SharedCheck& shared = shared_.of[current_];
   flags_into_slot(kT0);
   if (shared.first) check_at(base, disp + shared.low, kT0, kT1, write, shared.size);

@@ -308,10 +308,11 @@ bool Translator::may_fault(const Insn& insn, Form form) {
 }
 
 std::span<const u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
-                                          const u64* table) {
+                                          const u64* table, RegionChooser* regions) {
   t_ = &t;
   base_ = base;
   table_ = table;
+  regions_ = regions;
   wide_ = (t.block->key.mode & interp::kCodeSize) == 8;
   word_ = wide_ ? 8 : 4;
   a_.clear();
@@ -377,8 +378,10 @@ void Translator::share() {
   const std::span<const Insn> insns(t_->block->insns.data(), t_->block->count);
   shared_.of.assign(insns.size(), {});
   shared_.hoisted.clear();
-  if (options_.merge && !t_->is_twin)
-    sharing_.share({insns, decoded_, forms_, live_, t_->counted_from, word_}, shared_);
+  if ((options_.merge || regions_) && !t_->is_twin)
+    sharing_.share(
+        {insns, decoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state, t_->rip},
+        shared_);
   t0_addend_ = kNoGroup;
 }
 
@@ -558,8 +561,8 @@ void Translator::count_block(unsigned i) {
     const Hole spent = a_.jump(Cc::S);
     a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
     const Hole asked = a_.jump(Cc::Nz);
-    slow_.push_back({spent, static_cast<u16>(i | kAttention), {kNone, kNone}});
-    slow_.push_back({asked, static_cast<u16>(i | kAttention), {kNone, kNone}});
+    slow_.push_back({spent, static_cast<u16>(i | kAttention)});
+    slow_.push_back({asked, static_cast<u16>(i | kAttention)});
   }
   flags_lost();
 }
@@ -595,7 +598,7 @@ void Translator::ensure_x87() {
   flags_into_slot(kT0);
   t_->x87_check = a_.size();
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.x87_loaded)), 0, false);
-  slow_.push_back({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87), {kNone, kNone}});
+  slow_.push_back({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87)});
   flags_lost();
 }
 
@@ -689,14 +692,14 @@ void Translator::slow_paths() {
       if (s.borrowed[n] != kNone) a_.load(s.borrowed[n], spill(n));
     u16 site = s.insn;
     if (s.split) {
-      site |= kSplit;
+      site = static_cast<u16>(kSplit | t_->splits.size());
       // For the twin, which may have flags in either place, and the guest's registers in T0 and T1.
       if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
       load_guest(kT0);
       load_guest(kT1);
       const Hole to_twin = a_.jump();
       a_.fill(to_twin);
-      t_->splits.push_back({s.insn, to_twin.at});
+      t_->splits.push_back({s.insn, to_twin.at, s.access, s.region, s.address});
     }
     a_.mov_imm(kT1, ids_.new_site(*t_, site));
     jump_to(stubs_.site_saved);

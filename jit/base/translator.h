@@ -39,15 +39,20 @@ class Translator {
   // Code that goes to the guest rip `target` by the table. Wherever it is placed.
   std::span<const u8> table_exit(const Link& link, const u64* table);
   // Code for t's block at t's rip, to be placed at `base`; fills t. bytes: the block's guest code. table: of
-  // the present mode.
-  std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
+  // the present mode. regions: for accesses that may be hosted; null: none.
+  std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table,
+                                RegionChooser* regions);
 
  private:
   struct SlowPath {
     Hole from;
     u16 insn;
-    u8 borrowed[2];
+    u8 borrowed[2] = {kNone, kNone};
     bool split = false;
+    // Of a hosted access that is checked here.
+    u16 access = 0;
+    u8 region = 0;
+    LinearForm address = {};
   };
   struct ExitStub {
     u32 link;
@@ -114,6 +119,16 @@ class Translator {
   void load_shared_addend(u8 t0);
   void keep_addend(u8 t0);
   void hoisted_checks();
+  void hoisted_check(const HoistedCheck& h);
+  // Hosted accesses: see hosted_access.cpp.
+  LinearForm linear_form(const isa::Insn& insn) const;
+  void compare_region(u8 group, u8 temp);
+  void compare_constant_region(u8 group, const LinearForm& f);
+  void split_unless_equal(u8 group, const LinearForm& f, u16 access);
+  void hoisted_region_check(const HoistedCheck& h);
+  void address_for_region(const isa::Insn* insn, const LinearForm& f, u8 t1);
+  void find_region(const isa::Insn* insn, const LinearForm& f, u8 t0, u8 t1);
+  Mem hosted_constant(u64 address, u8 t0, u8 t1);
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
   void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
@@ -152,7 +167,12 @@ class Translator {
   }
   Mem gpr(u8 index) const { return gs(offset(&context_.state.gpr[index])); }
   Mem flags_slot() const { return gs(offset(&context_.tier.flags)); }
-  Mem addend(u8 group) const { return gs(offset(&context_.tier.addends[group])); }
+  Mem addend(u8 group) const {
+    return gs(offset(group < kHostedGroup ? &context_.tier.addends[group]
+                                          : &context_.tier.regions[group - kHostedGroup].addend));
+  }
+  Mem region_key(u8 group) const { return gs(offset(&context_.tier.regions[group - kHostedGroup].key)); }
+  bool is_hosted() const { return shared_.of[current_].hosted(); }
   Mem spill(unsigned n) const { return gs(offset(&context_.tier.spill[n])); }
 
   interp::Context& context_;
@@ -167,6 +187,7 @@ class Translator {
   Translation* t_ = nullptr;
   const u8* base_ = nullptr;
   const u64* table_ = nullptr;
+  RegionChooser* regions_ = nullptr;
   std::vector<Decoded> decoded_;
   std::vector<Form> forms_;
   std::vector<u32> live_;  // flags before each instruction

@@ -24,8 +24,10 @@ namespace {
 constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
 constexpr std::size_t kMaxModes = 32;
 
+constexpr u32 kHostedMode = 1u << 26;
+
 // Everything but the bytes and their address that a translation depends on.
-u32 translation_mode(Context& c) {
+u32 translation_mode(Context& c, bool hosted) {
   using semantics::Unit;
   const bool segmented = c.mode.code_size != 8;
   const auto unlimited = [&](cpu::SegmentName name) {
@@ -38,7 +40,7 @@ u32 translation_mode(Context& c) {
          static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
          static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22 |
          static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24 |
-         static_cast<u32>(reads_host_tsc(c)) << 25;
+         static_cast<u32>(reads_host_tsc(c)) << 25 | (hosted ? kHostedMode : 0);
 }
 
 // 64-bit code, and 32-bit code with flat segments; FS and GS may have bases.
@@ -55,6 +57,20 @@ bool is_translatable(const Context& c) {
 // TierFrame::flags has AH as LAHF gives it and OF in AL.
 u64 rflags_of(u64 slot) { return (slot >> 8 & 0xd5) | (slot & 1 ? cpu::kOf : 0); }
 u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags & cpu::kOf ? 1 : 0); }
+
+// What register T0 is to hold where an addend of this number is in it.
+u64 addend_of(const Context& c, u8 group) {
+  return group < kHostedGroup ? c.tier.addends[group] : c.tier.regions[group - kHostedGroup].addend;
+}
+
+// The sum, of the state's registers.
+u64 value_of(const Context& c, const LinearForm& f) {
+  u64 sum = static_cast<u64>(f.disp);
+  if (f.base != LinearForm::kAbsent) sum += c.state.gpr[f.base];
+  if (f.index != LinearForm::kAbsent) sum += c.state.gpr[f.index] << f.scale_log2;
+  if (f.segment != LinearForm::kAbsent) sum += c.state.segments[f.segment].base;
+  return sum;
+}
 
 bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
@@ -100,6 +116,8 @@ bool JitTier::prepare(Context& c) {
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
   c.tier.host_tsc_offset = c.host_tsc_offset.value_or(0);
+  account(c);
+  hosted_.enter(c);
   follow_mappings(c);
   return true;
 }
@@ -132,7 +150,7 @@ u8 JitTier::mode_index(const Context& context, u32 mode) {
 
 Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
   for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
-    if (t->rip == rip && t->mode == mode && !t->is_twin) return t;
+    if (t->valid && t->rip == rip && t->mode == mode && !t->is_twin) return t;
   return nullptr;
 }
 
@@ -156,9 +174,13 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode = mode;
   t.is_twin = twin;
   t.mode_index = index;
+  t.hosted = (mode & kHostedMode) && !twin;
+  translating_for_ = &c;
+  if (t.hosted) inherit_hints(t);
   const auto started = std::chrono::steady_clock::now();
   const std::span<const u8> code =
-      translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries());
+      translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries(),
+                             t.hosted ? static_cast<RegionChooser*>(this) : nullptr);
   t.code = arena_->append(code);
   figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
   ++figures_.translations;
@@ -180,17 +202,82 @@ Translation* JitTier::twin_of(Context& c, Translation& t) {
   return t.twin;
 }
 
-// Goes on in the twin, from now on without coming here.
-const u8* JitTier::split(Context& c, Translation& t, unsigned insn) {
+// Goes on in the twin, from now on without coming here, unless something is to be learned.
+const u8* JitTier::split(Context& c, Translation& t, const Split& split) {
   const Translation* twin = twin_of(c, t);
   if (!twin) {
     full_ = true;
     return nullptr;
   }
-  const u8* on = twin->counted_start_of(insn);
-  for (const Split& s : t.splits)
-    if (s.insn == insn) patch(t.code + s.field, on);
+  const u8* on = twin->counted_start_of(split.insn);
+  if (t.hosted) {
+    learn_region(c, t, split);
+  } else {
+    for (const Split& s : t.splits)
+      if (s.insn == split.insn) patch(t.code + s.field, on);
+  }
   return on;
+}
+
+// --- Hosted accesses --------------------------------------------------------------------------------------
+
+// Instructions since the last time ran in the address space of that time.
+void JitTier::account(const Context& c) {
+  hosted_.ran(static_cast<u64>(std::max<i64>(accounted_ - c.remaining, 0)));
+  accounted_ = c.remaining;
+}
+
+void JitTier::inherit_hints(Translation& t) {
+  for (auto* before = t.block->upper ? static_cast<Translation*>(t.block->upper) : nullptr; before;
+       before = before->next)
+    if (!before->valid && before->rip == t.rip && before->mode == t.mode && !before->hints.empty()) {
+      t.hints = std::move(before->hints);
+      return;
+    }
+}
+
+u8 JitTier::region_of(u16 insn, std::optional<u64> address) {
+  const Translation& t = translations_.back();
+  if (!t.hints.empty() && t.hints[insn].region != AccessHint::kUnknown) return t.hints[insn].region;
+  Context& c = *translating_for_;
+  // What is not known yet is mostly near the stack's or the heap's pointers.
+  return hosted_.region_for(c, address.value_or(c.state.gpr[cpu::kRsp])).value_or(RegionChooser::kNone);
+}
+
+AccessHint& JitTier::hint_for(Translation& t, u16 insn) {
+  if (t.hints.empty()) t.hints.resize(t.block->count);
+  return t.hints[insn];
+}
+
+// An access lay outside its region: another, or none, may be better.
+void JitTier::learn_region(Context& c, Translation& t, const Split& split) {
+  constexpr u8 kPatience = 4, kMostChanges = 3;
+  const u64 address = value_of(c, split.address);
+  if (!t.valid || hosted_.assign(c, split.region, address)) return;
+  AccessHint& hint = hint_for(t, split.access);
+  if (++hint.misses < kPatience) return;
+  hint.misses = 0;
+  const std::optional<u8> better = hosted_.region_for(c, address);
+  hint.region = better && ++hint.changes <= kMostChanges ? *better : AccessHint::kSoft;
+  replace(t);
+}
+
+// The host had no page for an access.
+void JitTier::learn_refusal(Context& c, Translation& t, u16 insn, Step step) {
+  constexpr u8 kPatience = 16;
+  if (step == Step::Fault) return hosted_.faulted();
+  if (hosted_.refused(c, host_frame_.fault_address, host_frame_.fault_write) || !t.valid) return;
+  AccessHint& hint = hint_for(t, insn);
+  if (++hint.misses < kPatience) return;
+  hint.misses = 0;
+  hint.region = AccessHint::kSoft;
+  replace(t);
+}
+
+// It is to be made anew when it is run next.
+void JitTier::replace(Translation& t) {
+  unlink(t);
+  ++figures_.replaced;
 }
 
 // Leads the jump with this 32-bit distance elsewhere.
@@ -223,18 +310,22 @@ void JitTier::connect_by_table(const Link& link) {
 }
 
 void JitTier::forget(Block& block) {
-  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
-    t->valid = false;
-    ++figures_.dropped;
-    for (u32 id = std::exchange(t->incoming, kNoLink); id != kNoLink;) {
-      Link& link = links_[id];
-      link.to = nullptr;
-      point(link, link.from->code + link.stub);
-      id = std::exchange(link.next_incoming, kNoLink);
-    }
-    tables_[t->mode_index].table.remove(t->rip, t->code);
-  }
+  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
+    if (t->valid) unlink(*t);
   block.upper = nullptr;
+}
+
+// From now on nothing leads to it.
+void JitTier::unlink(Translation& t) {
+  t.valid = false;
+  ++figures_.dropped;
+  for (u32 id = std::exchange(t.incoming, kNoLink); id != kNoLink;) {
+    Link& link = links_[id];
+    link.to = nullptr;
+    point(link, link.from->code + link.stub);
+    id = std::exchange(link.next_incoming, kNoLink);
+  }
+  tables_[t.mode_index].table.remove(t.rip, t.code);
 }
 
 void JitTier::clear() {
@@ -263,6 +354,15 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.table_clears", figures_.table_clears);
   report("jit.dropped_blocks", figures_.dropped);
   report("jit.twins", figures_.twins);
+  report("jit.replaced", figures_.replaced);
+  const HostedSpaces::Figures& h = hosted_.figures();
+  report("jit.hosted.spaces", h.spaces);
+  report("jit.hosted.given_up", h.given_up);
+  report("jit.hosted.faults", h.faults);
+  report("jit.hosted.maps", h.maps);
+  report("jit.hosted.pages", h.pages);
+  report("jit.hosted.unmaps", h.calls);
+  report("jit.hosted.table_writes", h.table_writes);
   for (std::size_t i = 0; i < figures_.executed.size(); ++i) {
     const std::string name = isa::name_of(static_cast<isa::Op>(i));
     if (figures_.executed[i]) report("jit.executed." + name, figures_.executed[i]);
@@ -277,8 +377,9 @@ u32 JitTier::enter(Context& c, const u8* code) {
 }
 
 bool JitTier::run(Context& c, Block& block) {
+  accounted_ = c.remaining;
   if (!prepare(c)) return false;
-  const u32 mode = translation_mode(c);
+  const u32 mode = translation_mode(c, hosted_.active());
   if (full_) drop_all();
   Translation* t = find(block, c.state.rip, mode);
   if (!t) {
@@ -295,6 +396,7 @@ bool JitTier::run(Context& c, Block& block) {
   const i64 before = c.remaining;
   const u32 left = enter(c, t->code + t->entry);
   figures_.retired += static_cast<u64>(before - c.remaining);
+  account(c);
   if (left == kLeftSite) return true;
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.left = Step::Branch;
@@ -372,16 +474,19 @@ JitTier::Site JitTier::site_of_signal(Context& c) {
 const u8* JitTier::execute_site(Context& c, u32 id) {
   const Site site = id == kSignalSite ? site_of_signal(c) : sites_[id];
   Translation& t = *site.in;
-  const unsigned insn = site.insn & kSiteInsn;
+  unsigned insn = site.insn & kSiteInsn;
   if (site.insn & kLoadX87) {
     c.tier.x87_loaded = 1;
     return t.code + t.x87_check;
   }
-  if (site.insn & kSplit)
-    if (const u8* on = split(c, t, insn)) {
+  if (site.insn & kSplit) {
+    const Split& s = t.splits[insn];
+    if (const u8* on = split(c, t, s)) {
       c.tier.t0 = c.state.gpr[kT0];
       return on;
     }
+    insn = s.insn;
+  }
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.state.rip = t.rip;
   c.block = t.block;
@@ -395,11 +500,12 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
+  if (id == kSignalSite && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
   if (step == Step::Next && t.valid && generation_ == c.mapping_generation) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
     const u8 holds = t.insns[insn + 1].t0_holds;
-    c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : c.tier.addends[holds];
+    c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : addend_of(c, holds);
     return t.start_of(insn + 1);
   }
   if (step == Step::EndBlock || step == Step::Next) {
@@ -422,7 +528,7 @@ const u8* JitTier::go_on(Context& c) {
       c.state.events.debug_traps || c.state.activity != cpu::Activity::Running ||
       interp::needs_single_step(c) || !prepare(c))
     return nullptr;
-  const u32 mode = translation_mode(c);
+  const u32 mode = translation_mode(c, hosted_.active());
   const auto table =
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;

@@ -11,13 +11,14 @@
 #include "core/isa/op.h"
 #include "core/semantics/host/host_frame.h"
 #include "jit/base/translator.h"
+#include "jit/hosted/spaces.h"
 #include "jit/runtime/code_observer.h"
 #include "jit/runtime/jump_table.h"
 #include "jit/runtime/translation.h"
 
 namespace tandem::jit {
 
-class JitTier final : public interp::UpperTier, private Ids {
+class JitTier final : public interp::UpperTier, private Ids, private RegionChooser {
  public:
   static Result<std::unique_ptr<JitTier>> create(JitOptions options,
                                                  std::shared_ptr<CodeObserver> observer = {});
@@ -26,6 +27,9 @@ class JitTier final : public interp::UpperTier, private Ids {
   bool run(interp::Context& context, interp::Block& block) override;
   void forget(interp::Block& block) override;
   void clear() override;
+  bool written(u64 physical, u64 length) override { return hosted_.written(physical, length); }
+  void protect(u64 page) override { hosted_.protect(page); }
+  void forget_mappings() override { hosted_.forget_mappings(); }
   void statistics(const cpu::Vcpu::Report& report) const override;
   u32 first_runs() const override { return options_.threshold; }
 
@@ -41,11 +45,15 @@ class JitTier final : public interp::UpperTier, private Ids {
 
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
           std::shared_ptr<CodeObserver> observer)
-      : options_(options), arena_(std::move(arena)), observer_(std::move(observer)) {}
+      : options_(options),
+        arena_(std::move(arena)),
+        observer_(std::move(observer)),
+        hosted_(options.hosted) {}
 
   u32 new_site(Translation& in, u16 insn) override;
   u32 new_link(const Link& link) override;
   void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
+  u8 region_of(u16 insn, std::optional<u64> address) override;
 
   bool prepare(interp::Context& context);
   u8 mode_index(const interp::Context& context, u32 mode);
@@ -53,7 +61,14 @@ class JitTier final : public interp::UpperTier, private Ids {
   std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);
-  const u8* split(interp::Context& context, Translation& t, unsigned insn);
+  const u8* split(interp::Context& context, Translation& t, const Split& split);
+  AccessHint& hint_for(Translation& t, u16 insn);
+  void learn_region(interp::Context& context, Translation& t, const Split& split);
+  void learn_refusal(interp::Context& context, Translation& t, u16 insn, cpu::Step step);
+  void replace(Translation& t);
+  void unlink(Translation& t);
+  void account(const interp::Context& context);
+  void inherit_hints(Translation& t);
   void patch(const u8* field, const u8* to);
   void connect(u32 link, Translation& to);
   void connect_by_table(const Link& link);
@@ -87,7 +102,7 @@ class JitTier final : public interp::UpperTier, private Ids {
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
-        dropped = 0, twins = 0;
+        dropped = 0, twins = 0, replaced = 0;
     u64 translation_ns = 0;
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>
@@ -95,6 +110,9 @@ class JitTier final : public interp::UpperTier, private Ids {
   };
 
   Figures figures_;
+  HostedSpaces hosted_;
+  i64 accounted_ = 0;  // of the budget, when instructions were last attributed to an address space
+  interp::Context* translating_for_ = nullptr;
   u64 global_generation_ = ~u64{0};
   u64 generation_ = ~u64{0};  // of the mappings that the tables hold for
 };

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/interp/block.h"
+#include "core/interp/upper_tier.h"
 
 namespace tandem::jit {
 
@@ -14,6 +15,7 @@ inline constexpr u16 kAttention = 0x8000;
 // The same: the x87 state is to be loaded, then goes on at Translation::x87_check.
 inline constexpr u16 kLoadX87 = 0x4000;
 // The same: a check that several accesses share has failed; goes on in the twin.
+// The number is that of the Split.
 inline constexpr u16 kSplit = 0x2000;
 inline constexpr u16 kSiteInsn = 0x1fff;
 
@@ -46,10 +48,30 @@ struct InsnCode {
   bool flags_in_slot = false;  // while it runs
 };
 
+// A linear address as a sum. Registers by number, 0 RAX .. 15 R15.
+struct LinearForm {
+  static constexpr u8 kAbsent = 0xff;
+  u8 base = kAbsent, index = kAbsent, scale_log2 = 0;
+  u8 segment = kAbsent;  // whose base belongs to it
+  i64 disp = 0;
+};
+
 // Where a shared check has failed: a jump that goes to the site, or to the twin behind it.
 struct Split {
   u16 insn = 0;
   u32 field = 0;  // offset in the code of the jump's 32-bit distance
+  // Of a hosted access: what was checked.
+  u16 access = 0;  // the instruction
+  u8 region = 0;
+  LinearForm address;
+};
+
+// What was learned of one instruction's accesses in translations that were given up.
+struct AccessHint {
+  static constexpr u8 kUnknown = 0xfe, kSoft = 0xff;
+  u8 region = kUnknown;
+  u8 misses = 0;  // of the region, or accesses that the host refuses again and again
+  u8 changes = 0;
 };
 
 struct Translation {
@@ -69,9 +91,11 @@ struct Translation {
   std::vector<InsnCode> insns;  // of each instruction, and of the end
   std::vector<Borrowed> borrowed;
   std::vector<Split> splits;
-  bool is_twin = false;         // of another of the same block, rip and mode
-  Translation* twin = nullptr;  // the same with a check for each access, once it was needed
-  u32 incoming = kNoLink;       // first of the exits that lead here
+  bool is_twin = false;           // of another of the same block, rip and mode
+  bool hosted = false;            // accesses need not all go by the soft TLB
+  std::vector<AccessHint> hints;  // of each instruction, once there is one
+  Translation* twin = nullptr;    // the same with a check for each access, once it was needed
+  u32 incoming = kNoLink;         // first of the exits that lead here
 
   const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.
