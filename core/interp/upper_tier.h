@@ -31,9 +31,11 @@ struct TierFrame {
   u64 x87_save = 0;
   u64 left_by = 0;             // site or reason, while code is left
   u64 host_pc = 0;             // of translated code that is about to be gone to
-  u64 t0 = 0;                  // what the register T0 is to hold there
+  u64 t0 = 0, t1 = 0;          // what the registers T0 and T1 are to hold there
+  u64 branch_target = 0;       // guest rip that hosted code goes to by its jump table
   u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
   u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form
+  u64 signal_t1 = 0;           // and T1
   u64 host_tsc_offset = 0;     // from the host's TSC to tsc_ticks(), where the host's is used
   u64 spill[2] = {};           // guest registers that an instruction borrows
   u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses

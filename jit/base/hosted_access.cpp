@@ -31,6 +31,40 @@ LinearForm Translator::linear_form(const Insn& insn) const {
   return f;
 }
 
+// Can the operand be formed with T0 alone, so that T1 may stay the budget?
+bool Translator::needs_t1(const Insn& insn) const {
+  if (!budget_in_t1_ || !is_hosted() || is_based(insn)) return true;
+  const auto uses = [&](u8 reg) {
+    return names_gpr(insn, reg) || number_of(insn.base) == reg || number_of(insn.index) == reg;
+  };
+  if (uses(kT0) || uses(kT1)) return true;
+  if (is_constant(insn)) return !fits(constant_of(insn));
+  return !wide_ && live_[current_] != 0;
+}
+
+// T1, or none where the instruction does without.
+u8 Translator::second_temporary(const Insn& insn) {
+  if (!needs_t1(insn)) return kNone;
+  free_t1();
+  return kT1;
+}
+
+// The operand, where t0 has its region's addend, by no other register.
+Mem Translator::operand_by_one(const Insn& insn, u8 t0) {
+  const u8 base = number_of(insn.base), index = number_of(insn.index);
+  const i32 disp = static_cast<i32>(insn.disp);
+  if (!wide_) {
+    a_.lea(t0, Mem{base, index, insn.scale_log2, disp, false}, false);
+    a_.alu(Alu::Add, t0, addend(shared_.of[current_].group));
+    t0_addend_ = kNoGroup;
+    return at(t0);
+  }
+  if (index == kNone) return {base, t0, 0, disp, false};
+  a_.lea(t0, base == kNone ? at(t0, disp) : Mem{base, t0, 0, disp, false});
+  t0_addend_ = kNoGroup;
+  return {t0, index, insn.scale_log2, 0, false};
+}
+
 // Compares the region of the address in temp, which is lost.
 void Translator::compare_region(u8 group, u8 temp) {
   a_.shr(temp, interp::TierFrame::kRegionShift, true);
@@ -48,7 +82,7 @@ void Translator::split_unless_equal(u8 group, const LinearForm& f, u16 access) {
   path.access = access;
   path.region = group - kHostedGroup;
   path.address = f;
-  slow_.push_back(path);
+  add_slow_path(path);
 }
 
 // At the head, where flags are dead or in the slot, and no guest register is in T0 or T1.
@@ -65,12 +99,12 @@ void Translator::hoisted_region_check(const HoistedCheck& h) {
   split_unless_equal(h.group, f, h.access);
 }
 
-// t1 = the address of the operand.
-void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 t1) {
+// temp = the address of the operand.
+void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 temp) {
   const auto is_temporary = [](u8 reg) { return reg == kT0 || reg == kT1; };
   if (needs_only_base(f)) {
-    if (is_temporary(f.base) && !(insn && names_gpr(*insn, f.base))) a_.load(t1, gpr(f.base));
-    else a_.mov(t1, f.base);
+    if (is_temporary(f.base) && !(insn && names_gpr(*insn, f.base))) a_.load(temp, gpr(f.base));
+    else a_.mov(temp, f.base);
     return;
   }
   for (const u8 reg : {f.base, f.index}) {
@@ -78,23 +112,25 @@ void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 t1
     load_guest(reg);
     if (reg == kT0) held_ = kNoGroup;
   }
-  address_into(*insn, t1);
+  address_into(*insn, temp);
 }
 
-// t0 = the addend of the operand's region, after a check that it is in there. insn: null where the address is
-// that of a register alone, or a constant. Flags are as before where they matter.
+// t0 = the addend of the operand's region, after a check that it is in there. t1 may be none. insn: null
+// where the address is that of a register alone, or a constant. Flags are as before where they matter.
 void Translator::find_region(const Insn* insn, const LinearForm& f, u8 t0, u8 t1) {
   const u8 group = shared_.of[current_].group;
-  flags_into_slot(t1);
+  const u8 temp = t1 == kNone ? t0 : t1;
+  if (temp == kT0) held_ = kNoGroup;
+  flags_into_slot(temp);
   if (is_constant_form(f)) {
     compare_constant_region(group, f);
   } else {
-    address_for_region(insn, f, t1);
-    compare_region(group, t1);
+    address_for_region(insn, f, temp);
+    compare_region(group, temp);
   }
   split_unless_equal(group, f, static_cast<u16>(current_));
   flags_lost();
-  if (wants_host_flags(current_)) flags_into_host(t1);
+  if (wants_host_flags(current_)) flags_into_host(temp);
   if (t0 != kT0 || held_ != group) a_.load(t0, addend(group));
   if (t0 == kT0) t0_addend_ = group;
 }

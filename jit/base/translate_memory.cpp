@@ -74,7 +74,7 @@ i32 Translator::tlb_offset(bool write, bool addend) const {
 }
 
 void Translator::slow_if(Cc cc) {
-  slow_.push_back(
+  add_slow_path(
       {a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, shared_.of[current_].first});
 }
 
@@ -133,6 +133,7 @@ void Translator::keep_addend(u8 t0) {
 
 // Where flags are dead, or in the slot.
 void Translator::hoisted_checks() {
+  if (!shared_.hoisted.empty()) flags_into_slot(kT0);
   for (const HoistedCheck& h : shared_.hoisted) {
     if (h.group >= kHostedGroup) hoisted_region_check(h);
     else hoisted_check(h);
@@ -141,13 +142,14 @@ void Translator::hoisted_checks() {
 }
 
 void Translator::hoisted_check(const HoistedCheck& h) {
+  free_t1();
   a_.lea(kT0,
          Mem{h.address.base, h.address.index, h.address.scale_log2, static_cast<i32>(h.address.disp), false});
   entry_of(kT1, kT0);
   if (h.size > 1) a_.lea(kT0, at(kT0, static_cast<i32>(h.size - 1)));
   a_.alu_imm(Alu::And, kT0, -static_cast<i32>(kPageSize));
   a_.alu(Alu::Cmp, kT0, gs(kT1, tlb_offset(h.write, false)));
-  slow_.push_back({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
+  add_slow_path({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
   a_.load(kT0, gs(kT1, tlb_offset(h.write, true)));
   a_.store(addend(h.group), kT0);
   t0_addend_ = h.group;
@@ -195,6 +197,7 @@ void Translator::release_temporaries() {
 }
 
 void Translator::load_operands(const RegisterUse& t0, const RegisterUse& t1) {
+  if (t1.reads || t1.writes) free_t1();
   const auto load = [&](u8 reg, const RegisterUse& use) {
     if (!use.reads || held_value(reg) != Held::No) return;
     load_guest(reg);
@@ -223,6 +226,7 @@ void Translator::lea(const Insn& insn, const Decoded& d) {
   if (!is_constant(insn) || (wide_ && insn.base != isa::kRipOffset)) return copy(d);
   const u64 address = constant_of(insn);
   const u8 reg = insn.reg[0] / 8;
+  if (reg == kT1) free_t1();
   a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
   if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
   if (held_value(kT0) == Held::No && reg != kT0) t0_addend_ = held_;
@@ -299,6 +303,7 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   else find_addend(insn, write, size, t0, t1);
   const auto is_lost = [&](u8 reg) { return (reg == kT0 || reg == kT1) && !names_gpr(insn, reg); };
   const bool base_lost = is_lost(base), index_lost = is_lost(index);
+  if (t1 == kNone) return operand_by_one(insn, t0);
   if (!wide_ && (follows() || !is_direct(insn))) return linear_operand(insn, base, index, t0, t1);
   const i32 disp =
       static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
@@ -330,8 +335,11 @@ Mem Translator::linear_operand(const Insn& insn, u8 base, u8 index, u8 t0, u8 t1
 }
 
 void Translator::memory(const Insn& insn, const Decoded& d) {
-  u8 t0 = kNone, t1 = kNone;
-  pick_scratch(insn, t0, t1);
+  u8 t0 = kT0, t1 = kNone;
+  if (needs_t1(insn)) {
+    free_t1();
+    pick_scratch(insn, t0, t1);
+  }
   const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
@@ -356,10 +364,11 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
     else a_.mov(kT0, reg, wide_);
     return;
   }
+  const u8 t1 = second_temporary(insn);
   if (!is_constant(insn) || is_based(insn))
-    return a_.load(kT0, host_operand(insn, false, word_, kT0, kT1), wide_);
+    return a_.load(kT0, host_operand(insn, false, word_, kT0, t1), wide_);
   const u64 address = constant_of(insn);
-  if (is_hosted()) return a_.load(kT0, hosted_constant(address, kT0, kT1), wide_);
+  if (is_hosted()) return a_.load(kT0, hosted_constant(address, kT0, t1), wide_);
   a_.mov_imm(kT0, address);
   flags_into_slot(kT1);
   check(kT0, kT1, false, word_);
@@ -375,7 +384,8 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
 // T0 = what is to be added to base + disp, a word on the stack, for the host's address.
 void Translator::stack_check(u8 base, i32 disp, bool write) {
   if (follows()) return load_shared_addend(kT0);
-  if (is_hosted()) return find_region(nullptr, {.base = base}, kT0, kT1);
+  if (is_hosted()) return find_region(nullptr, {.base = base}, kT0, budget_in_t1_ ? kNone : kT1);
+  free_t1();
   const SharedCheck& shared = shared_.of[current_];
   flags_into_slot(kT0);
   if (shared.first) check_at(base, disp + shared.low, kT0, kT1, write, shared.size);
@@ -389,6 +399,7 @@ void Translator::stack_check(u8 base, i32 disp, bool write) {
 // The word there, by T0 and, in 32-bit code, T1.
 Mem Translator::stack_operand(u8 base, i32 disp) {
   if (wide_) return {base, kT0, 0, disp, false};
+  free_t1();
   a_.lea(kT1, at(base, disp), false);
   return {kT1, kT0, 0, 0, false};
 }
@@ -404,6 +415,7 @@ void Translator::push(const Insn& insn, const Decoded& d) {
   if (insn.kind[0] == OperandKind::Imm) {
     a_.store_imm(top, static_cast<i32>(insn.imm), wide_);
   } else if (reg == kNone || reg == kT0 || reg == kT1) {
+    free_t1();
     a_.lea(kT1, top);
     a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
     a_.store(at(kT1), kT0, wide_);
@@ -440,6 +452,7 @@ void Translator::push_constant(u64 value) {
   if (!wide_ || fits(value)) {
     a_.store_imm(top, static_cast<i32>(value), wide_);
   } else {
+    free_t1();
     a_.mov_imm(kT1, value);
     a_.store(top, kT1);
   }
@@ -452,6 +465,7 @@ void Translator::call(const Insn& insn) {
 }
 
 void Translator::call_indirect(const Insn& insn, const Decoded& d) {
+  flags_into_slot(kT0);
   read_to_t0(insn, d);
   a_.store(spill(0), kT0);
   push_constant(next_of(insn));
@@ -460,11 +474,14 @@ void Translator::call_indirect(const Insn& insn, const Decoded& d) {
 }
 
 void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
+  flags_into_slot(kT0);
   read_to_t0(insn, d);
   indirect_exit();
 }
 
 void Translator::ret(const Insn& insn) {
+  if (flags_at_ == FlagsAt::Host) held_ = kNoGroup;
+  flags_into_slot(kT0);
   stack_check(kSp, 0, false);
   a_.load(kT0, stack_operand(kSp, 0), wide_);
   const u64 more = insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0;

@@ -314,6 +314,7 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
   table_ = table;
   regions_ = regions;
   wide_ = (t.block->key.mode & interp::kCodeSize) == 8;
+  counts_in_t1_ = budget_in_t1_ = t.counts_in_t1;
   word_ = wide_ ? 8 : 4;
   a_.clear();
   slow_.clear();
@@ -433,7 +434,8 @@ void Translator::prepare_temporaries(bool counts) {
 
 void Translator::start_insn() {
   const bool executes = current_ < t_->block->count && forms_[current_] == Form::Execute;
-  t_->insns.push_back({a_.size(), t0_addend_ == kNoGroup ? kGuestValue : t0_addend_, executes, false});
+  const u8 t0_holds = t0_addend_ == kNoGroup ? kGuestValue : t0_addend_;
+  t_->insns.push_back({a_.size(), t0_holds, executes, false, budget_in_t1_, budget_in_t1_});
 }
 
 // Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
@@ -456,6 +458,7 @@ void Translator::cli() {
 }
 
 void Translator::swap_gs() {
+  free_t1();
   const Mem base = gs(offset(&context_.state.segments[cpu::kGs].base));
   const Mem kernel = gs(offset(&context_.state.msr.kernel_gs_base));
   a_.load(kT0, base);
@@ -482,6 +485,7 @@ void Translator::read_tsc(const Insn& insn) {
 }
 
 void Translator::execute() {
+  if (budget_in_t1_) a_.store(remaining(), kT1);
   a_.mov_imm(kT1, ids_.new_site(*t_, static_cast<u16>(current_)));
   jump_to(flags_at_ == FlagsAt::Host ? stubs_.site : stubs_.site_saved);
   flags_at_ = FlagsAt::Both;
@@ -496,17 +500,23 @@ bool Translator::wants_host_flags(unsigned i) const {
 
 // --- The block's head -------------------------------------------------------------------------------------
 
-// Who comes from a jump table has the rip in T0, which may be another with the same low bits, and the flags
-// in the slot.
+// Who comes from a jump table has the rip in T0, or, where T1 is the budget, in TierFrame::branch_target; it
+// may be another with the same low bits. The flags are in the slot.
 void Translator::checked_entry() {
   const i32 low = static_cast<i32>(t_->rip);
-  if (!wide_ || static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
+  const bool fits = static_cast<u64>(static_cast<i64>(low)) == t_->rip;
+  if (counts_in_t1_ && fits) {
+    a_.alu_imm(Alu::Cmp, branch_target(), low);
+  } else if (counts_in_t1_) {
+    a_.mov_imm(kT0, t_->rip);
+    a_.alu(Alu::Cmp, kT0, branch_target());
+  } else if (!wide_ || fits) {
     a_.alu_imm(Alu::Cmp, kT0, low, wide_);
   } else {
     a_.mov_imm(kT1, t_->rip);
     a_.alu(Alu::Cmp, kT0, kT1);
   }
-  jump_to(Cc::Nz, stubs_.indirect);
+  jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
   t_->entry_saved = a_.size();
   flags_at_ = FlagsAt::Host;
   saves_at_entry_ = (live_[0] || options_.exact_flags) && loses_flags_first();
@@ -521,7 +531,7 @@ void Translator::checked_entry() {
 // Will the flags of the block's beginning be saved before the host has a use for them?
 bool Translator::loses_flags_first() const {
   for (unsigned i = 0; i < t_->block->count; ++i) {
-    if (i == t_->counted_from || forms_[i] == Form::Execute) return true;
+    if ((i == t_->counted_from && counting_loses_flags()) || forms_[i] == Form::Execute) return true;
     const bool checks = has_check(i);
     if (checks || (uses_[i].writes && !wants_host_flags(i))) return checks;
     if (wants_host_flags(i)) return false;
@@ -554,17 +564,44 @@ void Translator::saving_entry() {
 // Takes the block's instructions from the budget, and looks whether it is spent or somebody asked for
 // attention. A block that only leads on leaves the look to one of those behind it.
 void Translator::count_block(unsigned i) {
+  const i32 count = static_cast<i32>(t_->block->count);
   t0_addend_ = kNoGroup;
+  budget_into_t1();
+  if (counts_in_t1_ && !looks_for_attention()) return a_.lea(kT1, at(kT1, -count));
   flags_into_slot(kT0);
-  a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
-  if (options_.exact_count || !leads_on()) {
-    const Hole spent = a_.jump(Cc::S);
+  if (counts_in_t1_) a_.alu_imm(Alu::Sub, kT1, count);
+  else a_.alu_imm(Alu::Sub, remaining(), count);
+  if (looks_for_attention()) {
+    add_slow_path({a_.jump(Cc::S), static_cast<u16>(i | kAttention)});
     a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
-    const Hole asked = a_.jump(Cc::Nz);
-    slow_.push_back({spent, static_cast<u16>(i | kAttention)});
-    slow_.push_back({asked, static_cast<u16>(i | kAttention)});
+    add_slow_path({a_.jump(Cc::Nz), static_cast<u16>(i | kAttention)});
   }
   flags_lost();
+}
+
+bool Translator::looks_for_attention() const { return options_.exact_count || !leads_on(); }
+bool Translator::counting_loses_flags() const {
+  return !counts_in_t1_ || looks_for_attention() || !shared_.hoisted.empty();
+}
+
+// T1 for something else than the budget, from here to the next exit.
+void Translator::free_t1() {
+  if (!budget_in_t1_) return;
+  a_.store(remaining(), kT1);
+  budget_in_t1_ = false;
+  if (!t_->insns.empty()) t_->insns.back().budget_within = false;
+}
+
+// No guest register is in T1.
+void Translator::budget_into_t1() {
+  if (!counts_in_t1_ || budget_in_t1_) return;
+  a_.load(kT1, remaining());
+  budget_in_t1_ = true;
+}
+
+void Translator::add_slow_path(SlowPath path) {
+  path.budget_in_t1 = budget_in_t1_;
+  slow_.push_back(path);
 }
 
 // Are all exits direct ones to higher addresses? No loop consists of such blocks alone.
@@ -595,10 +632,11 @@ bool Translator::needs_x87(unsigned i) const {
 
 void Translator::ensure_x87() {
   t0_addend_ = kNoGroup;
+  budget_into_t1();
   flags_into_slot(kT0);
   t_->x87_check = a_.size();
   a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.x87_loaded)), 0, false);
-  slow_.push_back({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87)});
+  add_slow_path({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87)});
   flags_lost();
 }
 
@@ -627,6 +665,7 @@ void Translator::link_here(u64 target, Hole from) {
 // Within the page one mapping holds for both ends; elsewhere the table forgets what a mapping's change makes
 // wrong.
 void Translator::exit_to(u64 target) {
+  budget_into_t1();
   if ((target ^ t_->rip) < kPageSize) {
     link_here(target, a_.jump());
     return;
@@ -637,6 +676,7 @@ void Translator::exit_to(u64 target) {
 void Translator::exit_by_table(u64 target) {
   flags_into_slot(kT0);
   a_.mov_imm(kT0, target);
+  if (counts_in_t1_) a_.store(branch_target(), kT0);
   a_.jump(gs(offset(table_ + (target & 0xffff))));
 }
 
@@ -646,11 +686,13 @@ std::span<const u8> Translator::table_exit(const Link& link, const u64* table) {
   live_.assign(1, kAllFlags);
   current_ = 0;
   flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
+  counts_in_t1_ = budget_in_t1_ = link.from->counts_in_t1;
   exit_by_table(link.target);
   return a_.code();
 }
 
 void Translator::conditional_exit_to(u8 cc, u64 target) {
+  budget_into_t1();
   if ((target ^ t_->rip) < kPageSize) {
     link_here(target, a_.jump(static_cast<Cc>(cc)));
     return;
@@ -667,19 +709,22 @@ void Translator::condition(const Insn& insn, const Decoded& d) {
   exit_to(next_of(insn));
 }
 
-// To the guest rip in T0.
+// To the guest rip in T0; flags are in the slot.
 void Translator::indirect_exit() {
-  flags_into_slot(kT1);
+  const u8 index = counts_in_t1_ ? kT0 : kT1;
+  if (counts_in_t1_) a_.store(branch_target(), kT0);
   a_.store_imm(gs(offset(&context_.tier.branch_site)),
                static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
-  a_.movzx16(kT1, kT0);
-  a_.jump(Mem{kNone, kT1, 3, offset(table_), true});
+  budget_into_t1();
+  a_.movzx16(index, kT0);
+  a_.jump(Mem{kNone, index, 3, offset(table_), true});
 }
 
 void Translator::exit_stubs() {
   for (const ExitStub& e : exits_) {
     a_.fill(e.from);
     ids_.set_stub(e.link, a_.size());
+    if (counts_in_t1_) a_.store(remaining(), kT1);
     a_.mov_imm(kT1, e.link);
     jump_to(e.flags_in_slot ? stubs_.leave_saved : stubs_.leave);
   }
@@ -696,11 +741,12 @@ void Translator::slow_paths() {
       // For the twin, which may have flags in either place, and the guest's registers in T0 and T1.
       if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
       load_guest(kT0);
-      load_guest(kT1);
+      if (!counts_in_t1_) load_guest(kT1);
       const Hole to_twin = a_.jump();
       a_.fill(to_twin);
       t_->splits.push_back({s.insn, to_twin.at, s.access, s.region, s.address});
     }
+    if (s.budget_in_t1) a_.store(remaining(), kT1);
     a_.mov_imm(kT1, ids_.new_site(*t_, site));
     jump_to(stubs_.site_saved);
   }

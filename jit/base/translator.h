@@ -49,9 +49,10 @@ class Translator {
     u16 insn;
     u8 borrowed[2] = {kNone, kNone};
     bool split = false;
+    bool budget_in_t1 = false;
     // Of a hosted access that is checked here.
     u16 access = 0;
-    u8 region = 0;
+    u8 region = RegionChooser::kNone;
     LinearForm address = {};
   };
   struct ExitStub {
@@ -81,6 +82,8 @@ class Translator {
   void saving_entry();
   void count_block(unsigned insn);
   bool leads_on() const;
+  bool looks_for_attention() const;
+  bool counting_loses_flags() const;
   bool needs_vectors(unsigned insn) const;
   bool needs_x87(unsigned insn) const;
   void ensure_vectors();
@@ -107,6 +110,11 @@ class Translator {
   void execute();
 
   // Memory accesses: see translate_memory.cpp.
+  void free_t1();
+  void budget_into_t1();
+  bool needs_t1(const isa::Insn& insn) const;
+  u8 second_temporary(const isa::Insn& insn);
+  void add_slow_path(SlowPath path);
   void save_flags(u8 temp);
   void restore_flags(u8 temp);
   void flags_into_slot(u8 temp);
@@ -126,9 +134,10 @@ class Translator {
   void compare_constant_region(u8 group, const LinearForm& f);
   void split_unless_equal(u8 group, const LinearForm& f, u16 access);
   void hoisted_region_check(const HoistedCheck& h);
-  void address_for_region(const isa::Insn* insn, const LinearForm& f, u8 t1);
+  void address_for_region(const isa::Insn* insn, const LinearForm& f, u8 temp);
   void find_region(const isa::Insn* insn, const LinearForm& f, u8 t0, u8 t1);
   Mem hosted_constant(u64 address, u8 t0, u8 t1);
+  Mem operand_by_one(const isa::Insn& insn, u8 t0);
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
   void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
@@ -166,6 +175,8 @@ class Translator {
     return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
   }
   Mem gpr(u8 index) const { return gs(offset(&context_.state.gpr[index])); }
+  Mem remaining() const { return gs(offset(&context_.remaining)); }
+  Mem branch_target() const { return gs(offset(&context_.tier.branch_target)); }
   Mem flags_slot() const { return gs(offset(&context_.tier.flags)); }
   Mem addend(u8 group) const {
     return gs(offset(group < kHostedGroup ? &context_.tier.addends[group]
@@ -199,8 +210,10 @@ class Translator {
   };
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
-  u8 word_ = 8;       // bytes of an address and of what is pushed
-  bool wide_ = true;  // word_ is 8
+  u8 word_ = 8;                // bytes of an address and of what is pushed
+  bool wide_ = true;           // word_ is 8
+  bool counts_in_t1_ = false;  // see Translation
+  bool budget_in_t1_ = false;  // now; otherwise T1 is free, and the budget in the Context
   u8 borrowed_[2] = {kNone, kNone};
   // Where the guest's flags are while they are live.
   enum class FlagsAt : u8 { Host, Slot, Both };

@@ -142,7 +142,7 @@ u8 JitTier::mode_index(const Context& context, u32 mode) {
     drop_all();
     tables_.clear();
   }
-  auto table = JumpTable::create(stubs_.indirect, &context);
+  auto table = JumpTable::create(mode & kHostedMode ? stubs_.indirect_hosted : stubs_.indirect, &context);
   if (!table) return 0xff;
   tables_.push_back({mode, table.take()});
   return static_cast<u8>(tables_.size() - 1);
@@ -174,7 +174,8 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode = mode;
   t.is_twin = twin;
   t.mode_index = index;
-  t.hosted = (mode & kHostedMode) && !twin;
+  t.counts_in_t1 = mode & kHostedMode;
+  t.hosted = t.counts_in_t1 && !twin;
   translating_for_ = &c;
   if (t.hosted) inherit_hints(t);
   const auto started = std::chrono::steady_clock::now();
@@ -210,6 +211,7 @@ const u8* JitTier::split(Context& c, Translation& t, const Split& split) {
     return nullptr;
   }
   const u8* on = twin->counted_start_of(split.insn);
+  set_t1(c, twin->budget_at_counted_start_of(split.insn));
   if (t.hosted) {
     learn_region(c, t, split);
   } else {
@@ -253,7 +255,7 @@ AccessHint& JitTier::hint_for(Translation& t, u16 insn) {
 void JitTier::learn_region(Context& c, Translation& t, const Split& split) {
   constexpr u8 kPatience = 4, kMostChanges = 3;
   const u64 address = value_of(c, split.address);
-  if (!t.valid || hosted_.assign(c, split.region, address)) return;
+  if (split.region == RegionChooser::kNone || !t.valid || hosted_.assign(c, split.region, address)) return;
   AccessHint& hint = hint_for(t, split.access);
   if (++hint.misses < kPatience) return;
   hint.misses = 0;
@@ -463,11 +465,17 @@ JitTier::Site JitTier::site_of_signal(Context& c) {
   const Translation& t = *site.in;
   const u16 insn = site.insn;
   if (!t.insns[insn].flags_in_slot) c.tier.flags = c.tier.signal_flags;
+  if (t.insns[insn].budget_within) c.remaining = static_cast<i64>(c.tier.signal_t1);
   for (const Borrowed& b : t.borrowed)
     if (b.insn == insn)
       for (unsigned n = 0; n < 2; ++n)
         if (b.registers[n] != 0xff) c.state.gpr[b.registers[n]] = c.tier.spill[n];
   return site;
+}
+
+// What register T1 is to hold in code that is gone on with.
+void JitTier::set_t1(Context& c, bool budget) {
+  c.tier.t1 = budget ? static_cast<u64>(c.remaining) : c.state.gpr[kT1];
 }
 
 // Executes one instruction as the interpreter does; gives the code behind it, or null to leave.
@@ -477,6 +485,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   unsigned insn = site.insn & kSiteInsn;
   if (site.insn & kLoadX87) {
     c.tier.x87_loaded = 1;
+    set_t1(c, t.counts_in_t1);
     return t.code + t.x87_check;
   }
   if (site.insn & kSplit) {
@@ -506,6 +515,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     if (!counted) c.remaining += t.block->count;
     const u8 holds = t.insns[insn + 1].t0_holds;
     c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : addend_of(c, holds);
+    set_t1(c, t.insns[insn + 1].budget_at_start);
     return t.start_of(insn + 1);
   }
   if (step == Step::EndBlock || step == Step::Next) {
@@ -533,7 +543,8 @@ const u8* JitTier::go_on(Context& c) {
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;
   c.tier.flags = slot_of(c.flags.rflags());
-  c.tier.t0 = c.state.rip;
+  c.tier.t0 = c.tier.branch_target = c.state.rip;
+  set_t1(c, true);
   return reinterpret_cast<const u8*>(table->table.entries()[c.state.rip & (JumpTable::kEntries - 1)]);
 }
 

@@ -79,6 +79,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   static const u8* on_site(interp::Context* context, u32 id);
   const u8* go_on(interp::Context& context);
   void follow_mappings(const interp::Context& context);
+  static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
   static void load_x87(interp::Context* context);
   static void save_x87(interp::Context* context);

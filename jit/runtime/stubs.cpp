@@ -24,7 +24,8 @@ class StubWriter {
     leave_common_ = leave_common();
     s.leave = leave(false);
     s.leave_saved = leave(true);
-    s.indirect = indirect();
+    s.indirect = indirect(false);
+    s.indirect_hosted = indirect(true);
     site_common_ = site_common();
     s.site_saved = site(true);
     s.site = site(false);
@@ -93,6 +94,7 @@ class StubWriter {
     a_.alu_imm(Alu::Sub, kSp, 8);
     a_.store(field(&frame().host_rsp), kSp);
     a_.mov(kT0, kSi);
+    a_.load(kT1, field(&context_.remaining));
     load_guest();
     a_.jump_reg(kT0);
     return finish();
@@ -115,7 +117,11 @@ class StubWriter {
     jump_to(leave_common_);
     return finish();
   }
-  const u8* indirect() {
+  const u8* indirect(bool hosted) {
+    if (hosted) {
+      a_.load(kT0, field(&frame().branch_target));
+      a_.store(field(&context_.remaining), kT1);
+    }
     a_.store(field(&context_.state.rip), kT0);
     a_.mov_imm(kT1, kLeftIndirect);
     store_rax_and_flags(true);
@@ -147,7 +153,7 @@ class StubWriter {
     if_vectors(frame().vector_enter);
     load_guest();
     a_.load(kT0, field(&frame().t0));
-    a_.load(kT1, gpr(kT1));
+    a_.load(kT1, field(&frame().t1));
     a_.jump(field(&frame().host_pc));
     return finish();
   }
@@ -161,6 +167,7 @@ class StubWriter {
     a_.store(gpr(kAx), kAx);
     a_.flags_to_ax();
     a_.store(field(&frame().signal_flags), kAx);
+    a_.store(field(&frame().signal_t1), kT1);
     a_.mov_imm(kT1, kSignalSite);
     jump_to(site_common_);
     return finish();

@@ -46,6 +46,8 @@ struct InsnCode {
   u8 t0_holds = kGuestValue;   // there: an addend of this number, or kGuestValue
   bool executes = false;       // it is not translated
   bool flags_in_slot = false;  // while it runs
+  // T1 holds the budget: there, and while it runs.
+  bool budget_at_start = false, budget_within = false;
 };
 
 // A linear address as a sum. Registers by number, 0 RAX .. 15 R15.
@@ -61,8 +63,8 @@ struct Split {
   u16 insn = 0;
   u32 field = 0;  // offset in the code of the jump's 32-bit distance
   // Of a hosted access: what was checked.
-  u16 access = 0;  // the instruction
-  u8 region = 0;
+  u16 access = 0;    // the instruction
+  u8 region = 0xff;  // or that of none
   LinearForm address;
 };
 
@@ -80,6 +82,7 @@ struct Translation {
   u64 rip = 0;                  // of the first instruction: targets and RIP-relative addresses are built in
   u32 mode = 0;                 // translation_mode() at the time
   u8 mode_index = 0;            // of its jump table
+  bool counts_in_t1 = false;  // as all code of a hosted mode: where it is entered and left, T1 is the budget
   bool valid = true;
   const u8* code = nullptr;
   u32 size = 0;
@@ -101,6 +104,10 @@ struct Translation {
   // The same, if the block's instructions have been counted where they are to be.
   const u8* counted_start_of(u32 insn) const {
     return insn == counted_from ? code + behind_count : start_of(insn);
+  }
+  // What T1 is to hold there.
+  bool budget_at_counted_start_of(u32 insn) const {
+    return insn == counted_from ? counts_in_t1 : insns[insn].budget_at_start;
   }
   bool contains(const u8* pc) const { return pc >= code && pc < code + size; }
 };
