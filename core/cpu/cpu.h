@@ -83,6 +83,7 @@ struct Cpu {
       code_pages;   // pages whose mapping engines rely on for code since global_generation last changed
   u64 retired = 0;  // instructions completed before the present block
   bool monitor_armed = false;
+  bool upper_vectors_written = true;  // ZMM0 to ZMM15, more than their XMM part, since an engine looked last
   Watch watch;
 
   mmu::Tlb tlb;

@@ -1,8 +1,10 @@
 #include "core/interp/interp_vcpu.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
+#include "core/base/low_memory.h"
 #include "core/interp/handlers.h"
 #include "core/isa/op.h"
 #include "core/mmu/access.h"
@@ -30,6 +32,12 @@ InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& mode
   update_mode(c_);
   memory.add_listener(*this);
 }
+
+void* InterpVcpu::operator new(std::size_t bytes) {
+  if (void* memory = map_low_memory(bytes)) return memory;
+  throw std::bad_alloc();
+}
+void InterpVcpu::operator delete(void* memory, std::size_t bytes) { unmap_low_memory(memory, bytes); }
 
 InterpVcpu::~InterpVcpu() { c_.memory->remove_listener(*this); }
 
@@ -84,6 +92,7 @@ Result<void> InterpVcpu::import_state(const CpuState& in) {
 Result<void> InterpVcpu::import_registers(const CpuState& in) {
   c_.state = in;
   c_.state.zero = 0;
+  c_.upper_vectors_written = true;
   c_.set_rflags(in.rflags);
   // What was asked of the state before is not asked of this one.
   c_.requests.fetch_and(kRequestKick | kRequestCode | kRequestRemap);

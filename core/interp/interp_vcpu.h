@@ -16,6 +16,9 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   InterpVcpu(VcpuId id, mem::GuestMemory& memory, const cpu::CpuModel& model,
              std::unique_ptr<semantics::HostCode> host_code, std::unique_ptr<UpperTier> tier = nullptr);
   ~InterpVcpu() override;
+  // Translated code names the Context by its address, in 32 bits.
+  static void* operator new(std::size_t bytes);
+  static void operator delete(void* memory, std::size_t bytes);
 
   cpu::Stop run(const cpu::RunBudget& budget, cpu::ExitSink& sink) override;
   void kick() noexcept override;

@@ -12,7 +12,9 @@ struct Context;
 // What translated code keeps beside the CPU state, at a fixed place behind it.
 struct TierFrame {
   static constexpr unsigned kAddends = 8;
-  static constexpr unsigned kRegions = 4;
+  static constexpr unsigned kRegions = 6;
+  // Regions from here on have the same addend, which is GS.base.
+  static constexpr unsigned kFirstInGs = 2;
   // Guest addresses whose bits from kRegionShift up are `key` are at host address = linear + addend, for as
   // much as is mapped there; the host refuses the rest.
   static constexpr unsigned kRegionShift = 36;
@@ -24,9 +26,9 @@ struct TierFrame {
   u64 host_rsp = 0;
   u64 context = 0;       // address of the Context
   u64 on_site = 0;       // function that executes one instruction for translated code
-  u64 vector_load = 0;   // code that loads the guest's vector registers and goes on at T0
-  u64 vector_enter = 0;  // the same as a function
-  u64 vector_save = 0;   // a function
+  // Code that loads the guest's vector registers, XMM0 to XMM15 or all, and goes on at T0.
+  u64 vector_load = 0, vector_load_all = 0;
+  u64 vector_enter = 0, vector_save = 0;  // functions: those that are, or were, loaded
   u64 x87_load = 0;      // functions of the Context
   u64 x87_save = 0;
   u64 left_by = 0;             // site or reason, while code is left
@@ -40,7 +42,8 @@ struct TierFrame {
   u64 spill[2] = {};           // guest registers that an instruction borrows
   u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses
   Region regions[kRegions];    // of the present address space
-  u32 vectors_loaded = 0;      // the guest's are in the host's registers
+  u32 vectors_loaded = 0;      // the guest's are in the host's registers: 1 XMM0 to XMM15, 2 all
+  u32 upper_in_use = ~0u;      // XINUSE (SDM vol. 1, 13.6): YMM or ZMM0 to ZMM15 may be more than XMM in the state
   u32 x87_loaded = 0;
   u32 branch_site = 0;  // of the indirect branch that was taken last
   u32 host_mxcsr = 0x1f80;

@@ -55,7 +55,7 @@ Mem Translator::operand_by_one(const Insn& insn, u8 t0) {
   const i32 disp = static_cast<i32>(insn.disp);
   if (!wide_) {
     a_.lea(t0, Mem{base, index, insn.scale_log2, disp, false}, false);
-    a_.alu(Alu::Add, t0, addend(shared_.of[current_].group));
+    a_.alu(Alu::Add, t0, addend(share().group));
     t0_addend_ = kNoGroup;
     return at(t0);
   }
@@ -64,6 +64,68 @@ Mem Translator::operand_by_one(const Insn& insn, u8 t0) {
   t0_addend_ = kNoGroup;
   return {t0, index, insn.scale_log2, 0, false};
 }
+
+// --- In the GS segment: operands as they are --------------------------------------------------------------
+
+// What a follower has to do about flags.
+void Translator::prepare_flags(u8 temp) {
+  if (!wants_host_flags(current_) || flags_at_ != FlagsAt::Slot) return;
+  if (temp == kT0) held_ = kNoGroup;
+  flags_into_host(temp);
+}
+
+// A temporary, where the instruction needs one: T0, if it is no operand.
+u8 Translator::pick_for_gs(const Insn& insn) {
+  if (!names_gpr(insn, kT0)) return kT0;
+  if (!names_gpr(insn, kT1)) {
+    free_t1();
+    return kT1;
+  }
+  u8 t0 = kNone, t1 = kNone;
+  pick_scratch(insn, t0, t1);
+  return t0;
+}
+
+// The operand as it is, but for what names registers that are in the state.
+Mem Translator::gs_operand(const Insn& insn, u8 temp) {
+  if (is_constant(insn) && !is_based(insn)) {
+    const u64 address = constant_of(insn);
+    if (fits(address)) return {kNone, kNone, 0, static_cast<i32>(address), true};
+    a_.mov_imm(temp, address);
+    return {temp, kNone, 0, 0, true};
+  }
+  u8 base = number_of(insn.base), index = number_of(insn.index);
+  i32 disp = static_cast<i32>(insn.disp);
+  for (u8* reg : {&base, &index}) {
+    if ((*reg != kT0 && *reg != kT1) || names_gpr(insn, *reg)) continue;
+    a_.load(temp, gpr(*reg));
+    *reg = temp;
+  }
+  if (is_based(insn)) {
+    const u64 constant = insn.base == isa::kRipOffset ? t_->rip : 0;
+    a_.load(temp, field(&context_.state.segments[insn.segment].base));
+    a_.lea(temp, base == kNone ? at(temp, static_cast<i32>(disp + static_cast<i64>(constant)))
+                               : Mem{base, temp, 0, disp, false});
+    base = temp;
+    disp = 0;
+  }
+  return {base, index, insn.scale_log2, disp, true};
+}
+
+void Translator::gs_memory(const Insn& insn, const Decoded& d) {
+  const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
+  const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
+  load_operands(use0, use1);
+  const u8 temp = pick_for_gs(insn);
+  if (follows()) prepare_flags(temp);
+  else check_region(&insn, linear_form(insn), temp);
+  rewrite(a_, d.bytes, d.insn, gs_operand(insn, temp));
+  store_operands(use0, use1);
+  for (unsigned n = 0; n < 2; ++n)
+    if (borrowed_[n] != kNone) a_.load(borrowed_[n], spill(n));
+}
+
+// --- Compares ---------------------------------------------------------------------------------------------
 
 // Compares the region of the address in temp, which is lost.
 void Translator::compare_region(u8 group, u8 temp) {
@@ -115,11 +177,10 @@ void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 te
   address_into(*insn, temp);
 }
 
-// t0 = the addend of the operand's region, after a check that it is in there. t1 may be none. insn: null
-// where the address is that of a register alone, or a constant. Flags are as before where they matter.
-void Translator::find_region(const Insn* insn, const LinearForm& f, u8 t0, u8 t1) {
-  const u8 group = shared_.of[current_].group;
-  const u8 temp = t1 == kNone ? t0 : t1;
+// Checks that the operand is in its region. insn: null where the address is that of a register alone, or a constant.
+// Flags are as before where they matter.
+void Translator::check_region(const Insn* insn, const LinearForm& f, u8 temp) {
+  const u8 group = share().group;
   if (temp == kT0) held_ = kNoGroup;
   flags_into_slot(temp);
   if (is_constant_form(f)) {
@@ -128,9 +189,15 @@ void Translator::find_region(const Insn* insn, const LinearForm& f, u8 t0, u8 t1
     address_for_region(insn, f, temp);
     compare_region(group, temp);
   }
-  split_unless_equal(group, f, static_cast<u16>(current_));
+  split_unless_equal(group, f, static_cast<u16>(current_ + (second_ ? t_->block->count : 0)));
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(temp);
+}
+
+// t0 = the addend of the operand's region, after a check. t1 may be none.
+void Translator::find_region(const Insn* insn, const LinearForm& f, u8 t0, u8 t1) {
+  const u8 group = share().group;
+  check_region(insn, f, t1 == kNone ? t0 : t1);
   if (t0 != kT0 || held_ != group) a_.load(t0, addend(group));
   if (t0 == kT0) t0_addend_ = group;
 }

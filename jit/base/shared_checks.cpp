@@ -29,6 +29,7 @@ void CheckSharing::share(const BlockView& block, SharedChecks& checks) {
   names_ = kConstant;
   groups_.clear();
   group_of_.assign(block.insns.size(), kNoMember);
+  second_group_of_.assign(block.insns.size(), kNoMember);
   change_all();
   find_groups();
   number_groups(checks);
@@ -37,13 +38,16 @@ void CheckSharing::share(const BlockView& block, SharedChecks& checks) {
 void CheckSharing::find_groups() {
   for (at_ = 0; at_ < block_.insns.size(); ++at_) {
     if (at_ == block_.free_at) when_free_ = registers_;
-    if (std::optional<Access> access = access_of()) {
-      if (block_.regions) choose_region(*access);
-      const bool in_registers = access->key.base > kConstant;
-      if (in_registers || access->key.region != RegionChooser::kNone) join(*access);
-    }
+    if (const std::optional<Access> access = access_of()) group(*access, false);
+    if (const std::optional<Access> access = second_access_of()) group(*access, true);
     follow_registers();
   }
+}
+
+void CheckSharing::group(Access a, bool second) {
+  if (block_.regions) choose_region(a, second);
+  const bool in_registers = a.key.base > kConstant;
+  if (in_registers || a.key.region != RegionChooser::kNone) join(a, second);
 }
 
 void CheckSharing::number_groups(SharedChecks& checks) {
@@ -63,17 +67,22 @@ void CheckSharing::number_groups(SharedChecks& checks) {
     g.hoisted = true;
     checks.hoisted.push_back(*hoisted);
     checks.hoisted.back().group = g.number;
-    checks.hoisted.back().access = static_cast<u16>(g.first);
+    checks.hoisted.back().access =
+        static_cast<u16>(g.first + (g.first_is_second ? block_.insns.size() : 0));
   }
-  checks.of.assign(block_.insns.size(), {});
-  for (u32 i = 0; i < group_of_.size(); ++i) {
-    if (group_of_[i] == kNoMember) continue;
-    const Group& g = groups_[group_of_[i]];
+  say(group_of_, checks.of);
+  say(second_group_of_, checks.second);
+}
+
+void CheckSharing::say(const std::vector<u16>& groups, std::vector<SharedCheck>& checks) const {
+  checks.assign(groups.size(), {});
+  for (u32 i = 0; i < groups.size(); ++i) {
+    if (groups[i] == kNoMember) continue;
+    const Group& g = groups_[groups[i]];
     if (g.number == kNoGroup) continue;
     if (i == g.first && !g.hoisted)
-      checks.of[i] = {g.number, true, static_cast<i32>(g.low - g.first_distance),
-                      static_cast<u32>(g.high - g.low)};
-    else checks.of[i] = {g.number, false, 0, 0};
+      checks[i] = {g.number, true, static_cast<i32>(g.low - g.first_distance), static_cast<u32>(g.high - g.low)};
+    else checks[i] = {g.number, false, 0, 0};
   }
 }
 
@@ -135,9 +144,9 @@ std::optional<u64> CheckSharing::address_of(const Access& a) const {
   return origin + (*index << a.key.scale) + *segment + static_cast<u64>(a.distance);
 }
 
-void CheckSharing::choose_region(Access& a) const {
-  if (block_.word == 4) a.key.region = block_.regions->region_of(static_cast<u16>(at_), 0);
-  else a.key.region = block_.regions->region_of(static_cast<u16>(at_), address_of(a));
+void CheckSharing::choose_region(Access& a, bool second) const {
+  const u16 access = static_cast<u16>(at_ + (second ? block_.insns.size() : 0));
+  a.key.region = block_.regions->region_of(access, block_.word == 4 ? 0 : address_of(a));
 }
 
 std::optional<CheckSharing::Access> CheckSharing::access_of() const {
@@ -147,14 +156,24 @@ std::optional<CheckSharing::Access> CheckSharing::access_of() const {
     case Form::Memory: return operand(insn, d);
     case Form::Push:
     case Form::CallIndirect:
-      if (d.memory) return {};  // two accesses
-      return stack(kSp, -block_.word, true);
+      if (!d.memory) return stack(kSp, -block_.word, true);
+      if (block_.regions) return operand(insn, d);
+      return {};
+    case Form::JumpIndirect:
+      if (d.memory && block_.regions) return operand(insn, d);
+      return {};
     case Form::Call: return stack(kSp, -block_.word, true);
     case Form::Pop:
     case Form::Return: return stack(kSp, 0, false);
     case Form::Leave: return stack(kBp, 0, false);
     default: return {};
   }
+}
+
+std::optional<CheckSharing::Access> CheckSharing::second_access_of() const {
+  const Form form = block_.forms[at_];
+  if (!block_.regions || !block_.decoded[at_].memory || (form != Form::Push && form != Form::CallIndirect)) return {};
+  return stack(kSp, -block_.word, true);
 }
 
 std::optional<CheckSharing::Access> CheckSharing::stack(unsigned reg, i64 disp, bool write) const {
@@ -199,7 +218,8 @@ std::optional<CheckSharing::Access> CheckSharing::constant(const isa::Insn& insn
 }
 
 // A page that may be written may be read, and to a region that does not matter.
-void CheckSharing::join(const Access& a) {
+void CheckSharing::join(const Access& a, bool second) {
+  std::vector<u16>& groups = second ? second_group_of_ : group_of_;
   const bool hosted = a.key.region != RegionChooser::kNone;
   for (std::size_t n = 0; n < groups_.size(); ++n) {
     Group& g = groups_[n];
@@ -209,11 +229,11 @@ void CheckSharing::join(const Access& a) {
     g.low = low;
     g.high = high;
     ++g.members;
-    group_of_[at_] = static_cast<u16>(n);
+    groups[at_] = static_cast<u16>(n);
     return;
   }
-  group_of_[at_] = static_cast<u16>(groups_.size());
-  groups_.push_back({a.key, a.write, a.distance, a.distance + a.size, at_, a.distance});
+  groups[at_] = static_cast<u16>(groups_.size());
+  groups_.push_back({a.key, a.write, a.distance, a.distance + a.size, at_, second, a.distance});
 }
 
 void CheckSharing::follow_registers() {

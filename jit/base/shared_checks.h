@@ -31,6 +31,7 @@ struct SharedCheck {
 
   bool follows() const { return group != kNoGroup && !first; }
   bool hosted() const { return group != kNoGroup && group >= kHostedGroup; }
+  bool in_gs() const { return hosted() && group >= kHostedGroup + interp::TierFrame::kFirstInGs; }
 };
 
 // A check that was moved to where flags need not be saved for it: of an address in registers, as they are
@@ -40,7 +41,7 @@ struct HoistedCheck {
   LinearForm address;
   u32 size = 0;
   bool write = false;
-  u16 access = 0;  // the first instruction that relies on it
+  u16 access = 0;  // the first one that relies on it, as RegionChooser numbers them
 };
 
 // Says by which of the TierFrame's regions an instruction's access is hosted.
@@ -48,8 +49,9 @@ class RegionChooser {
  public:
   virtual ~RegionChooser() = default;
   static constexpr u8 kNone = 0xff;  // it is checked by the soft TLB
-  // address: of the access, where it is known from the state in which the block is entered.
-  virtual u8 region_of(u16 insn, std::optional<u64> address) = 0;
+  // access: number of the instruction; of its second access, behind those of all instructions. address: where it is
+  // known from the state in which the block is entered.
+  virtual u8 region_of(u16 access, std::optional<u64> address) = 0;
 };
 
 struct BlockView {
@@ -66,6 +68,7 @@ struct BlockView {
 
 struct SharedChecks {
   std::vector<SharedCheck> of;  // one for each instruction
+  std::vector<SharedCheck> second;  // the stack's, of those that have a memory operand, too
   std::vector<HoistedCheck> hoisted;
 };
 
@@ -102,6 +105,7 @@ class CheckSharing {
     bool write = false;
     i64 low = 0, high = 0;
     u32 first = 0;
+    bool first_is_second = false;  // the stack's access of an instruction with two
     i64 first_distance = 0;
     u32 members = 1;
     u8 number = kNoGroup;
@@ -109,21 +113,24 @@ class CheckSharing {
   };
 
   void find_groups();
+  void group(Access a, bool second);
+  void say(const std::vector<u16>& groups, std::vector<SharedCheck>& checks) const;
   void number_groups(SharedChecks& checks);
   void change(unsigned reg) { registers_[reg] = {++names_, 0}; }
   void change_all();
   void change_written(const Decoded& d);
   std::optional<HoistedCheck> hoist(const Group& g) const;
   std::optional<HoistedCheck> hoist_hosted(const Group& g) const;
-  void choose_region(Access& a) const;
+  void choose_region(Access& a, bool second) const;
   std::optional<u64> address_of(const Access& a) const;
   std::optional<u64> value_of(u32 name) const;
   std::optional<u8> holder(u32 name, bool in_state) const;
   std::optional<Access> access_of() const;
+  std::optional<Access> second_access_of() const;
   std::optional<Access> stack(unsigned reg, i64 disp, bool write) const;
   std::optional<Access> operand(const isa::Insn& insn, const Decoded& d) const;
   std::optional<Access> constant(const isa::Insn& insn, const Decoded& d) const;
-  void join(const Access& a);
+  void join(const Access& a, bool second);
   void follow_registers();
   std::optional<Value> computed(const isa::Insn& insn) const;
 
@@ -133,7 +140,7 @@ class CheckSharing {
   std::array<Value, 16> registers_, when_free_;
   std::array<u32, 6> segments_;
   std::vector<Group> groups_;
-  std::vector<u16> group_of_;  // of each instruction, or kNoMember
+  std::vector<u16> group_of_, second_group_of_;  // of each instruction, or kNoMember
 };
 
 }  // namespace tandem::jit

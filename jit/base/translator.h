@@ -1,8 +1,8 @@
 // Tier 1: a guest block as host code that is, where it can be, the guest's own.
 //
 // While it runs, guest registers are in the host's registers of the same names, but for T0 and T1, which
-// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. GS is the
-// Context.
+// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. The Context lies
+// below 2 GiB, and code names its fields by their addresses. GS leads to the present address space's windows.
 #pragma once
 
 #include <optional>
@@ -55,6 +55,11 @@ class Translator {
     u8 region = RegionChooser::kNone;
     LinearForm address = {};
   };
+  struct VectorLoad {
+    Hole from;
+    u32 back;
+    bool all;
+  };
   struct ExitStub {
     u32 link;
     Hole from;
@@ -77,6 +82,7 @@ class Translator {
 
   void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
+  void align_entry();
   bool loses_flags_first() const;
   bool has_check(unsigned insn) const;
   void saving_entry();
@@ -84,12 +90,15 @@ class Translator {
   bool leads_on() const;
   bool looks_for_attention() const;
   bool counting_loses_flags() const;
-  bool needs_vectors(unsigned insn) const;
+  // What of the vector registers is to be in the host's.
+  enum class Vectors : u8 { None, Xmm, All };
+  Vectors needs_vectors(unsigned insn) const;
   bool needs_x87(unsigned insn) const;
-  void ensure_vectors();
+  void ensure_vectors(Vectors what);
   void ensure_x87();
   void emit(unsigned insn);
   void slow_paths();
+  void vector_loads();
   void exit_stubs();
 
   void copy(const Decoded& d);
@@ -121,9 +130,11 @@ class Translator {
   void flags_into_host(u8 temp);
   void flags_lost();
   bool wants_host_flags(unsigned insn) const;
-  i32 tlb_offset(bool write, bool addend) const;
-  void share();
-  bool follows() const { return shared_.of[current_].follows(); }
+  i32 tlb_address(bool write, bool addend) const;
+  void find_shared_checks();
+  // Of the access that is being made.
+  const SharedCheck& share() const { return (second_ ? shared_.second : shared_.of)[current_]; }
+  bool follows() const { return share().follows(); }
   void load_shared_addend(u8 t0);
   void keep_addend(u8 t0);
   void hoisted_checks();
@@ -138,6 +149,12 @@ class Translator {
   void find_region(const isa::Insn* insn, const LinearForm& f, u8 t0, u8 t1);
   Mem hosted_constant(u64 address, u8 t0, u8 t1);
   Mem operand_by_one(const isa::Insn& insn, u8 t0);
+  void check_region(const isa::Insn* insn, const LinearForm& f, u8 temp);
+  // In the GS segment.
+  void prepare_flags(u8 temp);
+  u8 pick_for_gs(const isa::Insn& insn);
+  void gs_memory(const isa::Insn& insn, const Decoded& d);
+  Mem gs_operand(const isa::Insn& insn, u8 temp);
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
   void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
@@ -171,20 +188,20 @@ class Translator {
   void jump_to(const u8* code);
   void jump_to(Cc cc, const u8* code);
 
-  i32 offset(const void* field) const {
-    return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
-  }
-  Mem gpr(u8 index) const { return gs(offset(&context_.state.gpr[index])); }
-  Mem remaining() const { return gs(offset(&context_.remaining)); }
-  Mem branch_target() const { return gs(offset(&context_.tier.branch_target)); }
-  Mem flags_slot() const { return gs(offset(&context_.tier.flags)); }
+  static i32 address_of(const void* p) { return static_cast<i32>(reinterpret_cast<i64>(p)); }
+  static Mem field(const void* p) { return at_address(address_of(p)); }
+  Mem gpr(u8 index) const { return field(&context_.state.gpr[index]); }
+  Mem remaining() const { return field(&context_.remaining); }
+  Mem branch_target() const { return field(&context_.tier.branch_target); }
+  Mem flags_slot() const { return field(&context_.tier.flags); }
   Mem addend(u8 group) const {
-    return gs(offset(group < kHostedGroup ? &context_.tier.addends[group]
-                                          : &context_.tier.regions[group - kHostedGroup].addend));
+    return field(group < kHostedGroup ? &context_.tier.addends[group]
+                                          : &context_.tier.regions[group - kHostedGroup].addend);
   }
-  Mem region_key(u8 group) const { return gs(offset(&context_.tier.regions[group - kHostedGroup].key)); }
-  bool is_hosted() const { return shared_.of[current_].hosted(); }
-  Mem spill(unsigned n) const { return gs(offset(&context_.tier.spill[n])); }
+  Mem region_key(u8 group) const { return field(&context_.tier.regions[group - kHostedGroup].key); }
+  bool is_hosted() const { return share().hosted(); }
+  bool is_in_gs() const { return share().in_gs(); }
+  Mem spill(unsigned n) const { return field(&context_.tier.spill[n]); }
 
   interp::Context& context_;
   const Stubs& stubs_;
@@ -203,6 +220,7 @@ class Translator {
   std::vector<Form> forms_;
   std::vector<u32> live_;  // flags before each instruction
   std::vector<SlowPath> slow_;
+  std::vector<VectorLoad> vector_loads_;
   std::vector<ExitStub> exits_;
   struct Fixup {
     Hole from;
@@ -210,6 +228,7 @@ class Translator {
   };
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
+  bool second_ = false;  // it is the stack access of an instruction that has a memory operand, too
   u8 word_ = 8;                // bytes of an address and of what is pushed
   bool wide_ = true;           // word_ is 8
   bool counts_in_t1_ = false;  // see Translation

@@ -11,23 +11,50 @@ Window* HostedSpace::window_at(u64 linear) {
   return it == windows_.end() ? nullptr : &*it;
 }
 
+// Where GS puts the addresses of one process is so chosen that both ends of the lower half, programs and stacks,
+// find room about the emulator's own memory.
+bool HostedSpace::set_up(u64 linear) {
+  constexpr u64 kUpperQuarter = u64{1} << 46, kFirst = u64{0x2c} << 40, kLow = u64{0x10} << 40;
+  constexpr u64 kStep = Window::kBytes + 4 * Window::kGuard, kTries = 400;
+  const u64 key = Window::key_of(linear);
+  const bool is_upper = linear >= kUpperQuarter && linear < 2 * kUpperQuarter;
+  for (u64 n = 0; n < kTries && windows_.empty(); ++n) {
+    const u64 base = is_upper ? -(kFirst + n * kStep)
+                              : kLow + n * kStep - (key << interp::TierFrame::kRegionShift);
+    if (auto window = Window::reserve_with(key, base)) {
+      gs_base_ = base;
+      windows_.push_back(std::move(*window));
+    }
+  }
+  // 32-bit code needs no check of its addresses: they are in the lowest region.
+  return !windows_.empty() && assign(interp::TierFrame::kFirstInGs, linear) && assign(0, 0);
+}
+
+// For what is to be reached by GS: only a window that lies there.
+Window* HostedSpace::window_for(u64 linear, bool in_gs) {
+  if (Window* window = window_at(linear)) return !in_gs || window->addend() == gs_base_ ? window : nullptr;
+  const u64 key = Window::key_of(linear);
+  if (auto window = Window::reserve_with(key, gs_base_)) return &windows_.emplace_back(std::move(*window));
+  if (in_gs) return nullptr;
+  auto window = Window::reserve(key);
+  return window ? &windows_.emplace_back(std::move(*window)) : nullptr;
+}
+
 bool HostedSpace::assign(u8 slot, u64 linear) {
   if (regions_[slot].key != Region{}.key) return regions_[slot].key == Window::key_of(linear);
-  const Window* window = window_at(linear);
-  if (!window) {
-    std::optional<Window> added = Window::reserve(Window::key_of(linear));
-    if (!added) return false;
-    window = &windows_.emplace_back(std::move(*added));
-  }
+  const Window* window = window_for(linear, slot >= interp::TierFrame::kFirstInGs);
+  if (!window) return false;
   regions_[slot] = {window->key(), window->addend()};
   return true;
 }
 
 std::optional<u8> HostedSpace::region_for(u64 linear) {
-  for (u8 slot = 0; slot < regions_.size(); ++slot)
-    if (regions_[slot].key == Window::key_of(linear)) return slot;
-  for (u8 slot = 0; slot < regions_.size(); ++slot)
-    if (regions_[slot].key == Region{}.key) return assign(slot, linear) ? std::optional(slot) : std::nullopt;
+  constexpr u8 kSlots = interp::TierFrame::kRegions, kFirst = interp::TierFrame::kFirstInGs;
+  const auto turn = [](u8 n) { return static_cast<u8>((n + kFirst) % kSlots); };
+  for (u8 n = 0; n < kSlots; ++n)
+    if (regions_[turn(n)].key == Window::key_of(linear)) return turn(n);
+  for (u8 n = 0; n < kSlots; ++n)
+    if (regions_[turn(n)].key == Region{}.key && assign(turn(n), linear)) return turn(n);
   return {};
 }
 

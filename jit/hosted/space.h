@@ -27,9 +27,14 @@ class HostedSpace {
 
   explicit HostedSpace(int memory) : memory_(memory) {}
 
+  // Before all else. linear: of the part of the address space that is to be reached by GS. False: the host has no
+  // room.
+  bool set_up(u64 linear);
+
   const Regions& regions() const { return regions_; }
-  // The region that holds the address; the next free one where none does. Nothing: none is free, or the host
-  // has no room.
+  u64 gs_base() const { return gs_base_; }
+  // The region that holds the address, by GS if it can be; the next free one where none does. Nothing: none is
+  // free, or the host has no room.
   std::optional<u8> region_for(u64 linear);
   // Gives region `slot` to the address if it has none.
   bool assign(u8 slot, u64 linear);
@@ -57,11 +62,13 @@ class HostedSpace {
   };
 
   Window* window_at(u64 linear);
+  Window* window_for(u64 linear, bool in_gs);
   bool continues(u64 linear_page, const Page& p) const;
   void forget(u64 linear_page);
   void add(u64 linear_page, const Page& p);
 
   int memory_;
+  u64 gs_base_ = 0;
   std::vector<Window> windows_;
   Regions regions_{};
   std::map<u64, Page> pages_;                   // by linear page number

@@ -84,8 +84,7 @@ void HostedSpaces::take_up(Context& c, Process& p) {
     give_up(**std::ranges::min_element(processes_, {}, age));
   }
   p.space = std::make_unique<HostedSpace>(c.memory->fd());
-  // 32-bit code needs no check of its addresses: they are in the lowest region.
-  if (!p.space->assign(0, 0)) p.space.reset();
+  if (!p.space->set_up(c.state.gpr[cpu::kRsp])) p.space.reset();
   else ++figures_.spaces;
 }
 

@@ -38,6 +38,7 @@ class HostedSpaces {
     if (present_) present_->account.ran(instructions);
   }
   bool active() const { return active_; }
+  u64 gs_base() const { return present_->space->gs_base(); }  // while it is active
 
   // Of the present one: see HostedSpace.
   std::optional<u8> region_for(interp::Context& c, u64 linear);

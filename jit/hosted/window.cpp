@@ -20,6 +20,16 @@ std::optional<Window> Window::reserve(u64 key) {
   return Window(key, reinterpret_cast<u64>(p) + kGuard);
 }
 
+std::optional<Window> Window::reserve_with(u64 key, u64 addend) {
+  constexpr u64 kEnd = u64{1} << 47;
+  const u64 start = (key << interp::TierFrame::kRegionShift) + addend - kGuard;
+  constexpr u64 kLength = kBytes + 2 * kGuard;
+  if (start < kGuard || start >= kEnd - kLength) return {};
+  void* p = mmap(reinterpret_cast<void*>(start), kLength, PROT_NONE, kNowhere | MAP_FIXED_NOREPLACE, -1, 0);
+  if (p == MAP_FAILED) return {};
+  return Window(key, start + kGuard);
+}
+
 Window::Window(Window&& other) noexcept : key_(other.key_), host_(std::exchange(other.host_, 0)) {}
 
 Window::~Window() {

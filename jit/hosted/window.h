@@ -16,8 +16,9 @@ class Window {
 
   static constexpr u64 key_of(u64 linear) { return linear >> interp::TierFrame::kRegionShift; }
 
-  // Takes host addresses, no memory. Nothing: the host has no room.
+  // Takes host addresses, no memory. Nothing: the host has no room, or not there.
   static std::optional<Window> reserve(u64 key);
+  static std::optional<Window> reserve_with(u64 key, u64 addend);
   Window(Window&& other) noexcept;
   Window& operator=(Window&&) = delete;
   ~Window();

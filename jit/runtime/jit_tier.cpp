@@ -10,6 +10,7 @@
 #include "core/mmu/segment.h"
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_signals.h"
+#include "core/semantics/host/xsave_area.h"
 #include "core/semantics/table.h"
 #include "jit/runtime/host_thread.h"
 
@@ -72,6 +73,12 @@ u64 value_of(const Context& c, const LinearForm& f) {
   return sum;
 }
 
+void look_at_upper_vectors(Context& c) {
+  if (!c.upper_vectors_written) return;
+  c.upper_vectors_written = false;
+  c.tier.upper_in_use = semantics::components_in_use(c) & (cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
+}
+
 bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 }  // namespace
@@ -113,11 +120,12 @@ bool JitTier::prepare(Context& c) {
                             : xcr0 & cpu::kXfeatureAvx                            ? stubs_.avx
                                                                                   : stubs_.sse;
   c.tier.vector_load = reinterpret_cast<u64>(v.load);
+  c.tier.vector_load_all = reinterpret_cast<u64>(v.load_all);
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
   c.tier.host_tsc_offset = c.host_tsc_offset.value_or(0);
   account(c);
-  hosted_.enter(c);
+  if (hosted_.enter(c)) set_window_base(hosted_.gs_base());
   follow_mappings(c);
   return true;
 }
@@ -135,14 +143,14 @@ void JitTier::follow_mappings(const Context& c) {
   pending_link_ = kLeftSite;
 }
 
-u8 JitTier::mode_index(const Context& context, u32 mode) {
+u8 JitTier::mode_index(u32 mode) {
   for (std::size_t i = 0; i < tables_.size(); ++i)
     if (tables_[i].mode == mode) return static_cast<u8>(i);
   if (tables_.size() == kMaxModes) {
     drop_all();
     tables_.clear();
   }
-  auto table = JumpTable::create(mode & kHostedMode ? stubs_.indirect_hosted : stubs_.indirect, &context);
+  auto table = JumpTable::create(mode & kHostedMode ? stubs_.indirect_hosted : stubs_.indirect);
   if (!table) return 0xff;
   tables_.push_back({mode, table.take()});
   return static_cast<u8>(tables_.size() - 1);
@@ -166,7 +174,7 @@ std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block) {
 
 // There must be room.
 Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, bool twin) {
-  const u8 index = mode_index(c, mode);
+  const u8 index = mode_index(mode);
   if (index == 0xff) return nullptr;
   Translation& t = translations_.emplace_back();
   t.block = &block;
@@ -238,16 +246,16 @@ void JitTier::inherit_hints(Translation& t) {
     }
 }
 
-u8 JitTier::region_of(u16 insn, std::optional<u64> address) {
+u8 JitTier::region_of(u16 access, std::optional<u64> address) {
   const Translation& t = translations_.back();
-  if (!t.hints.empty() && t.hints[insn].region != AccessHint::kUnknown) return t.hints[insn].region;
+  if (!t.hints.empty() && t.hints[access].region != AccessHint::kUnknown) return t.hints[access].region;
   Context& c = *translating_for_;
-  // What is not known yet is mostly near the stack's or the heap's pointers.
+  // 32-bit code reaches all by the lowest one. Of others, what is not known yet is mostly near the stack's or the heap's pointers.
   return hosted_.region_for(c, address.value_or(c.state.gpr[cpu::kRsp])).value_or(RegionChooser::kNone);
 }
 
 AccessHint& JitTier::hint_for(Translation& t, u16 insn) {
-  if (t.hints.empty()) t.hints.resize(t.block->count);
+  if (t.hints.empty()) t.hints.resize(2 * t.block->count);
   return t.hints[insn];
 }
 
@@ -327,7 +335,7 @@ void JitTier::unlink(Translation& t) {
     point(link, link.from->code + link.stub);
     id = std::exchange(link.next_incoming, kNoLink);
   }
-  tables_[t.mode_index].table.remove(t.rip, t.code);
+  tables_[t.mode_index].table.remove(t.rip, t.code + t.checked_entry);
 }
 
 void JitTier::clear() {
@@ -374,7 +382,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
 
 u32 JitTier::enter(Context& c, const u8* code) {
   const semantics::SignalScope scope(*arena_, host_frame_);
-  prepare_host_thread(reinterpret_cast<u64>(&c));
+  prepare_host_thread();
   return stubs_.enter(&c, code);
 }
 
@@ -391,8 +399,9 @@ bool JitTier::run(Context& c, Block& block) {
   if (!t) return false;
   if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
-  tables_[t->mode_index].table.set(t->rip, t->code, c.page_is_global);
+  tables_[t->mode_index].table.set(t->rip, t->code + t->checked_entry, c.page_is_global);
   c.tier.flags = slot_of(c.flags.rflags());
+  look_at_upper_vectors(c);
   c.block = nullptr;
   ++figures_.entries;
   const i64 before = c.remaining;
@@ -509,6 +518,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
+  look_at_upper_vectors(c);
   if (id == kSignalSite && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
   if (step == Step::Next && t.valid && generation_ == c.mapping_generation) {
     c.tier.flags = slot_of(c.flags.rflags());

@@ -53,10 +53,10 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   u32 new_site(Translation& in, u16 insn) override;
   u32 new_link(const Link& link) override;
   void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
-  u8 region_of(u16 insn, std::optional<u64> address) override;
+  u8 region_of(u16 access, std::optional<u64> address) override;
 
   bool prepare(interp::Context& context);
-  u8 mode_index(const interp::Context& context, u32 mode);
+  u8 mode_index(u32 mode);
   Translation* find(interp::Block& block, u64 rip, u32 mode);
   std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);

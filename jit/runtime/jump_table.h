@@ -13,9 +13,8 @@ class JumpTable {
  public:
   static constexpr u64 kEntries = 0x10000;
 
-  // miss: where an empty entry leads. The table lies within 2 GiB of `near`, so that their distance fits a
-  // displacement.
-  static Result<JumpTable> create(const u8* miss, const void* near);
+  // miss: where an empty entry leads. The table lies below 2 GiB.
+  static Result<JumpTable> create(const u8* miss);
   JumpTable(JumpTable&& other) noexcept;
   JumpTable& operator=(JumpTable&&) = delete;
   ~JumpTable();

@@ -63,7 +63,7 @@ struct Split {
   u16 insn = 0;
   u32 field = 0;  // offset in the code of the jump's 32-bit distance
   // Of a hosted access: what was checked.
-  u16 access = 0;    // the instruction
+  u16 access = 0;  // as RegionChooser numbers them
   u8 region = 0xff;  // or that of none
   LinearForm address;
 };
@@ -86,7 +86,8 @@ struct Translation {
   bool valid = true;
   const u8* code = nullptr;
   u32 size = 0;
-  u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in T0 and looks whether it is this one
+  u32 checked_entry = 0;  // offset; looks whether the rip that is gone to is this one
+  u32 entry = 0;          // offset; without that
   u32 entry_saved = 0;          // the same with the flags in TierFrame::flags
   u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
@@ -96,7 +97,7 @@ struct Translation {
   std::vector<Split> splits;
   bool is_twin = false;           // of another of the same block, rip and mode
   bool hosted = false;            // accesses need not all go by the soft TLB
-  std::vector<AccessHint> hints;  // of each instruction, once there is one
+  std::vector<AccessHint> hints;  // of each access, as RegionChooser numbers them, once there is one
   Translation* twin = nullptr;    // the same with a check for each access, once it was needed
   u32 incoming = kNoLink;         // first of the exits that lead here
 
