@@ -32,6 +32,7 @@ struct Context : cpu::Cpu {
   Block* block = nullptr;
   const Insn* current = nullptr;  // the instruction that runs, exact wherever memory or devices are reached
   i64 remaining = 0;              // of the budget; a block's instructions are taken at its start
+  bool limited = false;           // the budget will be spent
   Step left = Step::Next;         // how the handler chain was left, at `current`
   PendingLink link_from;          // to be linked with the block at its rip, if that comes next
   u64 jump_tag = 0, jump_tag_global = 0;  // one of what a JumpEntry must carry to be good now

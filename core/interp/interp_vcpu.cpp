@@ -274,6 +274,7 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
   c_.watch.on = true;
   budget_ = static_cast<i64>(std::min<u64>(budget.instructions, u64{1} << 62));
   c_.remaining = budget_;
+  c_.limited = budget.instructions != RunBudget{}.instructions;
   c_.block = nullptr;
   running_ = true;
   c_.host_tsc_offset = sink.host_tsc_offset();

@@ -15,9 +15,11 @@ struct TierFrame {
   static constexpr unsigned kRegions = 6;
   // Regions from here on have the same addend, which is GS.base.
   static constexpr unsigned kFirstInGs = 2;
+  // That of the stack, as it was when the address space was taken up.
+  static constexpr unsigned kStackRegion = kFirstInGs;
   // Guest addresses whose bits from kRegionShift up are `key` are at host address = linear + addend, for as
   // much as is mapped there; the host refuses the rest.
-  static constexpr unsigned kRegionShift = 36;
+  static constexpr unsigned kRegionShift = 41;
   struct Region {
     u64 key = ~u64{0};
     u64 addend = 0;

@@ -28,11 +28,13 @@ void CheckSharing::share(const BlockView& block, SharedChecks& checks) {
   block_ = block;
   names_ = kConstant;
   groups_.clear();
+  last_stack_access_ = {};
   group_of_.assign(block.insns.size(), kNoMember);
   second_group_of_.assign(block.insns.size(), kNoMember);
   change_all();
   find_groups();
   number_groups(checks);
+  checks.rsp_stays = rsp_stays();
 }
 
 void CheckSharing::find_groups() {
@@ -44,8 +46,24 @@ void CheckSharing::find_groups() {
   }
 }
 
+// Hosted accesses that need no check: all of 32-bit code, and those by RSP as it was at the head.
+bool CheckSharing::is_known(const Group& g) const {
+  return block_.word == 4 || (g.key == Key{kInitialRsp, 0, 0, 0, interp::TierFrame::kStackRegion});
+}
+
+// An access proves it, since the host refuses others: no guard is so near that RSP could have come over it since.
+bool CheckSharing::rsp_stays() const {
+  constexpr i64 kNear = 64 * KiB;
+  const Value& rsp = registers_[kSp];
+  if (rsp.name == kInitialRsp && rsp.distance == 0) return true;
+  const i64 moved = rsp.distance - last_stack_access_.distance;
+  return rsp.name == last_stack_access_.name && moved < kNear && moved > -kNear;
+}
+
 void CheckSharing::group(Access a, bool second) {
   if (block_.regions) choose_region(a, second);
+  if (a.key.region == interp::TierFrame::kStackRegion && !a.key.index && !a.key.segment)
+    last_stack_access_ = {a.key.base, a.distance};
   const bool in_registers = a.key.base > kConstant;
   if (in_registers || a.key.region != RegionChooser::kNone) join(a, second);
 }
@@ -58,7 +76,8 @@ void CheckSharing::number_groups(SharedChecks& checks) {
     const std::optional<HoistedCheck> hoisted = hosted ? hoist_hosted(g) : hoist(g);
     if (hosted) {
       g.number = static_cast<u8>(kHostedGroup + g.key.region);
-      g.hoisted = block_.word == 4;  // nothing to check: see LinearForm's uses
+      g.hoisted = is_known(g);
+      if (g.hoisted) continue;
     } else {
       if ((g.members == 1 && !hoisted) || number == interp::TierFrame::kAddends) continue;
       g.number = number++;
@@ -146,7 +165,8 @@ std::optional<u64> CheckSharing::address_of(const Access& a) const {
 
 void CheckSharing::choose_region(Access& a, bool second) const {
   const u16 access = static_cast<u16>(at_ + (second ? block_.insns.size() : 0));
-  a.key.region = block_.regions->region_of(access, block_.word == 4 ? 0 : address_of(a));
+  a.key.region =
+      block_.word == 4 ? block_.regions->lowest_region(access) : block_.regions->region_of(access, address_of(a));
 }
 
 std::optional<CheckSharing::Access> CheckSharing::access_of() const {
@@ -241,7 +261,12 @@ void CheckSharing::follow_registers() {
   switch (block_.forms[at_]) {
     case Form::Execute: return change_all();
     case Form::SwapGs: segments_[cpu::kGs] = ++names_; return;
-    case Form::Push: registers_[kSp].distance -= block_.word; return;
+    case Form::Push:
+    case Form::Call:
+    case Form::CallIndirect: registers_[kSp].distance -= block_.word; return;
+    case Form::Return:
+      registers_[kSp].distance += block_.word + (insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0);
+      return;
     case Form::Pop: registers_[kSp].distance += block_.word; return change(insn.reg[0] / 8u);
     case Form::Leave:
       registers_[kSp] = {registers_[kBp].name, registers_[kBp].distance + block_.word};

@@ -12,6 +12,7 @@
 
 #include "core/interp/upper_tier.h"
 #include "core/isa/insn.h"
+#include "jit/base/assembler.h"
 #include "jit/base/decoded.h"
 #include "jit/runtime/translation.h"
 
@@ -52,6 +53,8 @@ class RegionChooser {
   // access: number of the instruction; of its second access, behind those of all instructions. address: where it is
   // known from the state in which the block is entered.
   virtual u8 region_of(u16 access, std::optional<u64> address) = 0;
+  // Region 0, with the lowest addresses, where all is that 32-bit code can reach; or kNone.
+  virtual u8 lowest_region(u16 access) = 0;
 };
 
 struct BlockView {
@@ -67,6 +70,8 @@ struct BlockView {
 };
 
 struct SharedChecks {
+  // Where the block is left, RSP is known to be in the stack's region if it is where it is entered.
+  bool rsp_stays = false;
   std::vector<SharedCheck> of;  // one for each instruction
   std::vector<SharedCheck> second;  // the stack's, of those that have a memory operand, too
   std::vector<HoistedCheck> hoisted;
@@ -80,7 +85,7 @@ class CheckSharing {
  private:
   // Names of no register: of nothing, and of the block's own address. Then come those of the registers and
   // segments as they are at first.
-  static constexpr u32 kNothing = 0, kConstant = 1;
+  static constexpr u32 kNothing = 0, kConstant = 1, kInitialRsp = kConstant + 1 + kSp;
 
   // What a register holds: an unknown number, the same for all with this name, plus a distance.
   struct Value {
@@ -114,6 +119,8 @@ class CheckSharing {
 
   void find_groups();
   void group(Access a, bool second);
+  bool rsp_stays() const;
+  bool is_known(const Group& g) const;
   void say(const std::vector<u16>& groups, std::vector<SharedCheck>& checks) const;
   void number_groups(SharedChecks& checks);
   void change(unsigned reg) { registers_[reg] = {++names_, 0}; }
@@ -139,6 +146,12 @@ class CheckSharing {
   u32 names_ = 0;
   std::array<Value, 16> registers_, when_free_;
   std::array<u32, 6> segments_;
+  // The last access by the value that RSP has, or is a known distance from, in the stack's region.
+  struct StackAccess {
+    u32 name = 0;
+    i64 distance = 0;
+  };
+  StackAccess last_stack_access_;
   std::vector<Group> groups_;
   std::vector<u16> group_of_, second_group_of_;  // of each instruction, or kNoMember
 };

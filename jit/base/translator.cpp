@@ -368,15 +368,20 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
   const Insn& last = t.block->insns[count - 1];
   if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(cut(t.rip + t.block->bytes));
   if (saves_at_entry_) saving_entry();
+  unverified_entries();
   vector_loads();
   slow_paths();
   exit_stubs();
   t.size = a_.size();
+  apply_fixups();
+  return a_.code();
+}
+
+void Translator::apply_fixups() {
   for (const Fixup& f : fixups_)
     store_le<u32>(
         a_.code().data() + f.from.at,
         static_cast<u32>(reinterpret_cast<u64>(f.to) - reinterpret_cast<u64>(base_ + f.from.at + 4)));
-  return a_.code();
 }
 
 void Translator::find_shared_checks() {
@@ -385,9 +390,9 @@ void Translator::find_shared_checks() {
   shared_.second.assign(insns.size(), {});
   shared_.hoisted.clear();
   if ((options_.merge || regions_) && !t_->is_twin)
-    sharing_.share(
-        {insns, decoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state, t_->rip},
-        shared_);
+    sharing_.share({insns, decoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state, t_->rip},
+                   shared_);
+  rsp_verified_ = regions_ && wide_ && shared_.rsp_stays;
   t0_addend_ = kNoGroup;
 }
 
@@ -578,18 +583,52 @@ void Translator::saving_entry() {
   a_.fill(a_.jump(), t_->entry_saved);
 }
 
+// Who does not know where RSP is. Where it is elsewhere, the block's twin runs.
+void Translator::unverified_entries() {
+  t_->unverified = t_->entry;
+  t_->unverified_saved = t_->entry_saved;
+  if (!regions_ || !wide_) return;
+  t_->unverified_saved = a_.size();
+  check_rsp_at_entry();
+  a_.fill(a_.jump(), t_->entry_saved);
+  t_->unverified = a_.size();
+  const bool live = live_[0] || options_.exact_flags;
+  if (live) save_flags(kT0);
+  check_rsp_at_entry();
+  a_.fill(a_.jump(), live ? t_->entry_saved : t_->entry);
+}
+
+void Translator::check_rsp_at_entry() {
+  constexpr u8 kStack = kHostedGroup + interp::TierFrame::kStackRegion;
+  a_.mov(kT0, kSp);
+  compare_region(kStack, kT0);
+  SlowPath path{a_.jump(Cc::Nz), 0, {kNone, kNone}, true, true};
+  path.at_entry = true;
+  slow_.push_back(path);
+}
+
+// Jump tables lead to those who rely on it. Flags are in the slot, the rip is in TierFrame::branch_target.
+void Translator::check_rsp_at_exit() {
+  if (!counts_in_t1_ || !wide_ || rsp_verified_) return;
+  a_.mov(kT0, kSp);
+  compare_region(kHostedGroup + interp::TierFrame::kStackRegion, kT0);
+  jump_to(Cc::Nz, stubs_.indirect_hosted);
+}
+
 // Takes the block's instructions from the budget, and looks whether it is spent or somebody asked for
 // attention. A block that only leads on leaves the look to one of those behind it.
 void Translator::count_block(unsigned i) {
   const i32 count = static_cast<i32>(t_->block->count);
   t0_addend_ = kNoGroup;
   budget_into_t1();
-  if (counts_in_t1_ && !looks_for_attention()) return a_.lea(kT1, at(kT1, -count));
+  const bool by_lea = counts_in_t1_ && (!looks_for_attention() || !t_->limited);
+  if (by_lea) a_.lea(kT1, at(kT1, -count));
+  if (by_lea && !looks_for_attention()) return;
   flags_into_slot(kT0);
-  if (counts_in_t1_) a_.alu_imm(Alu::Sub, kT1, count);
-  else a_.alu_imm(Alu::Sub, remaining(), count);
+  if (!counts_in_t1_) a_.alu_imm(Alu::Sub, remaining(), count);
+  else if (!by_lea) a_.alu_imm(Alu::Sub, kT1, count);
   if (looks_for_attention()) {
-    add_slow_path({a_.jump(Cc::S), static_cast<u16>(i | kAttention)});
+    if (t_->limited) add_slow_path({a_.jump(Cc::S), static_cast<u16>(i | kAttention)});
     a_.alu_imm(Alu::Cmp, field(&context_.requests), 0, false);
     add_slow_path({a_.jump(Cc::Nz), static_cast<u16>(i | kAttention)});
   }
@@ -683,7 +722,7 @@ void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code});
 void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
 
 void Translator::link_here(u64 target, Hole from) {
-  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot});
+  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot, rsp_verified_});
   exits_.push_back({id, from, flags_at_ != FlagsAt::Host});
 }
 
@@ -702,17 +741,23 @@ void Translator::exit_by_table(u64 target) {
   flags_into_slot(kT0);
   a_.mov_imm(kT0, target);
   if (counts_in_t1_) a_.store(branch_target(), kT0);
+  check_rsp_at_exit();
   a_.jump(field(table_ + (target & 0xffff)));
 }
 
-std::span<const u8> Translator::table_exit(const Link& link, const u64* table) {
+std::span<const u8> Translator::table_exit(const Link& link, const u64* table, const u8* base) {
   a_.clear();
+  base_ = base;
+  fixups_.clear();
   table_ = table;
   live_.assign(1, kAllFlags);
   current_ = 0;
   flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
   counts_in_t1_ = budget_in_t1_ = link.from->counts_in_t1;
+  wide_ = (link.from->block->key.mode & interp::kCodeSize) == 8;
+  rsp_verified_ = link.rsp_verified;
   exit_by_table(link.target);
+  apply_fixups();
   return a_.code();
 }
 
@@ -741,6 +786,8 @@ void Translator::indirect_exit() {
   a_.store_imm(field(&context_.tier.branch_site),
                static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
   budget_into_t1();
+  check_rsp_at_exit();
+  if (counts_in_t1_ && !rsp_verified_) a_.load(kT0, branch_target());
   a_.movzx16(index, kT0);
   a_.jump(Mem{kNone, index, 3, address_of(table_), false});
 }
@@ -764,12 +811,14 @@ void Translator::slow_paths() {
     if (s.split) {
       site = static_cast<u16>(kSplit | t_->splits.size());
       // For the twin, which may have flags in either place, and the guest's registers in T0 and T1.
-      if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
-      load_guest(kT0);
-      if (!counts_in_t1_) load_guest(kT1);
+      if (!s.at_entry) {
+        if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
+        load_guest(kT0);
+        if (!counts_in_t1_) load_guest(kT1);
+      }
       const Hole to_twin = a_.jump();
       a_.fill(to_twin);
-      t_->splits.push_back({s.insn, to_twin.at, s.access, s.region, s.address});
+      t_->splits.push_back({s.insn, to_twin.at, s.access, s.region, s.at_entry, s.address});
     }
     if (s.budget_in_t1) a_.store(remaining(), kT1);
     a_.mov_imm(kT1, ids_.new_site(*t_, site));

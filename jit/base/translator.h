@@ -36,8 +36,8 @@ class Translator {
   Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options);
 
   // Both give code that holds until the next call.
-  // Code that goes to the guest rip `target` by the table. Wherever it is placed.
-  std::span<const u8> table_exit(const Link& link, const u64* table);
+  // Code that goes to the link's target by the table, to be placed at `base`.
+  std::span<const u8> table_exit(const Link& link, const u64* table, const u8* base);
   // Code for t's block at t's rip, to be placed at `base`; fills t. bytes: the block's guest code. table: of
   // the present mode. regions: for accesses that may be hosted; null: none.
   std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table,
@@ -53,6 +53,7 @@ class Translator {
     // Of a hosted access that is checked here.
     u16 access = 0;
     u8 region = RegionChooser::kNone;
+    bool at_entry = false;
     LinearForm address = {};
   };
   struct VectorLoad {
@@ -86,6 +87,9 @@ class Translator {
   bool loses_flags_first() const;
   bool has_check(unsigned insn) const;
   void saving_entry();
+  void unverified_entries();
+  void check_rsp_at_entry();
+  void check_rsp_at_exit();
   void count_block(unsigned insn);
   bool leads_on() const;
   bool looks_for_attention() const;
@@ -100,6 +104,7 @@ class Translator {
   void slow_paths();
   void vector_loads();
   void exit_stubs();
+  void apply_fixups();
 
   void copy(const Decoded& d);
   void lea(const isa::Insn& insn, const Decoded& d);
@@ -232,6 +237,7 @@ class Translator {
   u8 word_ = 8;                // bytes of an address and of what is pushed
   bool wide_ = true;           // word_ is 8
   bool counts_in_t1_ = false;  // see Translation
+  bool rsp_verified_ = false;  // where the block is left: see Translation
   bool budget_in_t1_ = false;  // now; otherwise T1 is free, and the budget in the Context
   u8 borrowed_[2] = {kNone, kNone};
   // Where the guest's flags are while they are live.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/bits.h"
+
 namespace tandem::jit {
 
 using Region = interp::TierFrame::Region;
@@ -21,13 +23,14 @@ bool HostedSpace::set_up(u64 linear) {
   for (u64 n = 0; n < kTries && windows_.empty(); ++n) {
     const u64 base = is_upper ? -(kFirst + n * kStep)
                               : kLow + n * kStep - (key << interp::TierFrame::kRegionShift);
+    if (sign_extend_from(base, 48) != base) break;
     if (auto window = Window::reserve_with(key, base)) {
       gs_base_ = base;
       windows_.push_back(std::move(*window));
     }
   }
-  // 32-bit code needs no check of its addresses: they are in the lowest region.
-  return !windows_.empty() && assign(interp::TierFrame::kFirstInGs, linear) && assign(0, 0);
+  if (windows_.empty()) return linear != 0 && set_up(0);
+  return assign(interp::TierFrame::kStackRegion, linear);
 }
 
 // For what is to be reached by GS: only a window that lies there.
@@ -54,7 +57,7 @@ std::optional<u8> HostedSpace::region_for(u64 linear) {
   for (u8 n = 0; n < kSlots; ++n)
     if (regions_[turn(n)].key == Window::key_of(linear)) return turn(n);
   for (u8 n = 0; n < kSlots; ++n)
-    if (regions_[turn(n)].key == Region{}.key && assign(turn(n), linear)) return turn(n);
+    if (turn(n) != 0 && regions_[turn(n)].key == Region{}.key && assign(turn(n), linear)) return turn(n);
   return {};
 }
 

@@ -25,7 +25,7 @@ namespace {
 constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
 constexpr std::size_t kMaxModes = 32;
 
-constexpr u32 kHostedMode = 1u << 26;
+constexpr u32 kHostedMode = 1u << 26, kLimitedMode = 1u << 27;
 
 // Everything but the bytes and their address that a translation depends on.
 u32 translation_mode(Context& c, bool hosted) {
@@ -41,7 +41,8 @@ u32 translation_mode(Context& c, bool hosted) {
          static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
          static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22 |
          static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24 |
-         static_cast<u32>(reads_host_tsc(c)) << 25 | (hosted ? kHostedMode : 0);
+         static_cast<u32>(reads_host_tsc(c)) << 25 | (hosted ? kHostedMode : 0) |
+         (c.limited ? kLimitedMode : 0);
 }
 
 // 64-bit code, and 32-bit code with flat segments; FS and GS may have bases.
@@ -62,6 +63,12 @@ u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags & cpu::k
 // What register T0 is to hold where an addend of this number is in it.
 u64 addend_of(const Context& c, u8 group) {
   return group < kHostedGroup ? c.tier.addends[group] : c.tier.regions[group - kHostedGroup].addend;
+}
+
+// Is the stack where hosted 64-bit code relies on it?
+bool rsp_is_verified(const Context& c) {
+  return c.mode.code_size != 8 || c.state.gpr[cpu::kRsp] >> interp::TierFrame::kRegionShift ==
+                                      c.tier.regions[interp::TierFrame::kStackRegion].key;
 }
 
 // The sum, of the state's registers.
@@ -182,6 +189,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode = mode;
   t.is_twin = twin;
   t.mode_index = index;
+  t.limited = mode & kLimitedMode;
   t.counts_in_t1 = mode & kHostedMode;
   t.hosted = t.counts_in_t1 && !twin;
   translating_for_ = &c;
@@ -218,6 +226,12 @@ const u8* JitTier::split(Context& c, Translation& t, const Split& split) {
     full_ = true;
     return nullptr;
   }
+  if (split.at_entry) {
+    const u8* on = twin->code + twin->entry_saved;
+    patch(t.code + split.field, on);
+    set_t1(c, true);
+    return on;
+  }
   const u8* on = twin->counted_start_of(split.insn);
   set_t1(c, twin->budget_at_counted_start_of(split.insn));
   if (t.hosted) {
@@ -244,6 +258,12 @@ void JitTier::inherit_hints(Translation& t) {
       t.hints = std::move(before->hints);
       return;
     }
+}
+
+u8 JitTier::lowest_region(u16 access) {
+  const Translation& t = translations_.back();
+  const bool is_soft = !t.hints.empty() && t.hints[access].region == AccessHint::kSoft;
+  return !is_soft && hosted_.assign(*translating_for_, 0, 0) ? 0 : RegionChooser::kNone;
 }
 
 u8 JitTier::region_of(u16 access, std::optional<u64> address) {
@@ -308,14 +328,14 @@ void JitTier::connect(u32 id, Translation& to) {
   if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
   link.next_incoming = std::exchange(to.incoming, id);
-  point(link, to.code + (link.flags_in_slot ? to.entry_saved : to.entry));
+  point(link, to.entry_for(link.flags_in_slot, link.rsp_verified));
 }
 
 // The second page's mapping may change: only the table knows when.
 void JitTier::connect_by_table(const Link& link) {
   if (arena_->room() < kReserve) return;
   const std::span<const u8> code =
-      translator_->table_exit(link, tables_[link.from->mode_index].table.entries());
+      translator_->table_exit(link, tables_[link.from->mode_index].table.entries(), arena_->next());
   point(link, arena_->append(code));
 }
 
@@ -405,7 +425,7 @@ bool JitTier::run(Context& c, Block& block) {
   c.block = nullptr;
   ++figures_.entries;
   const i64 before = c.remaining;
-  const u32 left = enter(c, t->code + t->entry);
+  const u32 left = enter(c, t->entry_for(false, rsp_is_verified(c)));
   figures_.retired += static_cast<u64>(before - c.remaining);
   account(c);
   if (left == kLeftSite) return true;
@@ -497,6 +517,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     set_t1(c, t.counts_in_t1);
     return t.code + t.x87_check;
   }
+  bool at_entry = false;
   if (site.insn & kSplit) {
     const Split& s = t.splits[insn];
     if (const u8* on = split(c, t, s)) {
@@ -504,12 +525,13 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
       return on;
     }
     insn = s.insn;
+    at_entry = s.at_entry;
   }
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.state.rip = t.rip;
   c.block = t.block;
   c.current = &t.block->insns[insn];
-  const bool counted = insn >= t.counted_from;
+  const bool counted = !at_entry && insn >= t.counted_from;
   if (!counted) c.remaining -= t.block->count;
   if (site.insn & (kAttention | kSplit)) {
     c.left = Step::Again;
@@ -549,6 +571,7 @@ const u8* JitTier::go_on(Context& c) {
       interp::needs_single_step(c) || !prepare(c))
     return nullptr;
   const u32 mode = translation_mode(c, hosted_.active());
+  if (hosted_.active() && !rsp_is_verified(c)) return nullptr;
   const auto table =
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;

@@ -54,6 +54,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   u32 new_link(const Link& link) override;
   void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
   u8 region_of(u16 access, std::optional<u64> address) override;
+  u8 lowest_region(u16 access) override;
 
   bool prepare(interp::Context& context);
   u8 mode_index(u32 mode);

@@ -29,6 +29,7 @@ struct Link {
   u32 stub = 0;                 // offset of the code that leaves to the dispatcher
   u64 target = 0;               // guest rip
   bool flags_in_slot = false;   // and not in RFLAGS
+  bool rsp_verified = false;    // see Translation
   u32 next_incoming = kNoLink;  // of those that lead to the same translation
 };
 
@@ -65,6 +66,7 @@ struct Split {
   // Of a hosted access: what was checked.
   u16 access = 0;  // as RegionChooser numbers them
   u8 region = 0xff;  // or that of none
+  bool at_entry = false;  // it is RSP, before the block
   LinearForm address;
 };
 
@@ -82,13 +84,16 @@ struct Translation {
   u64 rip = 0;                  // of the first instruction: targets and RIP-relative addresses are built in
   u32 mode = 0;                 // translation_mode() at the time
   u8 mode_index = 0;            // of its jump table
+  bool limited = false;         // looks whether the budget is spent
   bool counts_in_t1 = false;  // as all code of a hosted mode: where it is entered and left, T1 is the budget
   bool valid = true;
   const u8* code = nullptr;
   u32 size = 0;
   u32 checked_entry = 0;  // offset; looks whether the rip that is gone to is this one
   u32 entry = 0;          // offset; without that
-  u32 entry_saved = 0;          // the same with the flags in TierFrame::flags
+  u32 entry_saved = 0;    // the same with the flags in TierFrame::flags
+  // The same two for who does not know that RSP is in the stack's region, as hosted 64-bit code does.
+  u32 unverified = 0, unverified_saved = 0;
   u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
   u32 behind_count = 0;         // offset in that instruction of what follows the count
@@ -101,6 +106,9 @@ struct Translation {
   Translation* twin = nullptr;    // the same with a check for each access, once it was needed
   u32 incoming = kNoLink;         // first of the exits that lead here
 
+  const u8* entry_for(bool flags_in_slot, bool rsp_verified) const {
+    return code + (rsp_verified ? flags_in_slot ? entry_saved : entry : flags_in_slot ? unverified_saved : unverified);
+  }
   const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.
   const u8* counted_start_of(u32 insn) const {
