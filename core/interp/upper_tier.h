@@ -26,17 +26,18 @@ struct TierFrame {
   };
 
   u64 host_rsp = 0;
-  u64 context = 0;       // address of the Context
-  u64 on_site = 0;       // function that executes one instruction for translated code
+  u64 context = 0;  // address of the Context
+  u64 on_site = 0;  // function that executes one instruction for translated code
   // Code that loads the guest's vector registers, XMM0 to XMM15 or all, and goes on at T0.
   u64 vector_load = 0, vector_load_all = 0;
   u64 vector_enter = 0, vector_save = 0;  // functions: those that are, or were, loaded
-  u64 x87_load = 0;      // functions of the Context
+  u64 x87_load = 0;                       // functions of the Context
   u64 x87_save = 0;
   u64 left_by = 0;             // site or reason, while code is left
   u64 host_pc = 0;             // of translated code that is about to be gone to
   u64 t0 = 0, t1 = 0;          // what the registers T0 and T1 are to hold there
   u64 branch_target = 0;       // guest rip that hosted code goes to by its jump table
+  u64 page = 0;                // guest address of the page whose code runs, where it may be at any
   u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
   u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form
   u64 signal_t1 = 0;           // and T1
@@ -45,7 +46,8 @@ struct TierFrame {
   u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses
   Region regions[kRegions];    // of the present address space
   u32 vectors_loaded = 0;      // the guest's are in the host's registers: 1 XMM0 to XMM15, 2 all
-  u32 upper_in_use = ~0u;      // XINUSE (SDM vol. 1, 13.6): YMM or ZMM0 to ZMM15 may be more than XMM in the state
+  u32 upper_in_use =
+      ~0u;  // XINUSE (SDM vol. 1, 13.6): YMM or ZMM0 to ZMM15 may be more than XMM in the state
   u32 x87_loaded = 0;
   u32 branch_site = 0;  // of the indirect branch that was taken last
   u32 host_mxcsr = 0x1f80;

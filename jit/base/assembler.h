@@ -33,8 +33,8 @@ enum HostReg : u8 {
 // that compilers take last: Clang R13, GCC R15.
 inline constexpr HostReg kT0 = k13, kT1 = k15;
 
-// A memory operand: [base + index << scale + disp], in the GS segment where gs is set. Without registers it is the
-// address disp, which is below 2 GiB.
+// A memory operand: [base + index << scale + disp], in the GS segment where gs is set. Without registers it
+// is the address disp, which is below 2 GiB.
 struct Mem {
   u8 base = kNone, index = kNone, scale_log2 = 0;
   i32 disp = 0;

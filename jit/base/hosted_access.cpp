@@ -15,7 +15,8 @@ u8 number_of(u8 offset) {
   return offset == isa::kZeroOffset || offset == isa::kRipOffset ? LinearForm::kAbsent : offset / 8;
 }
 bool is_constant_form(const LinearForm& f) {
-  return f.base == LinearForm::kAbsent && f.index == LinearForm::kAbsent && f.segment == LinearForm::kAbsent;
+  return f.base == LinearForm::kAbsent && f.index == LinearForm::kAbsent &&
+         f.segment == LinearForm::kAbsent && !f.from_page;
 }
 // The guards about a region are wider than displacements are long.
 bool needs_only_base(const LinearForm& f) {
@@ -26,7 +27,9 @@ bool needs_only_base(const LinearForm& f) {
 
 LinearForm Translator::linear_form(const Insn& insn) const {
   LinearForm f{number_of(insn.base), number_of(insn.index), insn.scale_log2, LinearForm::kAbsent, insn.disp};
-  if (insn.base == isa::kRipOffset) f.disp += static_cast<i64>(t_->rip);
+  f.from_page = is_placed(insn);
+  if (f.from_page) f.disp = operand_from_page(insn);
+  else if (insn.base == isa::kRipOffset) f.disp += static_cast<i64>(t_->rip);
   if (is_based(insn)) f.segment = insn.segment;
   return f;
 }
@@ -38,7 +41,7 @@ bool Translator::needs_t1(const Insn& insn) const {
     return names_gpr(insn, reg) || number_of(insn.base) == reg || number_of(insn.index) == reg;
   };
   if (uses(kT0) || uses(kT1)) return true;
-  if (is_constant(insn)) return !fits(constant_of(insn));
+  if (is_constant(insn)) return is_placed(insn) || !fits(constant_of(insn));
   return !wide_ && live_[current_] != 0;
 }
 
@@ -88,6 +91,10 @@ u8 Translator::pick_for_gs(const Insn& insn) {
 
 // The operand as it is, but for what names registers that are in the state.
 Mem Translator::gs_operand(const Insn& insn, u8 temp) {
+  if (is_placed(insn)) {
+    a_.load(temp, page());
+    return {temp, kNone, 0, operand_from_page(insn), true};
+  }
   if (is_constant(insn) && !is_based(insn)) {
     const u64 address = constant_of(insn);
     if (fits(address)) return {kNone, kNone, 0, static_cast<i32>(address), true};
@@ -153,7 +160,9 @@ void Translator::hoisted_region_check(const HoistedCheck& h) {
   if (is_constant_form(f)) {
     compare_constant_region(h.group, f);
   } else {
-    if (!needs_only_base(f)) a_.lea(kT0, Mem{f.base, f.index, f.scale_log2, static_cast<i32>(f.disp), false});
+    if (f.from_page) a_.load(kT0, page());
+    else if (!needs_only_base(f))
+      a_.lea(kT0, Mem{f.base, f.index, f.scale_log2, static_cast<i32>(f.disp), false});
     else if (f.base == kT0 || f.base == kT1) a_.load(kT0, gpr(f.base));
     else a_.mov(kT0, f.base);
     compare_region(h.group, kT0);
@@ -164,6 +173,7 @@ void Translator::hoisted_region_check(const HoistedCheck& h) {
 // temp = the address of the operand.
 void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 temp) {
   const auto is_temporary = [](u8 reg) { return reg == kT0 || reg == kT1; };
+  if (f.from_page) return a_.load(temp, page());
   if (needs_only_base(f)) {
     if (is_temporary(f.base) && !(insn && names_gpr(*insn, f.base))) a_.load(temp, gpr(f.base));
     else a_.mov(temp, f.base);
@@ -177,8 +187,8 @@ void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 te
   address_into(*insn, temp);
 }
 
-// Checks that the operand is in its region. insn: null where the address is that of a register alone, or a constant.
-// Flags are as before where they matter.
+// Checks that the operand is in its region. insn: null where the address is that of a register alone, or a
+// constant. Flags are as before where they matter.
 void Translator::check_region(const Insn* insn, const LinearForm& f, u8 temp) {
   const u8 group = share().group;
   if (temp == kT0) held_ = kNoGroup;

@@ -26,7 +26,7 @@ i64 signed_imm(const Insn& insn, u8 word) {
 
 void CheckSharing::share(const BlockView& block, SharedChecks& checks) {
   block_ = block;
-  names_ = kConstant;
+  names_ = kInitialRax - 1;
   groups_.clear();
   last_stack_access_ = {};
   group_of_.assign(block.insns.size(), kNoMember);
@@ -51,7 +51,8 @@ bool CheckSharing::is_known(const Group& g) const {
   return block_.word == 4 || (g.key == Key{kInitialRsp, 0, 0, 0, interp::TierFrame::kStackRegion});
 }
 
-// An access proves it, since the host refuses others: no guard is so near that RSP could have come over it since.
+// An access proves it, since the host refuses others: no guard is so near that RSP could have come over it
+// since.
 bool CheckSharing::rsp_stays() const {
   constexpr i64 kNear = 64 * KiB;
   const Value& rsp = registers_[kSp];
@@ -64,8 +65,13 @@ void CheckSharing::group(Access a, bool second) {
   if (block_.regions) choose_region(a, second);
   if (a.key.region == interp::TierFrame::kStackRegion && !a.key.index && !a.key.segment)
     last_stack_access_ = {a.key.base, a.distance};
-  const bool in_registers = a.key.base > kConstant;
-  if (in_registers || a.key.region != RegionChooser::kNone) join(a, second);
+  if (is_grouped(a)) join(a, second);
+}
+
+// The soft TLB's entry for an address that is known needs no search.
+bool CheckSharing::is_grouped(const Access& a) const {
+  return a.key.region != RegionChooser::kNone || a.key.base >= kInitialRax ||
+         (a.key.base == kPlace && block_.moves);
 }
 
 void CheckSharing::number_groups(SharedChecks& checks) {
@@ -86,8 +92,7 @@ void CheckSharing::number_groups(SharedChecks& checks) {
     g.hoisted = true;
     checks.hoisted.push_back(*hoisted);
     checks.hoisted.back().group = g.number;
-    checks.hoisted.back().access =
-        static_cast<u16>(g.first + (g.first_is_second ? block_.insns.size() : 0));
+    checks.hoisted.back().access = static_cast<u16>(g.first + (g.first_is_second ? block_.insns.size() : 0));
   }
   say(group_of_, checks.of);
   say(second_group_of_, checks.second);
@@ -100,7 +105,8 @@ void CheckSharing::say(const std::vector<u16>& groups, std::vector<SharedCheck>&
     const Group& g = groups_[groups[i]];
     if (g.number == kNoGroup) continue;
     if (i == g.first && !g.hoisted)
-      checks[i] = {g.number, true, static_cast<i32>(g.low - g.first_distance), static_cast<u32>(g.high - g.low)};
+      checks[i] = {g.number, true, static_cast<i32>(g.low - g.first_distance),
+                   static_cast<u32>(g.high - g.low)};
     else checks[i] = {g.number, false, 0, 0};
   }
 }
@@ -122,7 +128,10 @@ std::optional<HoistedCheck> CheckSharing::hoist(const Group& g) const {
 // At the head, where T0 holds nothing yet. A distance needs no check: there are guards about a region.
 std::optional<HoistedCheck> CheckSharing::hoist_hosted(const Group& g) const {
   if (g.first < block_.free_at || g.key.segment || block_.word == 4) return {};
-  if (g.key.base == kConstant)
+  if (g.key.base == kNothing) return HoistedCheck{.address = {.disp = g.first_distance}};
+  if (g.key.base == kPlace && block_.moves)
+    return HoistedCheck{.address = {.disp = place() + g.first_distance, .from_page = true}};
+  if (g.key.base == kPlace)
     return HoistedCheck{.address = {.disp = static_cast<i64>(block_.rip) + g.first_distance}};
   if (g.key.index && !block_.live[g.first]) return {};
   const std::optional<u8> base = holder(g.key.base, !g.key.index);
@@ -148,10 +157,10 @@ std::optional<u8> CheckSharing::holder(u32 name, bool in_state) const {
 
 // What a register or a segment's base held when the block was entered.
 std::optional<u64> CheckSharing::value_of(u32 name) const {
-  const u32 first_segment = kConstant + 1 + 16;
-  if (name <= kConstant) return 0;
-  if (name < first_segment) return block_.state->gpr[name - kConstant - 1];
-  if (name < first_segment + 6) return block_.state->segments[name - first_segment].base;
+  if (name == kNothing) return 0;
+  if (name == kPlace) return block_.rip;
+  if (name < kInitialSegment) return block_.state->gpr[name - kInitialRax];
+  if (name < kInitialSegment + 6) return block_.state->segments[name - kInitialSegment].base;
   return {};
 }
 
@@ -159,14 +168,13 @@ std::optional<u64> CheckSharing::address_of(const Access& a) const {
   const std::optional<u64> base = value_of(a.key.base), index = value_of(a.key.index),
                            segment = value_of(a.key.segment);
   if (!base || !index || !segment) return {};
-  const u64 origin = a.key.base == kConstant ? block_.rip : *base;
-  return origin + (*index << a.key.scale) + *segment + static_cast<u64>(a.distance);
+  return *base + (*index << a.key.scale) + *segment + static_cast<u64>(a.distance);
 }
 
 void CheckSharing::choose_region(Access& a, bool second) const {
   const u16 access = static_cast<u16>(at_ + (second ? block_.insns.size() : 0));
-  a.key.region =
-      block_.word == 4 ? block_.regions->lowest_region(access) : block_.regions->region_of(access, address_of(a));
+  a.key.region = block_.word == 4 ? block_.regions->lowest_region(access)
+                                  : block_.regions->region_of(access, address_of(a));
 }
 
 std::optional<CheckSharing::Access> CheckSharing::access_of() const {
@@ -192,7 +200,8 @@ std::optional<CheckSharing::Access> CheckSharing::access_of() const {
 
 std::optional<CheckSharing::Access> CheckSharing::second_access_of() const {
   const Form form = block_.forms[at_];
-  if (!block_.regions || !block_.decoded[at_].memory || (form != Form::Push && form != Form::CallIndirect)) return {};
+  if (!block_.regions || !block_.decoded[at_].memory || (form != Form::Push && form != Form::CallIndirect))
+    return {};
   return stack(kSp, -block_.word, true);
 }
 
@@ -219,21 +228,17 @@ std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, cons
   return a;
 }
 
-// An address without registers: its distance is from the block's first instruction.
+// An address without registers, absolute or relative to the block's first instruction.
 std::optional<CheckSharing::Access> CheckSharing::constant(const isa::Insn& insn, const Decoded& d) const {
   const bool based =
       block_.word == 8 ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
-  if (!block_.regions || insn.index != isa::kZeroOffset) return {};
+  const bool relative = insn.base == isa::kRipOffset;
+  if (insn.index != isa::kZeroOffset || (based && relative)) return {};
+  if (!block_.regions && (!relative || !block_.moves)) return {};
   const bool writes = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
   Access a{{}, insn.disp, d.memory->size / 8u, writes};
-  if (based && insn.base == isa::kZeroOffset) {
-    a.key.segment = segments_[insn.segment];
-    a.key.base = kNothing;
-    return a;
-  }
-  if (based) return {};
-  a.key.base = kConstant;
-  if (insn.base != isa::kRipOffset) a.distance -= static_cast<i64>(block_.rip);
+  if (based) a.key.segment = segments_[insn.segment];
+  a.key.base = relative ? kPlace : kNothing;
   return a;
 }
 

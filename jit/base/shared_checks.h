@@ -50,8 +50,8 @@ class RegionChooser {
  public:
   virtual ~RegionChooser() = default;
   static constexpr u8 kNone = 0xff;  // it is checked by the soft TLB
-  // access: number of the instruction; of its second access, behind those of all instructions. address: where it is
-  // known from the state in which the block is entered.
+  // access: number of the instruction; of its second access, behind those of all instructions. address: where
+  // it is known from the state in which the block is entered.
   virtual u8 region_of(u16 access, std::optional<u64> address) = 0;
   // Region 0, with the lowest addresses, where all is that 32-bit code can reach; or kNone.
   virtual u8 lowest_region(u16 access) = 0;
@@ -67,12 +67,13 @@ struct BlockView {
   RegionChooser* regions = nullptr;      // null: no access is hosted
   const cpu::CpuState* state = nullptr;  // in which the block is entered
   u64 rip = 0;                           // of its first instruction
+  bool moves = false;                    // so that addresses relative to it are not known
 };
 
 struct SharedChecks {
   // Where the block is left, RSP is known to be in the stack's region if it is where it is entered.
   bool rsp_stays = false;
-  std::vector<SharedCheck> of;  // one for each instruction
+  std::vector<SharedCheck> of;      // one for each instruction
   std::vector<SharedCheck> second;  // the stack's, of those that have a memory operand, too
   std::vector<HoistedCheck> hoisted;
 };
@@ -85,7 +86,8 @@ class CheckSharing {
  private:
   // Names of no register: of nothing, and of the block's own address. Then come those of the registers and
   // segments as they are at first.
-  static constexpr u32 kNothing = 0, kConstant = 1, kInitialRsp = kConstant + 1 + kSp;
+  static constexpr u32 kNothing = 0, kPlace = 1, kInitialRax = 2, kInitialRsp = kInitialRax + kSp,
+                       kInitialSegment = kInitialRax + 16;
 
   // What a register holds: an unknown number, the same for all with this name, plus a distance.
   struct Value {
@@ -117,6 +119,7 @@ class CheckSharing {
     bool hoisted = false;
   };
 
+  i64 place() const { return static_cast<i64>(block_.rip & kPageMask); }
   void find_groups();
   void group(Access a, bool second);
   bool rsp_stays() const;
@@ -137,6 +140,7 @@ class CheckSharing {
   std::optional<Access> stack(unsigned reg, i64 disp, bool write) const;
   std::optional<Access> operand(const isa::Insn& insn, const Decoded& d) const;
   std::optional<Access> constant(const isa::Insn& insn, const Decoded& d) const;
+  bool is_grouped(const Access& a) const;
   void join(const Access& a, bool second);
   void follow_registers();
   std::optional<Value> computed(const isa::Insn& insn) const;

@@ -74,8 +74,7 @@ i32 Translator::tlb_address(bool write, bool addend) const {
 }
 
 void Translator::slow_if(Cc cc) {
-  add_slow_path(
-      {a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, share().first});
+  add_slow_path({a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, share().first});
 }
 
 // t1 = offset of the TLB entry for the address in `from`.
@@ -227,7 +226,8 @@ void Translator::lea(const Insn& insn, const Decoded& d) {
   const u64 address = constant_of(insn);
   const u8 reg = insn.reg[0] / 8;
   if (reg == kT1) free_t1();
-  a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
+  if (is_placed(insn)) code_address(reg, address, insn.size == 8);
+  else a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
   if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
   if (held_value(kT0) == Held::No && reg != kT0) t0_addend_ = held_;
 }
@@ -257,6 +257,10 @@ void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1)
 
 // The address by base, index and displacement in t, with the segment's base where there is one.
 void Translator::address_into(const Insn& insn, u8 t) {
+  if (is_placed(insn)) {
+    a_.load(t, page());
+    return a_.lea(t, at(t, operand_from_page(insn)), wide_);
+  }
   const u8 base = register_of(insn.base), index = register_of(insn.index);
   const u64 constant = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
   const Mem m{base, index, insn.scale_log2, static_cast<i32>(constant), false};
@@ -304,6 +308,10 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   const auto is_lost = [&](u8 reg) { return (reg == kT0 || reg == kT1) && !names_gpr(insn, reg); };
   const bool base_lost = is_lost(base), index_lost = is_lost(index);
   if (t1 == kNone) return operand_by_one(insn, t0);
+  if (is_placed(insn)) {
+    a_.load(t1, page());
+    return {t1, t0, 0, operand_from_page(insn), false};
+  }
   if (!wide_ && (follows() || !is_direct(insn))) return linear_operand(insn, base, index, t0, t1);
   const i32 disp =
       static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
@@ -344,7 +352,7 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
   const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
-  if (is_constant(insn) && !is_based(insn)) {
+  if (is_constant(insn) && !is_based(insn) && !is_placed(insn)) {
     if (is_hosted()) rewrite(a_, d.bytes, d.insn, hosted_constant(constant_of(insn), t0, t1));
     else memory_at_constant(d, constant_of(insn), t0, t1);
   } else {
@@ -371,7 +379,7 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
     return;
   }
   const u8 t1 = second_temporary(insn);
-  if (!is_constant(insn) || is_based(insn))
+  if (!is_constant(insn) || is_based(insn) || is_placed(insn))
     return a_.load(kT0, host_operand(insn, false, word_, kT0, t1), wide_);
   const u64 address = constant_of(insn);
   if (is_hosted()) return a_.load(kT0, hosted_constant(address, kT0, t1), wide_);
@@ -458,10 +466,20 @@ void Translator::leave() {
   a_.mov(kBp, kT0);
 }
 
+// value: an address relative to the code's.
 void Translator::push_constant(u64 value) {
   stack_check(kSp, -word_, true);
   const Mem top = stack_operand(kSp, -word_);
-  if (!wide_ || fits(value)) {
+  if (t_->moves && !is_in_gs()) {
+    free_t1();
+    a_.lea(kT1, top);
+    code_address(kT0, value, wide_);
+    a_.store(at(kT1), kT0, wide_);
+    t0_addend_ = kNoGroup;
+  } else if (t_->moves) {
+    code_address(kT0, value, wide_);
+    a_.store(top, kT0, wide_);
+  } else if (!wide_ || fits(value)) {
     a_.store_imm(top, static_cast<i32>(value), wide_);
   } else {
     const u8 temp = is_in_gs() ? kT0 : kT1;

@@ -1,8 +1,9 @@
 // Tier 1: a guest block as host code that is, where it can be, the guest's own.
 //
 // While it runs, guest registers are in the host's registers of the same names, but for T0 and T1, which
-// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. The Context lies
-// below 2 GiB, and code names its fields by their addresses. GS leads to the present address space's windows.
+// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. The Context
+// lies below 2 GiB, and code names its fields by their addresses. GS leads to the present address space's
+// windows.
 #pragma once
 
 #include <optional>
@@ -72,6 +73,14 @@ class Translator {
   bool is_constant(const isa::Insn& insn) const;
   bool is_direct(const isa::Insn& insn) const;
   u64 constant_of(const isa::Insn& insn) const;
+  // Is the address of the operand relative to code that may be anywhere?
+  bool is_placed(const isa::Insn& insn) const { return t_->moves && insn.base == isa::kRipOffset; }
+  // From TierFrame::page to an address that is `address` where the code was translated.
+  i32 from_page(u64 address) const { return static_cast<i32>(address - (t_->rip & ~kPageMask)); }
+  i32 operand_from_page(const isa::Insn& insn) const {
+    return static_cast<i32>(static_cast<i64>(t_->offset()) + insn.disp);
+  }
+  void code_address(u8 reg, u64 address, bool wide);
   u64 next_of(const isa::Insn& insn) const { return cut(t_->rip + insn.offset + insn.length); }
   u64 cut(u64 address) const { return wide_ ? address : static_cast<u32>(address); }
   Form form_of(const isa::Insn& insn, const Decoded& d) const;
@@ -83,6 +92,8 @@ class Translator {
 
   void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
+  void check_rip();
+  void check_place();
   void align_entry();
   bool loses_flags_first() const;
   bool has_check(unsigned insn) const;
@@ -190,6 +201,7 @@ class Translator {
   void conditional_exit_to(u8 opcode_cc, u64 target);
   void link_here(u64 target, Hole from);
   void indirect_exit();
+  void jump_by_table();
   void jump_to(const u8* code);
   void jump_to(Cc cc, const u8* code);
 
@@ -197,11 +209,12 @@ class Translator {
   static Mem field(const void* p) { return at_address(address_of(p)); }
   Mem gpr(u8 index) const { return field(&context_.state.gpr[index]); }
   Mem remaining() const { return field(&context_.remaining); }
+  Mem page() const { return field(&context_.tier.page); }
   Mem branch_target() const { return field(&context_.tier.branch_target); }
   Mem flags_slot() const { return field(&context_.tier.flags); }
   Mem addend(u8 group) const {
     return field(group < kHostedGroup ? &context_.tier.addends[group]
-                                          : &context_.tier.regions[group - kHostedGroup].addend);
+                                      : &context_.tier.regions[group - kHostedGroup].addend);
   }
   Mem region_key(u8 group) const { return field(&context_.tier.regions[group - kHostedGroup].key); }
   bool is_hosted() const { return share().hosted(); }
@@ -233,7 +246,7 @@ class Translator {
   };
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
-  bool second_ = false;  // it is the stack access of an instruction that has a memory operand, too
+  bool second_ = false;        // it is the stack access of an instruction that has a memory operand, too
   u8 word_ = 8;                // bytes of an address and of what is pushed
   bool wide_ = true;           // word_ is 8
   bool counts_in_t1_ = false;  // see Translation

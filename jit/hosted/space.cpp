@@ -13,16 +13,17 @@ Window* HostedSpace::window_at(u64 linear) {
   return it == windows_.end() ? nullptr : &*it;
 }
 
-// Where GS puts the addresses of one process is so chosen that both ends of the lower half, programs and stacks,
-// find room about the emulator's own memory.
+// Where GS puts the addresses of one process is so chosen that both ends of the lower half, programs and
+// stacks, find room about the emulator's own memory.
 bool HostedSpace::set_up(u64 linear) {
-  constexpr u64 kUpperQuarter = u64{1} << 46, kFirst = u64{0x2c} << 40, kLow = u64{0x10} << 40;
+  // The other end of the scale is no round number, which wild pointers more often are.
+  constexpr u64 kUpperQuarter = u64{1} << 46, kFirst = u64{0x2c} << 40, kLow = u64{0x135b} << 32;
   constexpr u64 kStep = Window::kBytes + 4 * Window::kGuard, kTries = 400;
   const u64 key = Window::key_of(linear);
   const bool is_upper = linear >= kUpperQuarter && linear < 2 * kUpperQuarter;
   for (u64 n = 0; n < kTries && windows_.empty(); ++n) {
-    const u64 base = is_upper ? -(kFirst + n * kStep)
-                              : kLow + n * kStep - (key << interp::TierFrame::kRegionShift);
+    const u64 base =
+        is_upper ? -(kFirst + n * kStep) : kLow + n * kStep - (key << interp::TierFrame::kRegionShift);
     if (sign_extend_from(base, 48) != base) break;
     if (auto window = Window::reserve_with(key, base)) {
       gs_base_ = base;

@@ -27,15 +27,15 @@ class HostedSpace {
 
   explicit HostedSpace(int memory) : memory_(memory) {}
 
-  // Before all else. linear: the stack, and so of the part of the address space that is to be reached by GS. False:
-  // the host has no room.
+  // Before all else. linear: the stack, and so of the part of the address space that is to be reached by GS.
+  // False: the host has no room.
   bool set_up(u64 linear);
 
   const Regions& regions() const { return regions_; }
   u64 gs_base() const { return gs_base_; }
-  // The region that holds the address, by GS if it can be; the next free one where none does, but for region 0, which
-  // is kept for the lowest addresses and 32-bit code. Nothing: none is
-  // free, or the host has no room.
+  // The region that holds the address, by GS if it can be; the next free one where none does, but for region
+  // 0, which is kept for the lowest addresses and 32-bit code. Nothing: none is free, or the host has no
+  // room.
   std::optional<u8> region_for(u64 linear);
   // Gives region `slot` to the address if it has none.
   bool assign(u8 slot, u64 linear);

@@ -71,9 +71,11 @@ bool rsp_is_verified(const Context& c) {
                                       c.tier.regions[interp::TierFrame::kStackRegion].key;
 }
 
+u64 rip_of(const Context& c, const Translation& t) { return t.moves ? c.tier.page + t.offset() : t.rip; }
+
 // The sum, of the state's registers.
 u64 value_of(const Context& c, const LinearForm& f) {
-  u64 sum = static_cast<u64>(f.disp);
+  u64 sum = static_cast<u64>(f.disp) + (f.from_page ? c.tier.page : 0);
   if (f.base != LinearForm::kAbsent) sum += c.state.gpr[f.base];
   if (f.index != LinearForm::kAbsent) sum += c.state.gpr[f.index] << f.scale_log2;
   if (f.segment != LinearForm::kAbsent) sum += c.state.segments[f.segment].base;
@@ -163,9 +165,9 @@ u8 JitTier::mode_index(u32 mode) {
   return static_cast<u8>(tables_.size() - 1);
 }
 
-Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
+Translation* JitTier::find(const Block& block, u64 rip, u32 mode) {
   for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
-    if (t->valid && t->rip == rip && t->mode == mode && !t->is_twin) return t;
+    if (t->valid && t->mode == mode && (t->moves || t->rip == rip) && !t->is_twin) return t;
   return nullptr;
 }
 
@@ -189,6 +191,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode = mode;
   t.is_twin = twin;
   t.mode_index = index;
+  t.moves = c.mode.cpl == 3;
   t.limited = mode & kLimitedMode;
   t.counts_in_t1 = mode & kHostedMode;
   t.hosted = t.counts_in_t1 && !twin;
@@ -254,7 +257,8 @@ void JitTier::account(const Context& c) {
 void JitTier::inherit_hints(Translation& t) {
   for (auto* before = t.block->upper ? static_cast<Translation*>(t.block->upper) : nullptr; before;
        before = before->next)
-    if (!before->valid && before->rip == t.rip && before->mode == t.mode && !before->hints.empty()) {
+    if (!before->valid && (t.moves || before->rip == t.rip) && before->mode == t.mode &&
+        !before->hints.empty()) {
       t.hints = std::move(before->hints);
       return;
     }
@@ -270,7 +274,8 @@ u8 JitTier::region_of(u16 access, std::optional<u64> address) {
   const Translation& t = translations_.back();
   if (!t.hints.empty() && t.hints[access].region != AccessHint::kUnknown) return t.hints[access].region;
   Context& c = *translating_for_;
-  // 32-bit code reaches all by the lowest one. Of others, what is not known yet is mostly near the stack's or the heap's pointers.
+  // 32-bit code reaches all by the lowest one. Of others, what is not known yet is mostly near the stack's or
+  // the heap's pointers.
   return hosted_.region_for(c, address.value_or(c.state.gpr[cpu::kRsp])).value_or(RegionChooser::kNone);
 }
 
@@ -322,7 +327,8 @@ void JitTier::point(const Link& link, const u8* to) { patch(link.from->code + li
 void JitTier::connect(u32 id, Translation& to) {
   Link& link = links_[id];
   const Translation& from = *link.from;
-  if (!from.valid || from.mode != to.mode || link.target != to.rip ||
+  if (!from.valid || from.mode != to.mode ||
+      (to.moves ? (link.target ^ to.rip) & kPageMask : link.target ^ to.rip) ||
       (from.block->key.physical ^ to.block->key.physical) >= kPageSize)
     return;
   if (to.block->crosses()) return connect_by_table(link);
@@ -355,7 +361,11 @@ void JitTier::unlink(Translation& t) {
     point(link, link.from->code + link.stub);
     id = std::exchange(link.next_incoming, kNoLink);
   }
-  tables_[t.mode_index].table.remove(t.rip, t.code + t.checked_entry);
+  // Whatever jump table's entry leads to it.
+  const u8* const miss = t.counts_in_t1 ? stubs_.indirect_hosted : stubs_.indirect;
+  u8* const checked = arena_->writable(t.code + t.checked_entry);
+  *checked = 0xe9;
+  patch(t.code + t.checked_entry + 1, miss);
 }
 
 void JitTier::clear() {
@@ -419,7 +429,8 @@ bool JitTier::run(Context& c, Block& block) {
   if (!t) return false;
   if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
-  tables_[t->mode_index].table.set(t->rip, t->code + t->checked_entry, c.page_is_global);
+  c.tier.page = c.state.rip & ~kPageMask;
+  tables_[t->mode_index].table.set(c.state.rip, t->code + t->checked_entry, c.page_is_global);
   c.tier.flags = slot_of(c.flags.rflags());
   look_at_upper_vectors(c);
   c.block = nullptr;
@@ -435,7 +446,8 @@ bool JitTier::run(Context& c, Block& block) {
     if (!is_canonical(c.state.rip)) fault_at_branch(c);
     return true;
   }
-  c.state.rip = links_[left].target;
+  const Link& link = links_[left];
+  c.state.rip = link.from->moves ? c.tier.page + (link.target & kPageMask) : link.target;
   pending_link_ = left;
   return true;
 }
@@ -473,7 +485,7 @@ void JitTier::save_x87(Context* c) {
     x.fop = 0;
   } else if (tier.arena_->contains(x.fip)) {
     const Site site = tier.site_at(reinterpret_cast<const u8*>(x.fip));
-    x.fip = site.in->rip + site.in->block->insns[site.insn].offset;
+    x.fip = rip_of(*c, *site.in) + site.in->block->insns[site.insn].offset;
     x.fdp = 0;
   }
   c->state.vector.x87 = x;
@@ -528,7 +540,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     at_entry = s.at_entry;
   }
   c.flags.set_rflags(rflags_of(c.tier.flags));
-  c.state.rip = t.rip;
+  c.state.rip = rip_of(c, t);
   c.block = t.block;
   c.current = &t.block->insns[insn];
   const bool counted = !at_entry && insn >= t.counted_from;
@@ -576,9 +588,14 @@ const u8* JitTier::go_on(Context& c) {
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;
   c.tier.flags = slot_of(c.flags.rflags());
-  c.tier.t0 = c.tier.branch_target = c.state.rip;
-  set_t1(c, true);
-  return reinterpret_cast<const u8*>(table->table.entries()[c.state.rip & (JumpTable::kEntries - 1)]);
+  const u8* code = table->table.find(c.state.rip);
+  if (!code) return nullptr;
+  const u64 entry = c.state.rip & (JumpTable::kEntries - 1);
+  const bool moves = c.mode.cpl == 3, hosted = hosted_.active();
+  c.tier.branch_target = c.state.rip;
+  c.tier.t0 = moves && hosted ? entry : c.state.rip;
+  c.tier.t1 = hosted ? static_cast<u64>(c.remaining) : entry;
+  return code;
 }
 
 }  // namespace tandem::jit

@@ -58,7 +58,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
 
   bool prepare(interp::Context& context);
   u8 mode_index(u32 mode);
-  Translation* find(interp::Block& block, u64 rip, u32 mode);
+  static Translation* find(const interp::Block& block, u64 rip, u32 mode);
   std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);

@@ -7,11 +7,17 @@
 
 namespace tandem::jit {
 
+namespace {
+constexpr u64 kBytes = 2 * JumpTable::kEntries * 8;
+constexpr u64 kNowhere = u64{1} << 63;  // no canonical address
+}  // namespace
+
 Result<JumpTable> JumpTable::create(const u8* miss) {
-  void* p = map_low_memory(kEntries * 8);
+  void* p = map_low_memory(kBytes);
   if (!p) return host_error("jump table: no room below 2 GiB");
   JumpTable table(static_cast<u64*>(p), miss);
   std::fill_n(table.entries_, kEntries, table.miss_);
+  std::fill_n(table.entries_ + kEntries, kEntries, kNowhere);
   return table;
 }
 
@@ -22,26 +28,25 @@ JumpTable::JumpTable(JumpTable&& other) noexcept
       global_(std::move(other.global_)) {}
 
 JumpTable::~JumpTable() {
-  if (entries_) unmap_low_memory(entries_, kEntries * 8);
+  if (entries_) unmap_low_memory(entries_, kBytes);
 }
 
 void JumpTable::set(u64 rip, const u8* code, bool global) {
-  u64& entry = entries_[rip & (kEntries - 1)];
-  if (entry == reinterpret_cast<u64>(code)) return;
+  const u64 i = rip & (kEntries - 1);
+  if (entries_[i] == reinterpret_cast<u64>(code) && entries_[kEntries + i] == rip) return;
   std::vector<u16>& list = global ? global_ : local_;
   if (list.size() == kEntries) clear_list(list);
-  entry = reinterpret_cast<u64>(code);
-  list.push_back(static_cast<u16>(rip));
+  entries_[i] = reinterpret_cast<u64>(code);
+  entries_[kEntries + i] = rip;
+  list.push_back(static_cast<u16>(i));
 }
 
 void JumpTable::clear_list(std::vector<u16>& list) {
-  for (const u16 i : list) entries_[i] = miss_;
+  for (const u16 i : list) {
+    entries_[i] = miss_;
+    entries_[kEntries + i] = kNowhere;
+  }
   list.clear();
-}
-
-void JumpTable::remove(u64 rip, const u8* code) {
-  u64& entry = entries_[rip & (kEntries - 1)];
-  if (entry == reinterpret_cast<u64>(code)) entry = miss_;
 }
 
 void JumpTable::clear() {

@@ -1,5 +1,6 @@
 // Where indirect branches, and direct ones to other pages, find their translation: by the low bits of the
-// guest rip. One for each mode. An entry leads to a checked entry, or to the code for a miss.
+// guest rip. One for each mode. An entry leads to a checked entry, or to the code for a miss; beside it is
+// the rip that it is for.
 #pragma once
 
 #include <vector>
@@ -20,10 +21,13 @@ class JumpTable {
   ~JumpTable();
 
   const u64* entries() const { return entries_; }
+  // The rip of entry i is at entries()[kEntries + i].
+  const u8* find(u64 rip) const {
+    const u64 i = rip & (kEntries - 1);
+    return entries_[kEntries + i] == rip ? reinterpret_cast<const u8*>(entries_[i]) : nullptr;
+  }
   // global: the entry stays over clear_local().
   void set(u64 rip, const u8* code, bool global);
-  // Empties the entry of rip if it leads to code.
-  void remove(u64 rip, const u8* code);
   void clear();
   void clear_local();
 

@@ -27,7 +27,7 @@ struct Stubs {
   const u8* signal = nullptr;      // a host signal ended an instruction
 
   struct Vectors {
-    const u8* load = nullptr;      // see TierFrame
+    const u8* load = nullptr;  // see TierFrame
     const u8* load_all = nullptr;
     const u8* enter = nullptr;
     const u8* save = nullptr;

@@ -27,7 +27,7 @@ struct Link {
   Translation* to = nullptr;
   u32 field = 0;                // offset in the code of the jump's 32-bit distance
   u32 stub = 0;                 // offset of the code that leaves to the dispatcher
-  u64 target = 0;               // guest rip
+  u64 target = 0;               // guest rip, if the code is where it was when it was translated
   bool flags_in_slot = false;   // and not in RFLAGS
   bool rsp_verified = false;    // see Translation
   u32 next_incoming = kNoLink;  // of those that lead to the same translation
@@ -57,6 +57,7 @@ struct LinearForm {
   u8 base = kAbsent, index = kAbsent, scale_log2 = 0;
   u8 segment = kAbsent;  // whose base belongs to it
   i64 disp = 0;
+  bool from_page = false;  // TierFrame::page is a summand
 };
 
 // Where a shared check has failed: a jump that goes to the site, or to the twin behind it.
@@ -64,8 +65,8 @@ struct Split {
   u16 insn = 0;
   u32 field = 0;  // offset in the code of the jump's 32-bit distance
   // Of a hosted access: what was checked.
-  u16 access = 0;  // as RegionChooser numbers them
-  u8 region = 0xff;  // or that of none
+  u16 access = 0;         // as RegionChooser numbers them
+  u8 region = 0xff;       // or that of none
   bool at_entry = false;  // it is RSP, before the block
   LinearForm address;
 };
@@ -81,7 +82,8 @@ struct AccessHint {
 struct Translation {
   interp::Block* block = nullptr;
   Translation* next = nullptr;  // of the same block, for another rip or mode
-  u64 rip = 0;                  // of the first instruction: targets and RIP-relative addresses are built in
+  u64 rip = 0;                  // of the first instruction, when it was translated
+  bool moves = false;           // it may be at any linear address; TierFrame::page says at which it is
   u32 mode = 0;                 // translation_mode() at the time
   u8 mode_index = 0;            // of its jump table
   bool limited = false;         // looks whether the budget is spent
@@ -107,7 +109,9 @@ struct Translation {
   u32 incoming = kNoLink;         // first of the exits that lead here
 
   const u8* entry_for(bool flags_in_slot, bool rsp_verified) const {
-    return code + (rsp_verified ? flags_in_slot ? entry_saved : entry : flags_in_slot ? unverified_saved : unverified);
+    return code + (rsp_verified    ? flags_in_slot ? entry_saved : entry
+                   : flags_in_slot ? unverified_saved
+                                   : unverified);
   }
   const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.
@@ -118,6 +122,7 @@ struct Translation {
   bool budget_at_counted_start_of(u32 insn) const {
     return insn == counted_from ? counts_in_t1 : insns[insn].budget_at_start;
   }
+  u64 offset() const { return rip & kPageMask; }  // of the first instruction in its page
   bool contains(const u8* pc) const { return pc >= code && pc < code + size; }
 };
 
