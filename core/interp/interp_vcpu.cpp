@@ -310,8 +310,8 @@ Block* InterpVcpu::next_block() {
     code_generation_ = c_.global_generation;
   }
   const u64 mode = u64{mode_bits(c_.mode)} << 32;
-  c_.jump_tag = mode | (c_.mapping_generation & kGenerationBits);
-  c_.jump_tag_global = mode | kGlobal | (c_.global_generation & kGenerationBits);
+  c_.jump_tag = mode | ((c_.mapping_generation + c_.dropped_pages) & kGenerationBits);
+  c_.jump_tag_global = mode | kGlobal | ((c_.global_generation + c_.dropped_pages) & kGenerationBits);
   const JumpEntry& e = c_.jumps[Context::jump_index(c_.state.rip)];
   if (!is_good(c_, e) || !e.block->valid) return find_block();
   c_.page_is_global = e.mode_and_generation & kGlobal;

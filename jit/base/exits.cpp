@@ -7,8 +7,6 @@ namespace tandem::jit {
 
 using isa::Insn;
 
-// --- Exits ------------------------------------------------------------------------------------------------
-
 void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
 void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
 

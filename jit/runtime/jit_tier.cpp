@@ -140,7 +140,7 @@ bool JitTier::prepare(Context& c) {
 }
 
 void JitTier::follow_mappings(const Context& c) {
-  if (generation_ == c.mapping_generation) return;
+  if (generation_ == c.mapping_generation) return drop_pages(c);
   ++figures_.table_clears;
   const bool all = global_generation_ != c.global_generation;
   for (ModeTable& m : tables_) {
@@ -149,6 +149,18 @@ void JitTier::follow_mappings(const Context& c) {
   }
   generation_ = c.mapping_generation;
   global_generation_ = c.global_generation;
+  dropped_pages_ = c.dropped_pages;
+  pending_link_ = kLeftSite;
+}
+
+void JitTier::drop_pages(const Context& c) {
+  if (dropped_pages_ == c.dropped_pages) return;
+  const bool all_known = c.dropped_pages - dropped_pages_ <= c.last_dropped.size();
+  for (; dropped_pages_ < c.dropped_pages; ++dropped_pages_)
+    for (ModeTable& m : tables_) {
+      if (all_known) m.table.remove_page(c.last_dropped[dropped_pages_ % c.last_dropped.size()]);
+      else m.table.clear();
+    }
   pending_link_ = kLeftSite;
 }
 
@@ -554,7 +566,8 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   const Step step = semantics::function_of(*c.current)(c, *c.current);
   look_at_upper_vectors(c);
   if (id == kSignalSite && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
-  if (step == Step::Next && t.valid && generation_ == c.mapping_generation) {
+  const bool mapped = generation_ == c.mapping_generation && dropped_pages_ == c.dropped_pages;
+  if (step == Step::Next && t.valid && mapped) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
     const u8 holds = t.insns[insn + 1].t0_holds;

@@ -80,6 +80,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   static const u8* on_site(interp::Context* context, u32 id);
   const u8* go_on(interp::Context& context);
   void follow_mappings(const interp::Context& context);
+  void drop_pages(const interp::Context& context);
   static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
   static void load_x87(interp::Context* context);
@@ -117,6 +118,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   interp::Context* translating_for_ = nullptr;
   u64 global_generation_ = ~u64{0};
   u64 generation_ = ~u64{0};  // of the mappings that the tables hold for
+  u64 dropped_pages_ = 0;     // those of the Context that the tables know of
 };
 
 }  // namespace tandem::jit

@@ -25,7 +25,8 @@ JumpTable::JumpTable(JumpTable&& other) noexcept
     : entries_(std::exchange(other.entries_, nullptr)),
       miss_(other.miss_),
       local_(std::move(other.local_)),
-      global_(std::move(other.global_)) {}
+      global_(std::move(other.global_)),
+      pages_(other.pages_) {}
 
 JumpTable::~JumpTable() {
   if (entries_) unmap_low_memory(entries_, kBytes);
@@ -39,6 +40,17 @@ void JumpTable::set(u64 rip, const u8* code, bool global) {
   entries_[i] = reinterpret_cast<u64>(code);
   entries_[kEntries + i] = rip;
   list.push_back(static_cast<u16>(i));
+  pages_.add(rip);
+}
+
+void JumpTable::remove_page(u64 page) {
+  if (!pages_.may_contain(page)) return;
+  const u64 first = page & (kEntries - 1);
+  for (u64 i = first; i < first + kPageSize; ++i) {
+    if ((entries_[kEntries + i] & ~kPageMask) != page) continue;
+    entries_[i] = miss_;
+    entries_[kEntries + i] = kNowhere;
+  }
 }
 
 void JumpTable::clear_list(std::vector<u16>& list) {
@@ -52,6 +64,7 @@ void JumpTable::clear_list(std::vector<u16>& list) {
 void JumpTable::clear() {
   clear_list(local_);
   clear_list(global_);
+  pages_.clear();
 }
 
 void JumpTable::clear_local() { clear_list(local_); }

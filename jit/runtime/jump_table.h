@@ -7,6 +7,7 @@
 
 #include "core/base/result.h"
 #include "core/base/types.h"
+#include "core/mmu/page_filter.h"
 
 namespace tandem::jit {
 
@@ -28,6 +29,8 @@ class JumpTable {
   }
   // global: the entry stays over clear_local().
   void set(u64 rip, const u8* code, bool global);
+  // All entries of the page at this address.
+  void remove_page(u64 page);
   void clear();
   void clear_local();
 
@@ -39,6 +42,7 @@ class JumpTable {
   u64* entries_;
   u64 miss_;
   std::vector<u16> local_, global_;  // entries that may be filled
+  mmu::PageFilter pages_;            // of their rips
 };
 
 }  // namespace tandem::jit
