@@ -37,6 +37,7 @@ struct TierFrame {
   u64 host_pc = 0;             // of translated code that is about to be gone to
   u64 t0 = 0, t1 = 0;          // what the registers T0 and T1 are to hold there
   u64 branch_target = 0;       // guest rip that hosted code goes to by its jump table
+  u64 generation[2] = {};      // of mappings: of any pages, of global ones
   u64 page = 0;                // guest address of the page whose code runs, where it may be at any
   u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
   u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form

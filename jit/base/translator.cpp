@@ -249,8 +249,12 @@ bool Translator::wants_host_flags(unsigned i) const {
 // Who comes from a jump table has the rip in T0, or, where T1 is the budget, in TierFrame::branch_target; it
 // may be another with the same low bits. The flags are in the slot.
 void Translator::checked_entry() {
-  if (t_->moves) check_place();
-  else check_rip();
+  if (t_->moves) {
+    check_place();
+  } else {
+    check_rip();
+    check_mapping();
+  }
   t_->entry_saved = a_.size();
   flags_at_ = FlagsAt::Host;
   saves_at_entry_ = (live_[0] || options_.exact_flags) && loses_flags_first();
@@ -276,6 +280,14 @@ void Translator::check_rip() {
     a_.mov_imm(kT1, t_->rip);
     a_.alu(Alu::Cmp, kT0, kT1);
   }
+  jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
+}
+
+// Tables keep what leads to code that does not move, whatever becomes of its mapping.
+void Translator::check_mapping() {
+  const u8 temp = counts_in_t1_ ? kT0 : kT1;
+  a_.load(temp, field(&context_.tier.generation[t_->global]));
+  a_.alu(Alu::Cmp, temp, field(t_->cell));
   jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
 }
 

@@ -94,6 +94,7 @@ class Translator {
   void checked_entry();
   void check_rip();
   void check_place();
+  void check_mapping();
   void align_entry();
   bool loses_flags_first() const;
   bool has_check(unsigned insn) const;

@@ -94,8 +94,10 @@ bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared_ptr<CodeObserver> observer) {
   TANDEM_TRY_ASSIGN(arena, semantics::CodeArena::create(options.cache_bytes));
+  TANDEM_TRY_ASSIGN(cells, PageCells::create());
   semantics::install_signal_handlers();
-  return std::unique_ptr<JitTier>(new JitTier(options, std::move(arena), std::move(observer)));
+  return std::unique_ptr<JitTier>(
+      new JitTier(options, std::move(arena), std::move(observer), std::move(cells)));
 }
 
 JitTier::~JitTier() = default;
@@ -139,14 +141,18 @@ bool JitTier::prepare(Context& c) {
   return true;
 }
 
-void JitTier::follow_mappings(const Context& c) {
+// Code that does not move looks after itself by its cells.
+void JitTier::follow_mappings(Context& c) {
   if (generation_ == c.mapping_generation) return drop_pages(c);
   ++figures_.table_clears;
   const bool all = global_generation_ != c.global_generation;
   for (ModeTable& m : tables_) {
+    if (!m.moves()) continue;
     if (all) m.table.clear();
     else m.table.clear_local();
   }
+  c.tier.generation[0] = c.mapping_generation;
+  c.tier.generation[1] = c.global_generation;
   generation_ = c.mapping_generation;
   global_generation_ = c.global_generation;
   dropped_pages_ = c.dropped_pages;
@@ -155,12 +161,17 @@ void JitTier::follow_mappings(const Context& c) {
 
 void JitTier::drop_pages(const Context& c) {
   if (dropped_pages_ == c.dropped_pages) return;
-  const bool all_known = c.dropped_pages - dropped_pages_ <= c.last_dropped.size();
-  for (; dropped_pages_ < c.dropped_pages; ++dropped_pages_)
-    for (ModeTable& m : tables_) {
-      if (all_known) m.table.remove_page(c.last_dropped[dropped_pages_ % c.last_dropped.size()]);
-      else m.table.clear();
-    }
+  if (c.dropped_pages - dropped_pages_ > c.last_dropped.size()) {
+    dropped_pages_ = c.dropped_pages;
+    cells_.invalidate_all();
+    for (ModeTable& m : tables_) m.table.clear();
+  }
+  for (; dropped_pages_ < c.dropped_pages; ++dropped_pages_) {
+    const u64 page = c.last_dropped[dropped_pages_ % c.last_dropped.size()];
+    cells_.invalidate(page);
+    for (ModeTable& m : tables_)
+      if (m.moves()) m.table.remove_page(page);
+  }
   pending_link_ = kLeftSite;
 }
 
@@ -177,9 +188,11 @@ u8 JitTier::mode_index(u32 mode) {
   return static_cast<u8>(tables_.size() - 1);
 }
 
-Translation* JitTier::find(const Block& block, u64 rip, u32 mode) {
-  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
-    if (t->valid && t->mode == mode && (t->moves || t->rip == rip) && !t->is_twin) return t;
+Translation* JitTier::find(const Context& c, const Block& block, u32 mode) {
+  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
+    const bool here = t->moves || (t->rip == c.state.rip && t->global == c.page_is_global);
+    if (t->valid && t->mode == mode && here && !t->is_twin) return t;
+  }
   return nullptr;
 }
 
@@ -204,6 +217,8 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.is_twin = twin;
   t.mode_index = index;
   t.moves = c.mode.cpl == 3;
+  t.global = c.page_is_global;
+  if (!t.moves) t.cell = block.crosses() ? &cells_.of_crossing(rip & ~kPageMask) : &cells_.of(rip & ~kPageMask);
   t.limited = mode & kLimitedMode;
   t.counts_in_t1 = mode & kHostedMode;
   t.hosted = t.counts_in_t1 && !twin;
@@ -221,6 +236,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   ensure(t.code, "room was kept for a block's code");
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
+  if (t.moves && !twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
   if (observer_) observer_->translated(t, bytes_of(c, block));
   return &t;
 }
@@ -363,6 +379,30 @@ void JitTier::forget(Block& block) {
   block.upper = nullptr;
 }
 
+// Makes the table lead to the block at rip, and to all others of its page that are translated: each would have
+// to be looked up on its own, and mappings change more often than what they map.
+void JitTier::install(const Context& c, Translation& t) {
+  JumpTable& table = tables_[t.mode_index].table;
+  table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global);
+  const u64 page = c.tier.page;
+  if (t.cell) *t.cell = c.tier.generation[t.global];
+  if (!t.moves || t.block->crosses() || is_installed(page, t.mode)) return;
+  std::vector<Translation*>& all = by_page_[t.block->key.physical >> kPageShift];
+  std::erase_if(all, [](const Translation* other) { return !other->valid; });
+  for (const Translation* other : all)
+    if (other->mode == t.mode)
+      table.set(page + other->offset(), other->code + other->checked_entry, c.page_is_global);
+}
+
+// Says so once.
+bool JitTier::is_installed(u64 page, u32 mode) {
+  InstalledPage& entry = installed_[((page >> kPageShift) ^ mode) % installed_.size()];
+  const u64 generation = generation_ + dropped_pages_;
+  if (entry.linear == page && entry.mode == mode && entry.generation == generation) return true;
+  entry = {page, mode, generation};
+  return false;
+}
+
 // From now on nothing leads to it.
 void JitTier::unlink(Translation& t) {
   t.valid = false;
@@ -384,6 +424,9 @@ void JitTier::clear() {
   full_ = false;
   for (ModeTable& m : tables_) m.table.clear();
   translations_.clear();
+  by_page_.clear();
+  cells_.clear();
+  installed_.assign(installed_.size(), {});
   sites_.clear();
   links_.clear();
   pending_link_ = kLeftSite;
@@ -433,16 +476,16 @@ bool JitTier::run(Context& c, Block& block) {
   if (!prepare(c)) return false;
   const u32 mode = translation_mode(c, hosted_.active());
   if (full_) drop_all();
-  Translation* t = find(block, c.state.rip, mode);
+  Translation* t = find(c, block, mode);
   if (!t) {
-    if (arena_->room() < kReserve) drop_all();
+    if (arena_->room() < kReserve || !cells_.has_room()) drop_all();
     t = translate(c, block, c.state.rip, mode, false);
   }
   if (!t) return false;
   if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
   c.tier.page = c.state.rip & ~kPageMask;
-  tables_[t->mode_index].table.set(c.state.rip, t->code + t->checked_entry, c.page_is_global);
+  install(c, *t);
   c.tier.flags = slot_of(c.flags.rflags());
   look_at_upper_vectors(c);
   c.block = nullptr;

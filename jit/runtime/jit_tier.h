@@ -5,6 +5,7 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "core/interp/context.h"
@@ -14,6 +15,7 @@
 #include "jit/hosted/spaces.h"
 #include "jit/runtime/code_observer.h"
 #include "jit/runtime/jump_table.h"
+#include "jit/runtime/page_cells.h"
 #include "jit/runtime/translation.h"
 
 namespace tandem::jit {
@@ -41,13 +43,17 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   struct ModeTable {
     u32 mode;
     JumpTable table;
+    bool moves() const { return cpl_of(mode) == 3; }
   };
+  static u8 cpl_of(u32 mode) { return mode >> 8 & 3; }
+
 
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
-          std::shared_ptr<CodeObserver> observer)
+          std::shared_ptr<CodeObserver> observer, PageCells cells)
       : options_(options),
         arena_(std::move(arena)),
         observer_(std::move(observer)),
+        cells_(std::move(cells)),
         hosted_(options.hosted) {}
 
   u32 new_site(Translation& in, u16 insn) override;
@@ -58,7 +64,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
 
   bool prepare(interp::Context& context);
   u8 mode_index(u32 mode);
-  static Translation* find(const interp::Block& block, u64 rip, u32 mode);
+  static Translation* find(const interp::Context& context, const interp::Block& block, u32 mode);
   std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);
@@ -68,6 +74,8 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   void learn_refusal(interp::Context& context, Translation& t, u16 insn, cpu::Step step);
   void replace(Translation& t);
   void unlink(Translation& t);
+  void install(const interp::Context& context, Translation& t);
+  bool is_installed(u64 page, u32 mode);
   void account(const interp::Context& context);
   void inherit_hints(Translation& t);
   void patch(const u8* field, const u8* to);
@@ -79,7 +87,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
 
   static const u8* on_site(interp::Context* context, u32 id);
   const u8* go_on(interp::Context& context);
-  void follow_mappings(const interp::Context& context);
+  void follow_mappings(interp::Context& context);
   void drop_pages(const interp::Context& context);
   static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
@@ -103,6 +111,15 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   std::vector<Site> sites_;
   std::vector<Link> links_;
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
+  // The pages whose translations the tables lead to, as far as there are any.
+  struct InstalledPage {
+    u64 linear = 1;  // no page
+    u32 mode = 0;
+    u64 generation = 0;
+  };
+  std::vector<InstalledPage> installed_ = std::vector<InstalledPage>(512);
+  std::unordered_map<u64, std::vector<Translation*>> by_page_;  // physical; of blocks within one page
+  PageCells cells_;
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
         dropped = 0, twins = 0, replaced = 0;

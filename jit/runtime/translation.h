@@ -86,6 +86,8 @@ struct Translation {
   bool moves = false;           // it may be at any linear address; TierFrame::page says at which it is
   u32 mode = 0;                 // translation_mode() at the time
   u8 mode_index = 0;            // of its jump table
+  bool global = false;          // its page was a global one
+  u64* cell = nullptr;          // of code that does not move: see PageCells
   bool limited = false;         // looks whether the budget is spent
   bool counts_in_t1 = false;  // as all code of a hosted mode: where it is entered and left, T1 is the budget
   bool valid = true;
