@@ -176,7 +176,8 @@ AcpiTables Pc::Parts::acpi_tables() const {
   return build_acpi_tables({.vcpus = config.vcpus,
                             .pm_base = pm->base(),
                             .floppy = has_floppy,
-                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
+                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart,
+                            .virtio_mmio = config.virtio.mmio ? virtio_count : 0});
 }
 
 // What firmware would have done, and the boot loader.

@@ -55,7 +55,7 @@ struct ConsoleConfig {
   std::unique_ptr<CharBackend> backend;
 };
 
-// Paravirtual devices, on the PCI bus.
+// Paravirtual devices.
 struct VirtioConfig {
   std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
   std::vector<NetConfig> nets;
@@ -64,6 +64,7 @@ struct VirtioConfig {
   bool balloon = false;
   std::function<void(std::span<u8>)> entropy;  // empty: no virtio-rng
   bool packed = true;                          // offers packed rings
+  bool mmio = false;                           // on no bus: at addresses that ACPI tells
 };
 
 struct PcConfig {

@@ -51,7 +51,7 @@ struct Pc::Parts {
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
   virtio::Balloon* balloon = nullptr;
-  unsigned virtio_slot = kVirtioSlot;  // the next free one
+  unsigned virtio_count = 0;
   bool has_floppy = false;
   bool booted = false;
 
@@ -73,6 +73,7 @@ struct Pc::Parts {
   Result<void> add_firmware_configuration();
   Result<void> add_virtio();  // pc_virtio.cpp
   Result<void> plug(std::unique_ptr<virtio::Model> model);
+  Result<void> plug_mmio(std::unique_ptr<virtio::Model> model);
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

@@ -3,6 +3,7 @@
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/entropy.h"
+#include "devices/virtio/mmio_transport.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/pci_transport.h"
 #include "devices/virtio/plan9.h"
@@ -17,13 +18,24 @@ constexpr u32 kMaxBlockQueues = 4;
 
 // Into the next slot.
 Result<void> Pc::Parts::plug(std::unique_ptr<virtio::Model> model) {
-  if (virtio_slot > kLastSlot) return user_error("virtio: there are more devices than PCI slots for them");
   if (!config.virtio.packed) model->withhold(virtio::kPacked);
-  irq::IrqWire& wire = gsi[kPirqGsi + pci_line(virtio_slot, 0)];
-  auto& transport = add<virtio::PciTransport>(machine->context(), std::move(model), irq::LevelIrq(wire),
-                                              machine->apic_bus());
-  host_bridge->plug(virtio_slot++, 0, transport);
+  if (config.virtio.mmio) return plug_mmio(std::move(model));
+  const unsigned slot = kVirtioSlot + virtio_count++;
+  if (slot > kLastSlot) return user_error("virtio: there are more devices than PCI slots for them");
+  auto& transport =
+      add<virtio::PciTransport>(machine->context(), std::move(model),
+                                irq::LevelIrq(gsi[kPirqGsi + pci_line(slot, 0)]), machine->apic_bus());
+  host_bridge->plug(slot, 0, transport);
   return {};
+}
+
+// At the next address.
+Result<void> Pc::Parts::plug_mmio(std::unique_ptr<virtio::Model> model) {
+  const unsigned number = virtio_count++;
+  if (number == kMaxVirtioMmio) return user_error("virtio: there are more devices than addresses for them");
+  auto& transport = add<virtio::MmioTransport>(std::move(model), irq::LevelIrq(gsi[virtio_mmio_gsi(number)]));
+  const u64 base = kVirtioMmio + number * kVirtioMmioStep;
+  return claim(machine->mmio(), {base, virtio::MmioTransport::kSize}, transport, transport.name());
 }
 
 Result<void> Pc::forward(const Forward& what) {

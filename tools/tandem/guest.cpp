@@ -45,13 +45,24 @@ Result<void> check(const Settings& s) {
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
   if (s.balloon != "on" && s.balloon != "off")
     return user_error(fmt::format("balloon: '{}' is none of on, off", s.balloon));
-  if (s.virtio != "packed" && s.virtio != "split")
-    return user_error(fmt::format("virtio: '{}' is none of packed, split", s.virtio));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
   if (!s.kernel.empty() && !s.firmware.empty())
     return user_error("firmware: a kernel that is given is started without it");
   if (const std::size_t bad = s.boot.find_first_not_of("acdn"); bad != std::string::npos)
     return user_error(fmt::format("boot: '{}' is none of a, c, d, n", s.boot[bad]));
+  return {};
+}
+
+// Words, by commas.
+Result<void> read_virtio(const Settings& s, devices::VirtioConfig& config) {
+  for (std::size_t at = 0; at <= s.virtio.size();) {
+    const std::size_t comma = std::min(s.virtio.find(',', at), s.virtio.size());
+    const std::string word = s.virtio.substr(at, comma - at);
+    if (word == "packed" || word == "split") config.packed = word == "packed";
+    else if (word == "mmio" || word == "pci") config.mmio = word == "mmio";
+    else return user_error(fmt::format("virtio: '{}' is none of packed, split, mmio, pci", word));
+    at = comma + 1;
+  }
   return {};
 }
 
@@ -146,7 +157,7 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   TANDEM_TRY(open_networks(s, *guest));
   TANDEM_TRY(open_shares(s, c));
   c.virtio.balloon = s.balloon == "on";
-  c.virtio.packed = s.virtio == "packed";
+  TANDEM_TRY(read_virtio(s, c.virtio));
   c.virtio.entropy = devices::host_entropy;
   TANDEM_TRY(open_serials(s, *guest, on_escape));
   return guest;
