@@ -12,7 +12,7 @@ namespace tandem::devices {
 
 namespace {
 
-constexpr u32 kMaxBlockQueues = 4;
+constexpr u32 kMaxQueues = 4;  // of a disk, and pairs of a network
 
 }  // namespace
 
@@ -56,12 +56,13 @@ Result<void> Pc::Parts::add_virtio() {
     const std::string letter(1, static_cast<char>('a' + unit));
     TANDEM_TRY(
         plug(std::make_unique<virtio::Block>(context, "virtio-vd" + letter, *medium, "tandem-vd" + letter,
-                                             static_cast<u16>(std::min(config.vcpus, kMaxBlockQueues)))));
+                                             static_cast<u16>(std::min(config.vcpus, kMaxQueues)))));
   }
   for (std::size_t i = 0; i < config.virtio.nets.size(); ++i) {
     const NetConfig& net = config.virtio.nets[i];
-    TANDEM_TRY(plug(
-        std::make_unique<virtio::Net>(context, "virtio-net" + std::to_string(i), *net.backend, net.mac)));
+    TANDEM_TRY(
+        plug(std::make_unique<virtio::Net>(context, "virtio-net" + std::to_string(i), *net.backend, net.mac,
+                                           static_cast<u16>(std::min(config.vcpus, kMaxQueues)))));
   }
   for (std::size_t i = 0; i < config.virtio.shares.size(); ++i) {
     const ShareConfig& share = config.virtio.shares[i];

@@ -116,7 +116,7 @@ class Target {
       case 0: return std::make_unique<Block>(context, "blk", disk_, "serial", u16{2});
       case 1:
         net_ = std::make_unique<NetBackend>(std::make_unique<EchoNetwork>());
-        return std::make_unique<Net>(context, "net", *net_, MacAddress{0x52, 0x54, 0, 1, 2, 3});
+        return std::make_unique<Net>(context, "net", *net_, MacAddress{0x52, 0x54, 0, 1, 2, 3}, u16{2});
       case 2:
         // Read-only: nothing that the input says changes the host.
         server_ = p9::Server::open("/proc/self/fdinfo", true).take();

@@ -87,7 +87,7 @@ class NetTest : public VirtioTest, public testing::WithParamInterface<RingForm> 
  protected:
   explicit NetTest(std::unique_ptr<PcapFile> capture = {}) {
     backend = std::make_unique<NetBackend>(std::make_unique<FakeNetwork>(network), std::move(capture));
-    plug(std::make_unique<Net>(bench.context(), "net", *backend, kOwn));
+    plug(std::make_unique<Net>(bench.context(), "net", *backend, kOwn, u16{2}));
   }
   ~NetTest() override { transport.reset(); }
   void begin(u64 features) {
