@@ -3,10 +3,12 @@
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/entropy.h"
+#include "devices/virtio/input_devices.h"
 #include "devices/virtio/mmio_transport.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/pci_transport.h"
 #include "devices/virtio/plan9.h"
+#include "devices/virtio/vsock.h"
 
 namespace tandem::devices {
 
@@ -44,10 +46,27 @@ Result<void> Pc::forward(const Forward& what) {
   return nets[0].backend->forward(what);
 }
 
+Result<void> Pc::want_size(u32 width, u32 height) {
+  if (!parts_->gpu) return user_error("display-size: only a guest with vga=virtio can be told");
+  parts_->gpu->want_size(width, height);
+  return {};
+}
+
 Result<void> Pc::set_balloon(u64 bytes) {
   if (!parts_->balloon) return user_error("balloon: the guest has none");
   parts_->balloon->set_target(bytes);
   return {};
+}
+
+Result<void> Pc::Parts::add_virtio_input() {
+  const auto make = [&](const char* name, virtio::Input::Kind kind) {
+    return std::make_unique<virtio::Input>(machine->context(), name, kind);
+  };
+  auto keyboard = make("virtio-keyboard", virtio::Input::Kind::Keyboard);
+  auto tablet = make("virtio-tablet", virtio::Input::Kind::Tablet);
+  virtio_input = std::make_unique<virtio::InputDevices>(*keyboard, *tablet, *ps2_input);
+  TANDEM_TRY(plug(std::move(keyboard)));
+  return plug(std::move(tablet));
 }
 
 Result<void> Pc::Parts::add_virtio() {
@@ -74,6 +93,14 @@ Result<void> Pc::Parts::add_virtio() {
     for (const ConsoleConfig& c : config.virtio.consoles) ports.push_back({c.name, c.backend.get()});
     TANDEM_TRY(plug(std::make_unique<virtio::Console>(context, "virtio-console", std::move(ports))));
   }
+  if (const auto& v = config.virtio.vsock)
+    TANDEM_TRY(plug(std::make_unique<virtio::Vsock>(context, "virtio-vsock", *v->backend, v->cid)));
+  if (config.virtio.gpu) {
+    auto model = std::make_unique<virtio::Gpu>(context, "virtio-gpu");
+    gpu = model.get();
+    TANDEM_TRY(plug(std::move(model)));
+  }
+  if (config.virtio.input) TANDEM_TRY(add_virtio_input());
   if (config.virtio.balloon) {
     auto model = std::make_unique<virtio::Balloon>(context, "virtio-balloon");
     balloon = model.get();

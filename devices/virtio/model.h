@@ -94,6 +94,7 @@ class Model {
   // it.
   void complete(unsigned queue, const Chain& chain, u32 written);
   void publish(unsigned queue);
+  bool started() const { return state_.status & kDriverOk; }
   bool has(u64 features) const { return (state_.accepted & features) == features; }
   // The driver broke a rule: nothing goes on until it resets the device.
   void fail();

@@ -34,15 +34,17 @@ Result<void> check(const Settings& s) {
   TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
   TANDEM_TRY(check_action("on_reboot", s.on_reboot));
   TANDEM_TRY(check_action("on_crash", s.on_crash));
-  if (s.vga != "stdvga" && s.vga != "none")
-    return user_error(fmt::format("vga: '{}' is none of stdvga, none", s.vga));
+  if (s.vga != "stdvga" && s.vga != "virtio" && s.vga != "none")
+    return user_error(fmt::format("vga: '{}' is none of stdvga, virtio, none", s.vga));
   constexpr u64 kMaxVideoram = 256;
   if (s.videoram > kMaxVideoram)
     return user_error(fmt::format("videoram: {} MiB are more than {}", s.videoram, kMaxVideoram));
-  if (!s.screenshot.empty() && (!s.kernel.empty() || s.vga == "none"))
-    return user_error("screenshot: a guest without firmware, or without vga, has no display");
+  if (!s.screenshot.empty() && ((!s.kernel.empty() && s.vga != "virtio") || s.vga == "none"))
+    return user_error("screenshot: a guest without vga, or with stdvga and no firmware, has no display");
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
+  if (!s.input.empty() && s.input != "ps2" && s.input != "virtio")
+    return user_error(fmt::format("input: '{}' is none of ps2, virtio", s.input));
   if (s.balloon != "on" && s.balloon != "off")
     return user_error(fmt::format("balloon: '{}' is none of on, off", s.balloon));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
@@ -155,8 +157,11 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
   }
   TANDEM_TRY(open_disks(s, c));
   TANDEM_TRY(open_networks(s, *guest));
+  TANDEM_TRY(open_vsock(s, *guest));
   TANDEM_TRY(open_shares(s, c));
   c.virtio.balloon = s.balloon == "on";
+  c.virtio.gpu = s.vga == "virtio";
+  c.virtio.input = s.input.empty() ? c.virtio.gpu : s.input == "virtio";
   TANDEM_TRY(read_virtio(s, c.virtio));
   c.virtio.entropy = devices::host_entropy;
   TANDEM_TRY(open_serials(s, *guest, on_escape));
