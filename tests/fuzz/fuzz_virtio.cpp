@@ -131,8 +131,8 @@ class Target {
                                          std::vector<ConsolePort>{{"", &lines_[0]}, {"name", &lines_[1]}});
       case 4: return std::make_unique<Balloon>(context, "balloon");
       case 5: return std::make_unique<Gpu>(context, "gpu");
-      case 6: return std::make_unique<Input>(context, "keyboard", Input::Kind::Keyboard);
-      case 7: return std::make_unique<Input>(context, "tablet", Input::Kind::Tablet);
+      case 6: return std::make_unique<virtio::Input>(context, "keyboard", virtio::Input::Kind::Keyboard);
+      case 7: return std::make_unique<virtio::Input>(context, "tablet", virtio::Input::Kind::Tablet);
       case 8: {
         const std::string path = "/tmp/tandem-fuzz-vsock-" + std::to_string(getpid());
         net_ = std::make_unique<NetBackend>(vsock::VsockNetwork::create(kCid, path).take());
