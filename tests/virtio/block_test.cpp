@@ -79,6 +79,23 @@ TEST_F(BlockTest, ReadsWithoutACopy) {
   EXPECT_EQ(msi.take(), std::vector<u32>{kQueueData});
 }
 
+TEST_F(BlockTest, ReadsWhatIsAtHandAtOnce) {
+  begin();
+  disk.at_hand = true;
+  request(kIn, 3, {{kData, 4096, true}});
+  EXPECT_TRUE(disk.waiting.empty());
+  const auto used = ring->take_used();
+  ASSERT_TRUE(used);
+  EXPECT_EQ(used->written, 4097u);
+  EXPECT_EQ(memory().read_value<u8>(Gpa{kStatusByte}), 0);
+  EXPECT_EQ(in_memory(kData, 4096),
+            std::vector<u8>(disk.content.begin() + 3 * 512, disk.content.begin() + 11 * 512));
+  EXPECT_EQ(msi.take(), std::vector<u32>{kQueueData});
+  request(kIn, 0, {{kData, 64 * 1024, true}});
+  EXPECT_EQ(disk.waiting.size(), 1u) << "a long copy is for another thread";
+  disk.go();
+}
+
 TEST_F(BlockTest, WritesAndFlushes) {
   begin({true, true, false});
   const std::vector<u8> data(1024, 0x5a);
