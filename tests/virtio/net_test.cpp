@@ -30,9 +30,11 @@ class FakeNetwork final : public Network {
     int fd = eventfd(0, EFD_NONBLOCK);
     ~Shared() { close(fd); }
 
-    void arrive(Bytes frame) {
+    void arrive(Bytes frame) { arrive_together({std::move(frame)}); }
+    // None of them waits until the others were taken.
+    void arrive_together(const std::vector<Bytes>& frames) {
       std::lock_guard lock(mutex);
-      arriving.push_back(std::move(frame));
+      arriving.insert(arriving.end(), frames.begin(), frames.end());
       const u64 one = 1;
       ASSERT_EQ(write(fd, &one, 8), 8);
     }
@@ -230,7 +232,9 @@ TEST_P(NetTest, MergesBuffers) {
 TEST_P(NetTest, FramesWaitForRoom) {
   begin(kMergeable);
   offer(1, kData, 100);
-  for (u8 i = 0; i < 5; ++i) network->arrive(frame_to(kOwn, 400, i));
+  std::vector<Bytes> frames;
+  for (u8 i = 0; i < 5; ++i) frames.push_back(frame_to(kOwn, 400, i));
+  network->arrive_together(frames);
   network->wait_arrived(5);
   EXPECT_FALSE(receive().take_used()) << "the frame does not fit, so nothing of it came";
   for (u16 i = 0; i < 5; ++i) offer(static_cast<u16>(i + 10), kData + 0x1000u * (i + 1), 500);
