@@ -11,8 +11,8 @@ namespace tandem::devices {
 class DisplayView {
  public:
   virtual ~DisplayView() = default;
-  // Brings picture() up to date. Gives the rows that have changed in it, from the top: all, where its size has.
-  // blink_shown: the phase in which the cursor and blinking text are seen.
+  // Brings picture() up to date. Gives the rows that have changed in it, from the top: all, where its size
+  // has. blink_shown: the phase in which the cursor and blinking text are seen.
   virtual std::vector<Rows> refresh(bool blink_shown) = 0;
   const Picture& picture() const { return picture_; }
 
