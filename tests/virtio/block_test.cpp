@@ -91,9 +91,22 @@ TEST_F(BlockTest, ReadsWhatIsAtHandAtOnce) {
   EXPECT_EQ(in_memory(kData, 4096),
             std::vector<u8>(disk.content.begin() + 3 * 512, disk.content.begin() + 11 * 512));
   EXPECT_EQ(msi.take(), std::vector<u32>{kQueueData});
-  request(kIn, 0, {{kData, 64 * 1024, true}});
-  EXPECT_EQ(disk.waiting.size(), 1u) << "a long copy is for another thread";
+}
+
+TEST_F(BlockTest, ReadsSoMuchAtOnceAndNoMore) {
+  begin();
+  disk.at_hand = true;
+  constexpr u32 kPiece = 256 * KiB;
+  for (u16 i = 0; i < 5; ++i) {
+    memory().write_value<u32>(Gpa{kHeader}, kIn);
+    memory().write_value<u64>(Gpa{kHeader + 8}, 0);
+    ring->add(i, {{kHeader, 16}, {kData, kPiece, true}, {kStatusByte, 1, true}});
+  }
+  kick();
+  EXPECT_EQ(disk.waiting.size(), 1u) << "the fifth is for another thread";
+  for (unsigned i = 0; i < 4; ++i) EXPECT_TRUE(ring->take_used());
   disk.go();
+  EXPECT_TRUE(ring->take_used());
 }
 
 TEST_F(BlockTest, WritesAndFlushes) {
