@@ -142,7 +142,7 @@ Result<void> Pc::Parts::add_isa() {
     TANDEM_TRY(claim(kSerialPorts[i], 8, uart, uart.name()));
   }
   i8042 = &add<I8042>(irq::LevelIrq(gsi[kKeyboardIrq]), irq::LevelIrq(gsi[kMouseIrq]), reset);
-  input = std::make_unique<Ps2Input>(*i8042);
+  ps2_input = std::make_unique<Ps2Input>(*i8042);
   TANDEM_TRY(claim(0x60, 1, i8042->data_port(), i8042->name()));
   TANDEM_TRY(claim(0x64, 1, i8042->command_port(), i8042->name()));
   const auto port = [&](std::string_view name, bus::IoRange range, u8 read_value,
@@ -176,7 +176,8 @@ AcpiTables Pc::Parts::acpi_tables() const {
   return build_acpi_tables({.vcpus = config.vcpus,
                             .pm_base = pm->base(),
                             .floppy = has_floppy,
-                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
+                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart,
+                            .virtio_mmio = config.virtio.mmio ? virtio_count : 0});
 }
 
 // What firmware would have done, and the boot loader.
@@ -288,9 +289,10 @@ Result<void> Pc::change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium) 
   return {};
 }
 
-InputSink& Pc::input() { return *parts_->input; }
+InputSink& Pc::input() { return parts_->virtio_input ? *parts_->virtio_input : *parts_->ps2_input; }
 
 std::optional<Picture> Pc::picture() const {
+  if (parts_->gpu) return parts_->gpu->picture();
   if (!parts_->vga) return std::nullopt;
   return parts_->vga->picture();
 }

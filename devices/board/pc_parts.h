@@ -21,6 +21,7 @@
 #include "devices/serial/uart16550.h"
 #include "devices/storage/fdc.h"
 #include "devices/virtio/balloon.h"
+#include "devices/virtio/gpu/gpu.h"
 
 namespace tandem::devices {
 
@@ -45,13 +46,14 @@ struct Pc::Parts {
   I440fx* host_bridge = nullptr;
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
-  std::unique_ptr<Ps2Input> input;
+  std::unique_ptr<InputSink> ps2_input, virtio_input;
   Piix3Ide* ide = nullptr;
   Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
   virtio::Balloon* balloon = nullptr;
-  unsigned virtio_slot = kVirtioSlot;  // the next free one
+  virtio::Gpu* gpu = nullptr;
+  unsigned virtio_count = 0;
   bool has_floppy = false;
   bool booted = false;
 
@@ -72,7 +74,9 @@ struct Pc::Parts {
   Result<void> add_flash();
   Result<void> add_firmware_configuration();
   Result<void> add_virtio();  // pc_virtio.cpp
+  Result<void> add_virtio_input();
   Result<void> plug(std::unique_ptr<virtio::Model> model);
+  Result<void> plug_mmio(std::unique_ptr<virtio::Model> model);
   Result<void> add_interrupts();
   Result<void> add_timers();
   Result<void> add_pci();

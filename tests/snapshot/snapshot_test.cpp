@@ -28,6 +28,7 @@ std::unique_ptr<RomGuest> idle_pc() {
     config.vga = devices::VgaConfig{.memory_bytes = MiB, .rom = {0x55, 0xaa}};
     config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
     config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
+    config.virtio.gpu = config.virtio.input = config.virtio.balloon = true;
   });
 }
 

@@ -166,6 +166,13 @@ bool ImageFile::same_as(const ImageFile& other) const {
   return fstat(fd_, &a) == 0 && fstat(other.fd_, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+bool ImageFile::read_now(u64 offset, const Buffers& to) const {
+  if (to.size() > kPieces) return false;
+  const ssize_t n =
+      preadv2(fd_, to.data(), static_cast<int>(to.size()), static_cast<off_t>(offset), RWF_NOWAIT);
+  return n >= 0 && static_cast<u64>(n) == total_size(to);
+}
+
 BlockStatus ImageFile::read(u64 offset, const Buffers& to) const {
   const i64 n = transfer_all(
       to, offset, [this](const iovec* v, int count, off_t at) { return preadv(fd_, v, count, at); });

@@ -28,6 +28,8 @@ class ImageFile {
 
   // Bytes behind the end read as zero. [any-thread]
   BlockStatus read(u64 offset, const Buffers& to) const;
+  // What the host's page cache has, all of it; false: it has not.
+  bool read_now(u64 offset, const Buffers& to) const;
   BlockStatus read(u64 offset, std::span<u8> to) const { return read(offset, Buffers{buffer(to)}); }
   // Fails where the file ends before.
   BlockStatus read_exactly(u64 offset, std::span<u8> to) const;

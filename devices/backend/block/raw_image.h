@@ -14,6 +14,7 @@ class RawImage final : public Image {
   u64 size() const override { return size_; }
   bool writable() const override { return file_.writable(); }
   BlockStatus read(u64 offset, const Buffers& to) override { return file_.read(offset, to); }
+  bool read_now(u64 offset, const Buffers& to) override { return file_.read_now(offset, to); }
   BlockStatus write(u64 offset, const Buffers& from) override { return file_.write(offset, from); }
   BlockStatus write_zeroes(u64 offset, u64 length) override { return file_.write_zeroes(offset, length); }
   BlockStatus discard(u64 offset, u64 length) override;
