@@ -218,7 +218,8 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode_index = index;
   t.moves = c.mode.cpl == 3;
   t.global = c.page_is_global;
-  if (!t.moves) t.cell = block.crosses() ? &cells_.of_crossing(rip & ~kPageMask) : &cells_.of(rip & ~kPageMask);
+  if (!t.moves)
+    t.cell = block.crosses() ? &cells_.of_crossing(rip & ~kPageMask) : &cells_.of(rip & ~kPageMask);
   t.limited = mode & kLimitedMode;
   t.counts_in_t1 = mode & kHostedMode;
   t.hosted = t.counts_in_t1 && !twin;
@@ -379,8 +380,8 @@ void JitTier::forget(Block& block) {
   block.upper = nullptr;
 }
 
-// Makes the table lead to the block at rip, and to all others of its page that are translated: each would have
-// to be looked up on its own, and mappings change more often than what they map.
+// Makes the table lead to the block at rip, and to all others of its page that are translated: each would
+// have to be looked up on its own, and mappings change more often than what they map.
 void JitTier::install(const Context& c, Translation& t) {
   JumpTable& table = tables_[t.mode_index].table;
   table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global);

@@ -47,7 +47,6 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   };
   static u8 cpl_of(u32 mode) { return mode >> 8 & 3; }
 
-
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
           std::shared_ptr<CodeObserver> observer, PageCells cells)
       : options_(options),

@@ -19,7 +19,10 @@ Result<PageCells> PageCells::create() {
 }
 
 PageCells::PageCells(PageCells&& other) noexcept
-    : cells_(std::exchange(other.cells_, nullptr)), used_(other.used_), by_page_(std::move(other.by_page_)), crossing_(std::move(other.crossing_)) {}
+    : cells_(std::exchange(other.cells_, nullptr)),
+      used_(other.used_),
+      by_page_(std::move(other.by_page_)),
+      crossing_(std::move(other.crossing_)) {}
 
 PageCells::~PageCells() {
   if (cells_) unmap_low_memory(cells_, kBytes);

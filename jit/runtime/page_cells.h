@@ -1,5 +1,5 @@
-// For which generation of mappings a page of code was last found where its translations have it: one number a page, at
-// an address that they name.
+// For which generation of mappings a page of code was last found where its translations have it: one number a
+// page, at an address that they name.
 #pragma once
 
 #include <unordered_map>
