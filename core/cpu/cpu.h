@@ -2,6 +2,7 @@
 // One vCPU thread owns it; only `requests` is for any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 
 #include "core/cpu/cpu_state.h"
@@ -79,10 +80,14 @@ struct Cpu {
   // Go up when mappings may have changed, so that an engine drops what depends on them: any, or also those of
   // global pages.
   u64 mapping_generation = 0, global_generation = 0;
+  // The same for one page at a time: how many, and which the last ones were.
+  u64 dropped_pages = 0;
+  std::array<u64, 16> last_dropped{};
   mmu::PageFilter
       code_pages;   // pages whose mapping engines rely on for code since global_generation last changed
   u64 retired = 0;  // instructions completed before the present block
   bool monitor_armed = false;
+  bool upper_vectors_written = true;  // ZMM0 to ZMM15, more than their XMM part, since an engine looked last
   Watch watch;
 
   mmu::Tlb tlb;

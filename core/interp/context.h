@@ -32,6 +32,7 @@ struct Context : cpu::Cpu {
   Block* block = nullptr;
   const Insn* current = nullptr;  // the instruction that runs, exact wherever memory or devices are reached
   i64 remaining = 0;              // of the budget; a block's instructions are taken at its start
+  bool limited = false;           // the budget will be spent
   Step left = Step::Next;         // how the handler chain was left, at `current`
   PendingLink link_from;          // to be linked with the block at its rip, if that comes next
   u64 jump_tag = 0, jump_tag_global = 0;  // one of what a JumpEntry must carry to be good now
@@ -39,7 +40,8 @@ struct Context : cpu::Cpu {
   u32 held = 0;                           // Request bits that wait for the CPU to be able to take them
   std::optional<u64> host_tsc_offset;     // see ExitSink
   TierFrame tier;
-  UpperTier* upper = nullptr;  // for its code's way back
+  UpperTier* upper = nullptr;                  // for its code's way back
+  mem::CodeWriteListener* listener = nullptr;  // under which this vCPU marks pages as holding code
   std::array<JumpEntry, kJumpEntries> jumps;
 
   static unsigned jump_index(u64 rip) {

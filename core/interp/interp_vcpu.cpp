@@ -1,8 +1,10 @@
 #include "core/interp/interp_vcpu.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
+#include "core/base/low_memory.h"
 #include "core/interp/handlers.h"
 #include "core/isa/op.h"
 #include "core/mmu/access.h"
@@ -23,12 +25,19 @@ InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& mode
   cache_.set_tier(tier_.get());
   c_.id = id;
   c_.memory = &memory;
+  c_.listener = this;
   c_.model = &model;
   c_.host_code = host_code_.get();
   c_.physical_mask = low_mask(model.physical_bits) & ~kPageMask;
   update_mode(c_);
   memory.add_listener(*this);
 }
+
+void* InterpVcpu::operator new(std::size_t bytes) {
+  if (void* memory = map_low_memory(bytes)) return memory;
+  throw std::bad_alloc();
+}
+void InterpVcpu::operator delete(void* memory, std::size_t bytes) { unmap_low_memory(memory, bytes); }
 
 InterpVcpu::~InterpVcpu() { c_.memory->remove_listener(*this); }
 
@@ -76,12 +85,14 @@ Result<void> InterpVcpu::export_state(CpuState& out) {
 
 Result<void> InterpVcpu::import_state(const CpuState& in) {
   mmu::flush_all(c_);
+  if (tier_) tier_->forget_mappings();
   return import_registers(in);
 }
 
 Result<void> InterpVcpu::import_registers(const CpuState& in) {
   c_.state = in;
   c_.state.zero = 0;
+  c_.upper_vectors_written = true;
   c_.set_rflags(in.rflags);
   // What was asked of the state before is not asked of this one.
   c_.requests.fetch_and(kRequestKick | kRequestCode | kRequestRemap);
@@ -108,6 +119,7 @@ void InterpVcpu::drop_everything() {
   c_.link_from = {};
   c_.block = nullptr;
   mmu::flush_all(c_);
+  if (tier_) tier_->forget_mappings();
 }
 
 bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
@@ -116,6 +128,7 @@ bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
     for (u64 done = 0; done < length;) {
       const u64 at = raw(start) + done, n = std::min(length - done, kPageSize - (at & kPageMask));
       still |= cache_.invalidate(at, n, stale_handler());
+      if (tier_) still |= tier_->written(at, n);
       done += n;
     }
     return still;
@@ -125,11 +138,14 @@ bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
 }
 
 void InterpVcpu::code_page_added(u64 page, mem::CodeWriteListener& who) noexcept {
-  if (&who == this) {
-    c_.tlb.protect_host_page(c_.memory->base() + page * kPageSize);
-    return;
-  }
-  post({page, 0, true});
+  if (&who == this) protect(page);
+  else post({page, 0, true});
+}
+
+// Writes to the page, by its number in the memfd, must be told from now on.
+void InterpVcpu::protect(u64 page) {
+  c_.tlb.protect_host_page(c_.memory->base() + page * kPageSize);
+  if (tier_) tier_->protect(page);
 }
 
 // Where nobody takes them (another engine runs this CPU), they end as one: forget everything.
@@ -151,6 +167,7 @@ void InterpVcpu::remapped(Gpa start, u64 length) noexcept {
     return;
   }
   c_.tlb.flush();
+  if (tier_) tier_->forget_mappings();
   code_written(start, length);
   if (raw(start) < mem::kSmramEnd) code_written(start + mem::kSmramView, length);
 }
@@ -162,7 +179,7 @@ void InterpVcpu::process_code_requests() {
     changes.swap(changes_);
   }
   for (const PageChange& change : changes) {
-    if (change.added) c_.tlb.protect_host_page(c_.memory->base() + change.start * kPageSize);
+    if (change.added) protect(change.start);
     else c_.memory->tell_again(Gpa{change.start}, change.length, *this);
   }
 }
@@ -257,6 +274,7 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
   c_.watch.on = true;
   budget_ = static_cast<i64>(std::min<u64>(budget.instructions, u64{1} << 62));
   c_.remaining = budget_;
+  c_.limited = budget.instructions != RunBudget{}.instructions;
   c_.block = nullptr;
   running_ = true;
   c_.host_tsc_offset = sink.host_tsc_offset();
@@ -292,8 +310,8 @@ Block* InterpVcpu::next_block() {
     code_generation_ = c_.global_generation;
   }
   const u64 mode = u64{mode_bits(c_.mode)} << 32;
-  c_.jump_tag = mode | (c_.mapping_generation & kGenerationBits);
-  c_.jump_tag_global = mode | kGlobal | (c_.global_generation & kGenerationBits);
+  c_.jump_tag = mode | ((c_.mapping_generation + c_.dropped_pages) & kGenerationBits);
+  c_.jump_tag_global = mode | kGlobal | ((c_.global_generation + c_.dropped_pages) & kGenerationBits);
   const JumpEntry& e = c_.jumps[Context::jump_index(c_.state.rip)];
   if (!is_good(c_, e) || !e.block->valid) return find_block();
   c_.page_is_global = e.mode_and_generation & kGlobal;

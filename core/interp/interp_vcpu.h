@@ -16,12 +16,15 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   InterpVcpu(VcpuId id, mem::GuestMemory& memory, const cpu::CpuModel& model,
              std::unique_ptr<semantics::HostCode> host_code, std::unique_ptr<UpperTier> tier = nullptr);
   ~InterpVcpu() override;
+  // Translated code names the Context by its address, in 32 bits.
+  static void* operator new(std::size_t bytes);
+  static void operator delete(void* memory, std::size_t bytes);
 
   cpu::Stop run(const cpu::RunBudget& budget, cpu::ExitSink& sink) override;
   void kick() noexcept override;
   void signal(cpu::Signal s, u8 sipi_vector) noexcept override;
   u64 retired() const override;
-  u64 mapping_changes() const override { return c_.mapping_generation; }
+  u64 mapping_changes() const override { return c_.mapping_generation + c_.dropped_pages; }
   Result<void> export_state(cpu::CpuState& out) override;
   Result<void> import_state(const cpu::CpuState& in) override;
   Result<void> import_registers(const cpu::CpuState& in) override;
@@ -73,6 +76,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   bool decode_one(u64 linear, Block& block);
   u64 linear_rip() const;
   void mark_code(u64 physical);
+  void protect(u64 page);
   void post(const PageChange& change);
   void process_code_requests();
   void drop_everything();

@@ -281,8 +281,7 @@ void flush_page(Cpu& cpu, u64 linear) {
   if (cpu.tlb.may_be_in_large_page(linear)) return flush_all(cpu);
   cpu.tlb.flush_page(linear);
   if (!cpu.code_pages.may_contain(linear)) return;
-  ++cpu.mapping_generation;
-  ++cpu.global_generation;
+  cpu.last_dropped[cpu.dropped_pages++ % cpu.last_dropped.size()] = linear & ~kPageMask;
 }
 
 }  // namespace tandem::mmu

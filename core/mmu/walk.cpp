@@ -52,10 +52,11 @@ bool set_entry_bits(Cpu& cpu, u64 address, unsigned size, u64 seen, u64 wanted) 
 
 class Walker {
  public:
-  Walker(Cpu& cpu, u64 linear, Access access, Privilege privilege)
+  Walker(Cpu& cpu, u64 linear, Access access, Privilege privilege, WalkPath* steps)
       : cpu_(cpu),
         linear_(linear),
         access_(access),
+        steps_(steps),
         user_(privilege == Privilege::User),
         smap_(privilege == Privilege::SupervisorSmap) {}
 
@@ -66,6 +67,7 @@ class Walker {
                 (cpu_.mode.long_mode ? ~(u64{0x7ff} << 52) : ~u64{0});
     for (;;) {
       path_ = {};
+      if (steps_) *steps_ = {};
       const Outcome r = pae ? (cpu_.mode.long_mode ? walk_4level(out) : walk_pae(out)) : walk_32bit(out);
       if (r != Outcome::Retry) return r == Outcome::Done;
     }
@@ -123,6 +125,7 @@ class Walker {
     const bool leaf = large || level.shift == 12;
     if (wide ? (entry & reserved_bits(level, large)) : (large && (entry & (u64{1} << 21))))
       return fail(kPfPresent | kPfReserved);
+    if (steps_) note(level, table);
     path_.writable &= entry;
     path_.user &= entry;
     path_.no_execute |= wide ? entry & kNoExecute : 0;
@@ -133,6 +136,12 @@ class Walker {
       return Outcome::Descend;
     }
     return finish(level, address, entry, out);
+  }
+
+  void note(const Level& level, u64 table) {
+    steps_->tables[steps_->count++] = {table, level.shift};
+    steps_->entry_size = level.entry_size;
+    steps_->upper_writable = may_write();
   }
 
   u64 reserved_bits(const Level& level, bool large) const {
@@ -175,6 +184,7 @@ class Walker {
   Cpu& cpu_;
   u64 linear_;
   Access access_;
+  WalkPath* steps_;
   bool user_, smap_;
   u64 reserved_ = 0;
   Path path_;
@@ -182,10 +192,11 @@ class Walker {
 
 }  // namespace
 
-bool translate(Cpu& cpu, u64 linear, Access access, Privilege privilege, Translation& out) {
+bool translate(Cpu& cpu, u64 linear, Access access, Privilege privilege, Translation& out, WalkPath* path) {
   if (cpu.state.cr0 & kCr0Pg) {
-    if (!Walker(cpu, linear, access, privilege).run(out)) return false;
+    if (!Walker(cpu, linear, access, privilege, path).run(out)) return false;
   } else {
+    if (path) *path = {};
     out = {.physical = static_cast<u32>(linear), .writable = true, .user = true, .global = false};
   }
   if (cpu.state.events.in_smm) [[unlikely]]

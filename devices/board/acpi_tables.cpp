@@ -195,7 +195,7 @@ Bytes rsdp(u64 rsdt, u64 xsdt) {
 AcpiTables build_acpi_tables(const AcpiConfig& config) {
   Placer placer;
   Table dsdt("DSDT", 2);
-  for (char c : build_dsdt_body(config.pci_hole, config.floppy)) dsdt.bytes.push_back(static_cast<u8>(c));
+  for (char c : build_dsdt_body(config)) dsdt.bytes.push_back(static_cast<u8>(c));
   const u64 dsdt_at = placer.place(dsdt);
   const u64 facs_at = placer.place(facs());
   const u64 fadt_at =

@@ -10,8 +10,9 @@ namespace tandem::devices {
 struct AcpiConfig {
   u32 vcpus;
   u16 pm_base;
-  bool floppy;   // drive A is there
-  u64 pci_hole;  // where PCI's memory starts below 4 GiB
+  bool floppy;               // drive A is there
+  u64 pci_hole;              // where PCI's memory starts below 4 GiB
+  unsigned virtio_mmio = 0;  // how many devices there are that are on no bus
 };
 
 // All tables, placed in one run; where that will lie is not known yet.

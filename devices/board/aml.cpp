@@ -113,6 +113,8 @@ Term dma(unsigned channel) { return byte(0x2a) + byte(u64{1} << channel) + byte(
 Term bus_numbers(u16 first, u16 last) { return address_space(0x88, 2, 2, 0, first, last); }
 Term io_window(u16 first, u16 last) { return address_space(0x88, 2, 1, 3, first, last); }
 Term memory_window(u32 first, u32 last) { return address_space(0x87, 4, 0, 1, first, last); }
+// 6.4.3.6: consumer, level, active high, shared.
+Term interrupt(u32 gsi) { return byte(0x89) + little(6, 2) + byte(0x09) + byte(1) + little(gsi, 4); }
 Term fixed_memory(u32 base, u32 length) {
   return byte(0x86) + little(9, 2) + byte(1) + little(base, 4) + little(length, 4);
 }

@@ -39,5 +39,6 @@ Term bus_numbers(u16 first, u16 last);
 Term io_window(u16 first, u16 last);
 Term memory_window(u32 first, u32 last);
 Term fixed_memory(u32 base, u32 length);
+Term interrupt(u32 gsi);  // level, active high, shared
 
 }  // namespace tandem::devices::aml

@@ -1,5 +1,6 @@
 #include "devices/board/dsdt.h"
 
+#include "devices/board/acpi_tables.h"
 #include "devices/board/aml.h"
 #include "devices/board/memory_map.h"
 
@@ -42,23 +43,38 @@ Term isa_bus(bool floppy) {
   return device("ISA_", body);
 }
 
+// Linux' driver knows them by this identifier, which QEMU's machines without PCI use.
+Term virtio_devices(unsigned count) {
+  Term all;
+  for (unsigned i = 0; i < count; ++i) {
+    const u32 base = static_cast<u32>(kVirtioMmio + i * kVirtioMmioStep);
+    const std::string number = std::to_string(i);
+    all += device("VR" + std::string(2 - number.size(), '0') + number,
+                  concat({name("_HID", text("LNRO0005")), name("_UID", integer(i)), name("_CCA", integer(1)),
+                          name("_CRS", resources({fixed_memory(base, u32{kVirtioMmioStep}),
+                                                  interrupt(virtio_mmio_gsi(i))}))}));
+  }
+  return all;
+}
+
 }  // namespace
 
-std::string build_dsdt_body(u64 pci_hole, bool floppy) {
+std::string build_dsdt_body(const AcpiConfig& config) {
   const unsigned apic[4] = {kPirqGsi, kPirqGsi + 1, kPirqGsi + 2, kPirqGsi + 3};
   const unsigned pic[4] = {10, 10, 11, 11};  // as PIIX3 routes them after reset
-  const Term crs = resources({bus_numbers(0, 255), io_ports(0xcf8, 8), io_window(0, 0xcf7),
-                              io_window(0xd00, 0xffff), memory_window(0xa0000, 0xbffff),
-                              memory_window(static_cast<u32>(pci_hole), static_cast<u32>(kPciHoleEnd - 1))});
+  const Term crs =
+      resources({bus_numbers(0, 255), io_ports(0xcf8, 8), io_window(0, 0xcf7), io_window(0xd00, 0xffff),
+                 memory_window(0xa0000, 0xbffff),
+                 memory_window(static_cast<u32>(config.pci_hole), static_cast<u32>(kPciHoleEnd - 1))});
   const Term pci =
       concat({name("_HID", eisa_id("PNP0A03")), name("_ADR", integer(0)), name("_UID", integer(0)),
               name("_CRS", crs), name("PRTA", routing(apic)), name("PRTP", routing(pic)),
               method("_PRT", 0, if_else(path("PICF"), give_back(path("PRTA")), give_back(path("PRTP")))),
-              isa_bus(floppy)});
+              isa_bus(config.floppy)});
   return concat({name("PICF", integer(0)), method("_PIC", 1, store(argument(0), path("PICF"))),
                  // SLP_TYP 0 is soft off (PIIX4).
                  name("_S5_", package({integer(0), integer(0), integer(0), integer(0)})),
-                 scope("\\_SB_", device("PCI0", pci))});
+                 scope("\\_SB_", concat({device("PCI0", pci), virtio_devices(config.virtio_mmio)}))});
 }
 
 }  // namespace tandem::devices

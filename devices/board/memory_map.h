@@ -36,8 +36,12 @@ inline constexpr unsigned kSerialIrqs[4] = {4, 3, 4, 3};
 inline constexpr unsigned kKeyboardIrq = 1, kFloppyIrq = 6, kRtcIrq = 8, kSciIrq = 9, kMouseIrq = 12;
 inline constexpr u64 kVgaWindow = 0xa0000, kVgaWindowSize = 0x20000;
 inline constexpr unsigned kVgaSlot = 2, kAhciSlot = 3, kXhciSlot = 4;
-// For virtio devices and network adapters: as many as there are, each in a slot of its own.
+// For virtio devices and network adapters: as many as there are, each in a slot of its own. Virtio devices
+// without PCI are one behind the other, with the I/O APIC pins that nothing else has in turn.
 inline constexpr unsigned kFreeSlots = 8, kLastSlot = 31;
+inline constexpr u64 kVirtioMmio = 0xfed80000, kVirtioMmioStep = 0x200;
+inline constexpr unsigned kVirtioMmioGsi = 20, kVirtioMmioGsis = 4, kMaxVirtioMmio = 32;
+constexpr unsigned virtio_mmio_gsi(unsigned number) { return kVirtioMmioGsi + number % kVirtioMmioGsis; }
 // I/O APIC pin of PIRQA#; the next three follow.
 inline constexpr unsigned kPirqGsi = 16;
 // The PIRQ line (0..3) that INTA# + pin of a slot is wired to.

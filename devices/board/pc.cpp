@@ -182,7 +182,8 @@ AcpiTables Pc::Parts::acpi_tables() const {
   return build_acpi_tables({.vcpus = config.vcpus,
                             .pm_base = pm->base(),
                             .floppy = has_floppy,
-                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart});
+                            .pci_hole = config.firmware ? pci_hole_start(machine->memory()) : kPciHoleStart,
+                            .virtio_mmio = virtio_mmio_count});
 }
 
 // What firmware would have done, and the boot loader.
@@ -274,9 +275,10 @@ void Pc::nmi() {
 void Pc::add_speaker(SpeakerSink& sink) { parts_->pit->add_speaker(sink); }
 void Pc::remove_speaker(SpeakerSink& sink) { parts_->pit->remove_speaker(sink); }
 
-InputSink& Pc::input() { return *parts_->input; }
+InputSink& Pc::input() { return parts_->virtio_input ? *parts_->virtio_input : *parts_->input; }
 
 std::optional<Picture> Pc::picture() const {
+  if (parts_->gpu) return parts_->gpu->picture();
   if (!parts_->vga) return std::nullopt;
   return parts_->vga->picture();
 }

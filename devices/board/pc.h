@@ -62,15 +62,24 @@ struct BootRoms {
   std::vector<u8> e1000, virtio;
 };
 
-// Paravirtual devices, on the PCI bus.
+struct VsockConfig {
+  std::unique_ptr<NetBackend> backend;  // with a vsock::VsockNetwork
+  u64 cid;
+};
+
+// Paravirtual devices.
 struct VirtioConfig {
   std::map<unsigned, std::unique_ptr<BlockBackend>> disks;  // by unit: 0 is vda
   std::vector<NetConfig> nets;
   std::vector<ShareConfig> shares;
+  std::optional<VsockConfig> vsock;
   std::vector<ConsoleConfig> consoles;  // ports of one virtio-console
   bool balloon = false;
   std::function<void(std::span<u8>)> entropy;  // empty: no virtio-rng
   bool packed = true;                          // offers packed rings
+  bool gpu = false;
+  bool input = false;  // a keyboard and a tablet
+  bool mmio = false;   // on no bus: at addresses that ACPI tells
 };
 
 enum class DriveBus : u8 { Ide, Ahci };
@@ -139,6 +148,8 @@ class Pc {
   InputSink& input();
   // What the screen shows; nothing without a display adapter. [any-thread]
   std::optional<Picture> picture() const;
+  // Tells the guest how large its display is to be. [any-thread]
+  Result<void> want_size(u32 width, u32 height);
 
   // Between calls of run().
   Result<std::vector<u8>> save();

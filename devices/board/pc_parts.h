@@ -23,6 +23,7 @@
 #include "devices/storage/fdc.h"
 #include "devices/storage/piix3_ide.h"
 #include "devices/virtio/balloon.h"
+#include "devices/virtio/gpu/gpu.h"
 
 namespace tandem::devices {
 
@@ -47,14 +48,16 @@ struct Pc::Parts {
   I440fx* host_bridge = nullptr;
   PiixPm* pm = nullptr;
   I8042* i8042 = nullptr;
-  std::unique_ptr<InputRouter> input;
+  std::unique_ptr<InputSink> input, virtio_input;
   Piix3Ide* ide = nullptr;
   Ahci* ahci = nullptr;  // where there are drives for it
   Vga* vga = nullptr;
   LegacyWindow legacy_window;
   mem::Mapping rom_mapping;
   virtio::Balloon* balloon = nullptr;
+  virtio::Gpu* gpu = nullptr;
   unsigned free_slot = kFreeSlots;  // the next one
+  unsigned virtio_mmio_count = 0;
   bool has_floppy = false;
   bool booted = false;
 
@@ -77,7 +80,9 @@ struct Pc::Parts {
   Result<void> add_flash();
   Result<void> add_firmware_configuration();
   Result<void> add_virtio();  // pc_virtio.cpp
+  Result<void> add_virtio_input();
   Result<void> plug(std::unique_ptr<virtio::Model> model);
+  Result<void> plug_mmio(std::unique_ptr<virtio::Model> model);
   Result<unsigned> take_slot();  // pc_network.cpp
   Result<void> add_boot_rom(PciDevice& adapter, const std::vector<u8>& rom);
   Result<void> add_e1000();

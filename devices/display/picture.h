@@ -23,4 +23,10 @@ struct Picture {
   bool operator==(const Picture&) const = default;
 };
 
+// `count` rows from `first` on.
+struct Rows {
+  u32 first = 0, count = 0;
+  bool operator==(const Rows&) const = default;
+};
+
 }  // namespace tandem::devices

@@ -112,12 +112,13 @@ void Model::fail() {
   counters_.get("virtio.broken").fetch_add(1, std::memory_order_relaxed);
   for (auto& r : rings_) r.reset();
   state_.status |= kNeedsReset;
-  if (state_.status & kDriverOk) config_changed();
+  config_changed();
 }
 
+// 3.1: nothing is told before DRIVER_OK.
 void Model::config_changed() {
   ++generation_;
-  transport_->config_changed();
+  if (started()) transport_->config_changed();
 }
 
 void Model::release() {

@@ -46,6 +46,7 @@ class Model {
   void connect(Transport& transport) { transport_ = &transport; }
   const Identity& identity() const { return identity_; }
   unsigned queue_count() const { return static_cast<unsigned>(sizes_.size()); }
+  u16 max_queue_size(unsigned n) const { return n < queue_count() ? sizes_[n] : u16{0}; }  // 0: there is none
   u64 offered() const { return offered_; }
   // Takes features away from what is offered. Before the machine runs.
   void withhold(u64 features) { offered_ &= ~features; }
@@ -93,6 +94,7 @@ class Model {
   // it.
   void complete(unsigned queue, const Chain& chain, u32 written);
   void publish(unsigned queue);
+  bool started() const { return state_.status & kDriverOk; }
   bool has(u64 features) const { return (state_.accepted & features) == features; }
   // The driver broke a rule: nothing goes on until it resets the device.
   void fail();

@@ -33,7 +33,8 @@ enum HostReg : u8 {
 // that compilers take last: Clang R13, GCC R15.
 inline constexpr HostReg kT0 = k13, kT1 = k15;
 
-// A memory operand: [base + index << scale + disp], in the GS segment where gs is set.
+// A memory operand: [base + index << scale + disp], in the GS segment where gs is set. Without registers it
+// is the address disp, which is below 2 GiB.
 struct Mem {
   u8 base = kNone, index = kNone, scale_log2 = 0;
   i32 disp = 0;
@@ -41,8 +42,7 @@ struct Mem {
 };
 
 inline Mem at(u8 base, i32 disp = 0) { return {base, kNone, 0, disp, false}; }
-inline Mem gs(i32 disp) { return {kNone, kNone, 0, disp, true}; }
-inline Mem gs(u8 base, i32 disp) { return {base, kNone, 0, disp, true}; }
+inline Mem at_address(i32 address) { return {kNone, kNone, 0, address, false}; }
 
 // Second operand of the eight classic operations by their opcode extension.
 enum class Alu : u8 { Add, Or, Adc, Sbb, And, Sub, Xor, Cmp };

@@ -22,15 +22,17 @@ constexpr Switch kSwitches[] = {
     {"exact_flags", &JitOptions::exact_flags},
     {"exact_count", &JitOptions::exact_count},
 };
-constexpr std::string_view kThreshold = "threshold=", kCache = "cache=";
+constexpr std::string_view kThreshold = "threshold=", kCache = "cache=", kHosted = "hosted=";
 
 bool set_switch(JitOptions& options, std::string_view name, bool on) {
+  if (name == "hosted") return options.hosted.on = on, true;
   for (const Switch& s : kSwitches)
     if (s.name == name) return options.*s.field = on, true;
   return false;
 }
 
-bool parse_number(std::string_view digits, u32& number) {
+template <class T>
+bool parse_number(std::string_view digits, T& number) {
   const char* end = digits.data() + digits.size();
   const auto [at, error] = std::from_chars(digits.data(), end, number);
   return error == std::errc{} && at == end;
@@ -47,6 +49,7 @@ bool set_cache(JitOptions& options, std::string_view digits) {
 bool apply(JitOptions& options, std::string_view item) {
   if (item == "all" || item == "base") return true;
   if (item.starts_with(kThreshold)) return parse_number(item.substr(kThreshold.size()), options.threshold);
+  if (item.starts_with(kHosted)) return parse_number(item.substr(kHosted.size()), options.hosted.after);
   if (item.starts_with(kCache)) return set_cache(options, item.substr(kCache.size()));
   if (item.starts_with('+') || item.starts_with('-'))
     return set_switch(options, item.substr(1), item[0] == '+');

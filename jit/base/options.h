@@ -5,6 +5,7 @@
 
 #include "core/base/result.h"
 #include "core/base/types.h"
+#include "jit/hosted/spaces.h"
 
 namespace tandem::jit {
 
@@ -16,12 +17,13 @@ struct JitOptions {
   // Budgets end and events come at the very instruction at which they do in the interpreter. Otherwise a
   // block may look for them behind its first instructions, where flags need not be saved.
   bool exact_count = false;
-  bool base = true;     // tier 1 at all
-  bool links = true;    // jumps from block to block, not by the dispatcher
-  bool memory = true;   // memory operands by an inline check, not by the interpreter
-  bool merge = true;    // neighbouring accesses share a check
-  bool vectors = true;  // SSE and AVX in place
-  bool x87 = true;      // x87 and MMX in place
+  bool base = true;           // tier 1 at all
+  bool links = true;          // jumps from block to block, not by the dispatcher
+  bool memory = true;         // memory operands by an inline check, not by the interpreter
+  bool merge = true;          // neighbouring accesses share a check
+  bool vectors = true;        // SSE and AVX in place
+  bool x87 = true;            // x87 and MMX in place
+  HostedOptions hosted = {};  // accesses by the host's own mappings
 };
 
 // A comma list: "all", a tier ("base"), "+x" or "-x" with x a tier or a switch above, "threshold=N",

@@ -44,7 +44,7 @@ void evex(Assembler& a, std::span<const u8> bytes, const ZydisDecodedInstruction
 }  // namespace
 
 void rewrite(Assembler& a, std::span<const u8> bytes, const ZydisDecodedInstruction& insn, const Mem& m) {
-  Mem operand = m;
+  if (m.gs) a.byte(0x65);
   switch (insn.encoding) {
     case ZYDIS_INSTRUCTION_ENCODING_VEX: vex(a, bytes, insn, m); break;
     case ZYDIS_INSTRUCTION_ENCODING_EVEX: evex(a, bytes, insn, m); break;
@@ -54,7 +54,7 @@ void rewrite(Assembler& a, std::span<const u8> bytes, const ZydisDecodedInstruct
   const bool by_address = !(insn.attributes & ZYDIS_ATTRIB_HAS_MODRM);
   a.byte(by_address ? static_cast<u8>(0x88 | (insn.opcode & 1) | (insn.opcode & 2 ? 0 : 2)) : insn.opcode);
   const u32 modrm_at = a.size();
-  a.operand(by_address ? 0 : insn.raw.modrm.reg, operand);
+  a.operand(by_address ? 0 : insn.raw.modrm.reg, m);
   // EVEX scales an 8-bit displacement: use the wide one.
   if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && a.code()[modrm_at] >> 6 == 1) {
     const i8 disp = static_cast<i8>(a.code().back());

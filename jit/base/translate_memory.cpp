@@ -67,15 +67,14 @@ void Translator::flags_lost() {
   if (flags_at_ == FlagsAt::Both) flags_at_ = FlagsAt::Slot;
 }
 
-i32 Translator::tlb_offset(bool write, bool addend) const {
+i32 Translator::tlb_address(bool write, bool addend) const {
   const mmu::TlbBank& bank = context_.tlb.banks[static_cast<unsigned>(context_.privilege)];
   const mmu::TlbEntry& e = write ? bank.write[0] : bank.read[0];
-  return offset(addend ? &e.addend : &e.tag);
+  return address_of(addend ? &e.addend : &e.tag);
 }
 
 void Translator::slow_if(Cc cc) {
-  slow_.push_back(
-      {a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, shared_.of[current_].first});
+  add_slow_path({a_.jump(cc), static_cast<u16>(current_), {borrowed_[0], borrowed_[1]}, share().first});
 }
 
 // t1 = offset of the TLB entry for the address in `from`.
@@ -92,7 +91,7 @@ void Translator::entry_of(u8 t1, u8 from) {
 // t0: page of the access's last byte; t1: offset of the TLB entry of its first.
 void Translator::compare(u8 t0, u8 t1, bool write) {
   a_.alu_imm(Alu::And, t0, -static_cast<i32>(kPageSize));
-  a_.alu(Alu::Cmp, t0, gs(t1, tlb_offset(write, false)));
+  a_.alu(Alu::Cmp, t0, at(t1, tlb_address(write, false)));
   slow_if(Cc::Nz);
 }
 
@@ -114,7 +113,7 @@ void Translator::check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned 
 
 // t0 = the addend that an earlier instruction's check found; the flags where the instruction wants them.
 void Translator::load_shared_addend(u8 t0) {
-  const u8 group = shared_.of[current_].group;
+  const u8 group = share().group;
   if (wants_host_flags(current_)) {
     if (flags_at_ == FlagsAt::Slot && t0 == kT0) held_ = kNoGroup;
     flags_into_host(t0);
@@ -125,7 +124,7 @@ void Translator::load_shared_addend(u8 t0) {
 
 // The addend in t0 is for others, too.
 void Translator::keep_addend(u8 t0) {
-  const u8 group = shared_.of[current_].group;
+  const u8 group = share().group;
   if (group == kNoGroup) return;
   a_.store(addend(group), t0);
   if (t0 == kT0) t0_addend_ = group;
@@ -133,19 +132,26 @@ void Translator::keep_addend(u8 t0) {
 
 // Where flags are dead, or in the slot.
 void Translator::hoisted_checks() {
+  if (!shared_.hoisted.empty()) flags_into_slot(kT0);
   for (const HoistedCheck& h : shared_.hoisted) {
-    const Mem first{h.base, h.index, h.scale_log2, h.disp, false};
-    a_.lea(kT0, first);
-    entry_of(kT1, kT0);
-    if (h.size > 1) a_.lea(kT0, at(kT0, static_cast<i32>(h.size - 1)));
-    a_.alu_imm(Alu::And, kT0, -static_cast<i32>(kPageSize));
-    a_.alu(Alu::Cmp, kT0, gs(kT1, tlb_offset(h.write, false)));
-    slow_.push_back({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
-    a_.load(kT0, gs(kT1, tlb_offset(h.write, true)));
-    a_.store(addend(h.group), kT0);
-    t0_addend_ = h.group;
+    if (h.group >= kHostedGroup) hoisted_region_check(h);
+    else hoisted_check(h);
   }
   if (!shared_.hoisted.empty()) flags_lost();
+}
+
+void Translator::hoisted_check(const HoistedCheck& h) {
+  free_t1();
+  a_.lea(kT0,
+         Mem{h.address.base, h.address.index, h.address.scale_log2, static_cast<i32>(h.address.disp), false});
+  entry_of(kT1, kT0);
+  if (h.size > 1) a_.lea(kT0, at(kT0, static_cast<i32>(h.size - 1)));
+  a_.alu_imm(Alu::And, kT0, -static_cast<i32>(kPageSize));
+  a_.alu(Alu::Cmp, kT0, at(kT1, tlb_address(h.write, false)));
+  add_slow_path({a_.jump(Cc::Nz), static_cast<u16>(current_), {kNone, kNone}, true});
+  a_.load(kT0, at(kT1, tlb_address(h.write, true)));
+  a_.store(addend(h.group), kT0);
+  t0_addend_ = h.group;
 }
 
 // Two registers that the instruction does not need; T0 and T1 where it doesn't name them as operands.
@@ -190,6 +196,7 @@ void Translator::release_temporaries() {
 }
 
 void Translator::load_operands(const RegisterUse& t0, const RegisterUse& t1) {
+  if (t1.reads || t1.writes) free_t1();
   const auto load = [&](u8 reg, const RegisterUse& use) {
     if (!use.reads || held_value(reg) != Held::No) return;
     load_guest(reg);
@@ -218,7 +225,9 @@ void Translator::lea(const Insn& insn, const Decoded& d) {
   if (!is_constant(insn) || (wide_ && insn.base != isa::kRipOffset)) return copy(d);
   const u64 address = constant_of(insn);
   const u8 reg = insn.reg[0] / 8;
-  a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
+  if (reg == kT1) free_t1();
+  if (is_placed(insn)) code_address(reg, address, insn.size == 8);
+  else a_.mov_imm(reg, insn.size == 4 ? static_cast<u32>(address) : address);
   if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
   if (held_value(kT0) == Held::No && reg != kT0) t0_addend_ = held_;
 }
@@ -229,15 +238,15 @@ void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1)
   const u64 page = address & ~kPageMask;
   flags_into_slot(t0);
   if (fits(page)) {
-    a_.alu_imm(Alu::Cmp, gs(tlb_offset(write, false) + entry), static_cast<i32>(page));
+    a_.alu_imm(Alu::Cmp, at_address(tlb_address(write, false) + entry), static_cast<i32>(page));
   } else {
     a_.mov_imm(t1, page);
-    a_.alu(Alu::Cmp, t1, gs(tlb_offset(write, false) + entry));
+    a_.alu(Alu::Cmp, t1, at_address(tlb_address(write, false) + entry));
   }
   slow_if(Cc::Nz);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(t0);
-  a_.load(t0, gs(tlb_offset(write, true) + entry));
+  a_.load(t0, at_address(tlb_address(write, true) + entry));
   Mem operand = at(t0, static_cast<i32>(address));
   if (!fits(address)) {
     a_.mov_imm(t1, address);
@@ -248,11 +257,15 @@ void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1)
 
 // The address by base, index and displacement in t, with the segment's base where there is one.
 void Translator::address_into(const Insn& insn, u8 t) {
+  if (is_placed(insn)) {
+    a_.load(t, page());
+    return a_.lea(t, at(t, operand_from_page(insn)), wide_);
+  }
   const u8 base = register_of(insn.base), index = register_of(insn.index);
   const u64 constant = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
   const Mem m{base, index, insn.scale_log2, static_cast<i32>(constant), false};
   if (!is_based(insn)) return a_.lea(t, m, wide_);
-  const Mem segment_base = gs(offset(&context_.state.segments[insn.segment].base));
+  const Mem segment_base = field(&context_.state.segments[insn.segment].base);
   if (index == kNone && base != t) {
     a_.load(t, segment_base);
     a_.lea(t, base == kNone ? at(t, m.disp) : Mem{base, t, 0, m.disp, false}, wide_);
@@ -266,8 +279,9 @@ void Translator::address_into(const Insn& insn, u8 t) {
 // t0 = the addend of the operand's page, after a check of all that is to be accessed there. Flags are as
 // before where they matter.
 void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0, u8 t1) {
+  if (is_hosted()) return find_region(&insn, linear_form(insn), t0, t1);
   const u8 base = register_of(insn.base);
-  const SharedCheck& shared = shared_.of[current_];
+  const SharedCheck& shared = share();
   const i32 low = shared.first ? shared.low : 0;
   if (shared.first) size = shared.size;
   flags_into_slot(t0);
@@ -282,7 +296,7 @@ void Translator::find_addend(const Insn& insn, bool write, unsigned size, u8 t0,
   }
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(t0);
-  a_.load(t0, gs(t1, tlb_offset(write, true)));
+  a_.load(t0, at(t1, tlb_address(write, true)));
   keep_addend(t0);
 }
 
@@ -293,11 +307,16 @@ Mem Translator::host_operand(const Insn& insn, bool write, unsigned size, u8 t0,
   else find_addend(insn, write, size, t0, t1);
   const auto is_lost = [&](u8 reg) { return (reg == kT0 || reg == kT1) && !names_gpr(insn, reg); };
   const bool base_lost = is_lost(base), index_lost = is_lost(index);
+  if (t1 == kNone) return operand_by_one(insn, t0);
+  if (is_placed(insn)) {
+    a_.load(t1, page());
+    return {t1, t0, 0, operand_from_page(insn), false};
+  }
   if (!wide_ && (follows() || !is_direct(insn))) return linear_operand(insn, base, index, t0, t1);
   const i32 disp =
       static_cast<i32>(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
   if (is_based(insn)) {
-    a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
+    a_.load(t1, field(&context_.state.segments[insn.segment].base));
     a_.lea(t0, Mem{t0, t1, 0, 0, false});
     if (t0 == kT0) t0_addend_ = kNoGroup;
   }
@@ -317,20 +336,25 @@ Mem Translator::linear_operand(const Insn& insn, u8 base, u8 index, u8 t0, u8 t1
     a_.lea(t1, Mem{base, index, insn.scale_log2, disp, false}, false);
     return {t1, t0, 0, 0, false};
   }
-  a_.load(t1, gs(offset(&context_.state.segments[insn.segment].base)));
+  a_.load(t1, field(&context_.state.segments[insn.segment].base));
   a_.lea(t1, base == kNone ? at(t1, disp) : Mem{base, t1, 0, disp, false}, false);
   if (index != kNone) a_.lea(t1, Mem{t1, index, insn.scale_log2, 0, false}, false);
   return {t1, t0, 0, 0, false};
 }
 
 void Translator::memory(const Insn& insn, const Decoded& d) {
-  u8 t0 = kNone, t1 = kNone;
-  pick_scratch(insn, t0, t1);
+  if (is_in_gs()) return gs_memory(insn, d);
+  u8 t0 = kT0, t1 = kNone;
+  if (needs_t1(insn)) {
+    free_t1();
+    pick_scratch(insn, t0, t1);
+  }
   const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
-  if (is_constant(insn) && !is_based(insn)) {
-    memory_at_constant(d, constant_of(insn), t0, t1);
+  if (is_constant(insn) && !is_based(insn) && !is_placed(insn)) {
+    if (is_hosted()) rewrite(a_, d.bytes, d.insn, hosted_constant(constant_of(insn), t0, t1));
+    else memory_at_constant(d, constant_of(insn), t0, t1);
   } else {
     const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
     rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->size / 8, t0, t1));
@@ -343,21 +367,28 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
 // T0 = the operand of a stack's or branch's size, a register or memory.
 void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
   held_ = kNoGroup;
+  if (d.memory && is_in_gs()) {
+    if (follows()) prepare_flags(kT0);
+    else check_region(&insn, linear_form(insn), kT0);
+    return a_.load(kT0, gs_operand(insn, kT0), wide_);
+  }
   if (!d.memory) {
     const u8 reg = insn.reg[0] / 8;
     if (reg == kT0 || reg == kT1) a_.load(kT0, gpr(reg));
     else a_.mov(kT0, reg, wide_);
     return;
   }
-  if (!is_constant(insn) || is_based(insn))
-    return a_.load(kT0, host_operand(insn, false, word_, kT0, kT1), wide_);
+  const u8 t1 = second_temporary(insn);
+  if (!is_constant(insn) || is_based(insn) || is_placed(insn))
+    return a_.load(kT0, host_operand(insn, false, word_, kT0, t1), wide_);
   const u64 address = constant_of(insn);
+  if (is_hosted()) return a_.load(kT0, hosted_constant(address, kT0, t1), wide_);
   a_.mov_imm(kT0, address);
   flags_into_slot(kT1);
   check(kT0, kT1, false, word_);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(kT0);
-  a_.load(kT1, gs(kT1, tlb_offset(false, true)));
+  a_.load(kT1, at(kT1, tlb_address(false, true)));
   a_.mov_imm(kT0, address);
   a_.load(kT0, Mem{kT0, kT1, 0, 0, false}, wide_);
 }
@@ -366,20 +397,25 @@ void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
 
 // T0 = what is to be added to base + disp, a word on the stack, for the host's address.
 void Translator::stack_check(u8 base, i32 disp, bool write) {
+  if (is_in_gs()) return follows() ? prepare_flags(kT0) : check_region(nullptr, {.base = base}, kT0);
   if (follows()) return load_shared_addend(kT0);
-  const SharedCheck& shared = shared_.of[current_];
+  if (is_hosted()) return find_region(nullptr, {.base = base}, kT0, budget_in_t1_ ? kNone : kT1);
+  free_t1();
+  const SharedCheck& shared = share();
   flags_into_slot(kT0);
   if (shared.first) check_at(base, disp + shared.low, kT0, kT1, write, shared.size);
   else check_at(base, disp, kT0, kT1, write, word_);
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(kT0);
-  a_.load(kT0, gs(kT1, tlb_offset(write, true)));
+  a_.load(kT0, at(kT1, tlb_address(write, true)));
   keep_addend(kT0);
 }
 
 // The word there, by T0 and, in 32-bit code, T1.
 Mem Translator::stack_operand(u8 base, i32 disp) {
+  if (is_in_gs()) return {base, kNone, 0, disp, true};
   if (wide_) return {base, kT0, 0, disp, false};
+  free_t1();
   a_.lea(kT1, at(base, disp), false);
   return {kT1, kT0, 0, 0, false};
 }
@@ -388,13 +424,18 @@ void Translator::push(const Insn& insn, const Decoded& d) {
   if (d.memory) {
     read_to_t0(insn, d);
     a_.store(spill(0), kT0);
+    second_ = true;
   }
   stack_check(kSp, -word_, true);
   const Mem top = stack_operand(kSp, -word_);
   const u8 reg = d.memory ? kNone : insn.reg[0] / 8;
   if (insn.kind[0] == OperandKind::Imm) {
     a_.store_imm(top, static_cast<i32>(insn.imm), wide_);
+  } else if (is_in_gs() && (reg == kNone || reg == kT0 || reg == kT1)) {
+    a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
+    a_.store(top, kT0, wide_);
   } else if (reg == kNone || reg == kT0 || reg == kT1) {
+    free_t1();
     a_.lea(kT1, top);
     a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
     a_.store(at(kT1), kT0, wide_);
@@ -425,14 +466,26 @@ void Translator::leave() {
   a_.mov(kBp, kT0);
 }
 
+// value: an address relative to the code's.
 void Translator::push_constant(u64 value) {
   stack_check(kSp, -word_, true);
   const Mem top = stack_operand(kSp, -word_);
-  if (!wide_ || fits(value)) {
+  if (t_->moves && !is_in_gs()) {
+    free_t1();
+    a_.lea(kT1, top);
+    code_address(kT0, value, wide_);
+    a_.store(at(kT1), kT0, wide_);
+    t0_addend_ = kNoGroup;
+  } else if (t_->moves) {
+    code_address(kT0, value, wide_);
+    a_.store(top, kT0, wide_);
+  } else if (!wide_ || fits(value)) {
     a_.store_imm(top, static_cast<i32>(value), wide_);
   } else {
-    a_.mov_imm(kT1, value);
-    a_.store(top, kT1);
+    const u8 temp = is_in_gs() ? kT0 : kT1;
+    if (temp == kT1) free_t1();
+    a_.mov_imm(temp, value);
+    a_.store(top, temp);
   }
   a_.lea(kSp, at(kSp, -word_), wide_);
 }
@@ -443,19 +496,24 @@ void Translator::call(const Insn& insn) {
 }
 
 void Translator::call_indirect(const Insn& insn, const Decoded& d) {
+  flags_into_slot(kT0);
   read_to_t0(insn, d);
   a_.store(spill(0), kT0);
+  second_ = d.memory != nullptr;
   push_constant(next_of(insn));
   a_.load(kT0, spill(0));
   indirect_exit();
 }
 
 void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
+  flags_into_slot(kT0);
   read_to_t0(insn, d);
   indirect_exit();
 }
 
 void Translator::ret(const Insn& insn) {
+  if (flags_at_ == FlagsAt::Host) held_ = kNoGroup;
+  flags_into_slot(kT0);
   stack_check(kSp, 0, false);
   a_.load(kT0, stack_operand(kSp, 0), wide_);
   const u64 more = insn.kind[0] == OperandKind::Imm ? insn.imm & 0xffff : 0;

@@ -10,174 +10,13 @@
 #include "core/semantics/host/run.h"
 #include "core/semantics/system.h"
 #include "jit/base/rewrite.h"
+#include "jit/runtime/jump_table.h"
 
 namespace tandem::jit {
 
 using isa::Insn;
 using isa::Op;
 using isa::OperandKind;
-
-namespace {
-
-enum class Kind : u8 { Other, User, Nop, Vector };
-
-// isa.def has Jcc, SETcc and CMOVcc for each condition in turn.
-enum class Conditional : u8 { Jump, Set, Move, None };
-Conditional conditional(Op op) {
-  static_assert(static_cast<u16>(Op::CMOVNLE) - static_cast<u16>(Op::JO) == 3 * 16 - 1);
-  const unsigned n = static_cast<u16>(op) - static_cast<u16>(Op::JO);
-  return n < 3 * 16 ? static_cast<Conditional>(n % 3) : Conditional::None;
-}
-
-// What instructions are by their rows: User may run on the host as they are.
-Kind kind_of(Op op) {
-  if (conditional(op) == Conditional::Set || conditional(op) == Conditional::Move) return Kind::User;
-  switch (op) {
-    case Op::ADD:
-    case Op::OR:
-    case Op::ADC:
-    case Op::SBB:
-    case Op::AND:
-    case Op::SUB:
-    case Op::XOR:
-    case Op::CMP:
-    case Op::TEST:
-    case Op::INC:
-    case Op::DEC:
-    case Op::NEG:
-    case Op::NOT:
-    case Op::MOV:
-    case Op::MOVNTI:
-    case Op::MOVBE:
-    case Op::MOVZX:
-    case Op::MOVSX:
-    case Op::MOVSXD:
-    case Op::XCHG:
-    case Op::XADD:
-    case Op::CMPXCHG:
-    case Op::CMPXCHG8B:
-    case Op::CMPXCHG16B:
-    case Op::BSWAP:
-    case Op::ROL:
-    case Op::ROR:
-    case Op::RCL:
-    case Op::RCR:
-    case Op::SHL:
-    case Op::SHR:
-    case Op::SAR:
-    case Op::SHLD:
-    case Op::SHRD:
-    case Op::MUL:
-    case Op::IMUL:
-    case Op::IMUL_ONE:
-    case Op::DIV:
-    case Op::IDIV:
-    case Op::BT:
-    case Op::BTS:
-    case Op::BTR:
-    case Op::BTC:
-    case Op::BSF:
-    case Op::BSR:
-    case Op::TZCNT:
-    case Op::LZCNT:
-    case Op::POPCNT:
-    case Op::CRC32:
-    case Op::ADCX:
-    case Op::ADOX:
-    case Op::ANDN:
-    case Op::BEXTR:
-    case Op::BLSI:
-    case Op::BLSMSK:
-    case Op::BLSR:
-    case Op::BZHI:
-    case Op::MULX:
-    case Op::PDEP:
-    case Op::PEXT:
-    case Op::RORX:
-    case Op::SARX:
-    case Op::SHLX:
-    case Op::SHRX:
-    case Op::CBW:
-    case Op::CWDE:
-    case Op::CDQE:
-    case Op::CWD:
-    case Op::CDQ:
-    case Op::CQO:
-    case Op::LAHF:
-    case Op::SAHF:
-    case Op::CLC:
-    case Op::STC:
-    case Op::CMC:
-    case Op::LFENCE:
-    case Op::MFENCE:
-    case Op::SFENCE: return Kind::User;
-    case Op::NOP:
-    case Op::PAUSE:
-    case Op::ENDBR32:
-    case Op::ENDBR64:
-    case Op::PREFETCH:
-    case Op::PREFETCHW:
-    case Op::PREFETCHWT1:
-    case Op::PREFETCHNTA:
-    case Op::PREFETCHT0:
-    case Op::PREFETCHT1:
-    case Op::PREFETCHT2:
-    case Op::CLDEMOTE: return Kind::Nop;
-    case Op::VZEROUPPER:
-    case Op::VZEROALL:
-    case Op::HOST: return Kind::Vector;
-    default: return Kind::Other;
-  }
-}
-
-bool has_prefix(const ZydisDecodedInstruction& insn, u8 prefix) {
-  for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
-    if (insn.raw.prefixes[i].value == prefix) return true;
-  return false;
-}
-
-// Registers beyond the eighth, which VEX and EVEX name in every mode, and only 64-bit mode has.
-bool names_high_register(const ZydisDecodedInstruction& insn, std::span<const u8> bytes) {
-  if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
-    const u8* v = bytes.data() + insn.raw.vex.offset;
-    return insn.raw.vex.size == 2 ? !(v[1] & 0x40) : (v[1] & 0xe0) != 0xe0 || !(v[2] & 0x40);
-  }
-  if (insn.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) return false;
-  const u8* v = bytes.data() + insn.raw.evex.offset;
-  return (v[1] & 0xf0) != 0xf0 || !(v[2] & 0x40) || !(v[3] & 0x08);
-}
-
-// Would the host, in 64-bit mode, take the bytes of 32-bit code for something else (SDM vol. 2, 2.2.1, 2.3)?
-bool is_other_in_64_bits(const Decoded& d) {
-  const ZydisDecodedInstruction& insn = d.insn;
-  if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY)
-    return insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn.opcode == 0x82;
-  const bool w = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? insn.raw.vex.W : insn.raw.evex.W;
-  bool has_gpr = false;
-  for (unsigned n = 0; n < insn.operand_count_visible; ++n)
-    has_gpr |= d.operands[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-               ZydisRegisterGetClass(d.operands[n].reg.value) == ZYDIS_REGCLASS_GPR32;
-  return (w && has_gpr) || names_high_register(insn, d.bytes);
-}
-
-// The same bytes are another instruction on a CPU with more or fewer features (SDM vol. 2, TZCNT, LZCNT).
-bool is_other_on_host(Op op, const ZydisDecodedInstruction& insn) {
-  switch (op) {
-    case Op::BSF:
-    case Op::BSR: return has_prefix(insn, 0xf3);
-    case Op::TZCNT: return !__builtin_cpu_supports("bmi");
-    case Op::LZCNT: return !__builtin_cpu_supports("lzcnt");
-    default: return false;
-  }
-}
-
-bool has_high_byte(const Insn& insn) {
-  for (unsigned n = 0; n < 3; ++n)
-    if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] % 8 == 1) return true;
-  return false;
-}
-
-}  // namespace
 
 Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options)
     : context_(context), stubs_(stubs), ids_(ids), options_(options) {
@@ -202,120 +41,18 @@ void Translator::decode(std::span<const u8> bytes) {
   }
 }
 
-// Does a segment's base belong to the address?
-bool Translator::is_based(const Insn& insn) const {
-  return wide_ ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
-}
-
-// Is the address known, but for a segment's base?
-bool Translator::is_constant(const Insn& insn) const {
-  return insn.index == isa::kZeroOffset && (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
-}
-u64 Translator::constant_of(const Insn& insn) const {
-  return cut(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
-}
-
-// Is base + disp the address as it is, but where 32 bits wrap, which a check notices then?
-bool Translator::is_direct(const Insn& insn) const {
-  constexpr i64 kNear = 64 * KiB;
-  return insn.base != isa::kZeroOffset && insn.base != isa::kRipOffset && insn.index == isa::kZeroOffset &&
-         !is_based(insn) && (wide_ || (insn.disp < kNear && insn.disp > -kNear));
-}
-
-// An explicit operand whose address is formed with all bits out of ordinary registers.
-bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
-  const auto& m = d.memory->mem;
-  if (!options_.memory || insn.address_size != word_ || d.memory->size == 0) return false;
-  // MOV with an address instead of ModRM has 64 bits of it in 64-bit code.
-  const bool by_address = !wide_ && insn.op == Op::MOV && (d.insn.opcode & 0xfc) == 0xa0;
-  const bool by_modrm = (d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) && d.insn.raw.modrm.mod != 3;
-  if (!by_modrm && !by_address) return false;
-  if (m.type != ZYDIS_MEMOP_TYPE_MEM || has_high_byte(insn)) return false;
-  if (!wide_ && (insn.segment == cpu::kCs || !mmu::is_unlimited(context_.state.segments[insn.segment])))
-    return false;
-  if (is_constant(insn) && !is_based(insn))
-    return (constant_of(insn) & kPageMask) + d.memory->size / 8 <= kPageSize;
-  if (insn.base == isa::kRipOffset) {
-    const u64 address = t_->rip + static_cast<u64>(insn.disp);
-    return static_cast<u64>(static_cast<i64>(static_cast<i32>(address))) == address;
-  }
-  const auto in_state = [](u8 offset) {
-    return offset == isa::gpr_offset(kT0) || offset == isa::gpr_offset(kT1);
-  };
-  return !(in_state(insn.base) && in_state(insn.index));
-}
-
-Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
-  using semantics::Unit;
-  if (insn.op != Op::HOST)  // VZEROUPPER, VZEROALL
-    return options_.vectors && semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
-  const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
-  const bool wanted = h.x87_state ? options_.x87 : options_.vectors;
-  // A mask may leave out elements; the check is of all of them, and the interpreter sees to what fails it.
-  if (!wanted || h.vsib.count || !semantics::unit_available(context_, h.unit)) return Form::Execute;
-  if (h.run == semantics::run_registers) return Form::Copy;
-  return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
-}
-
-bool reads_host_tsc(const interp::Context& c) { return c.host_tsc_offset && semantics::tsc_allowed(c); }
-
-Form Translator::form_of(const Insn& insn, const Decoded& d) const {
-  if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn) || (!wide_ && is_other_in_64_bits(d)))
-    return Form::Execute;
-  const bool plain_stack = insn.size == word_;
-  const bool plain_branch = wide_ || insn.size == 4;
-  switch (insn.op) {
-    case Op::LEA:
-      if (is_constant(insn) && (insn.base == isa::kRipOffset || !wide_))
-        return insn.address_size == word_ && insn.size != 2 ? Form::Lea : Form::Execute;
-      return wide_ || insn.address_size == 4 ? Form::Lea : Form::Execute;
-    case Op::PUSH: return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::Push : Form::Execute;
-    case Op::POP: return plain_stack && !d.memory ? Form::Pop : Form::Execute;
-    case Op::LEAVE: return plain_stack ? Form::Leave : Form::Execute;
-    case Op::JMP: return plain_branch ? Form::Jump : Form::Execute;
-    case Op::CALL: return plain_branch ? Form::Call : Form::Execute;
-    case Op::JMP_INDIRECT:
-      return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::JumpIndirect : Form::Execute;
-    case Op::CALL_INDIRECT:
-      return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
-    case Op::RET: return plain_stack ? Form::Return : Form::Execute;
-    case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
-    case Op::RDTSC:
-    case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
-    case Op::SWAPGS: return context_.mode.cpl == 0 ? Form::SwapGs : Form::Execute;
-    default: break;
-  }
-  if (conditional(insn.op) == Conditional::Jump) return plain_branch ? Form::Condition : Form::Execute;
-  switch (kind_of(insn.op)) {
-    case Kind::Nop: return Form::Nothing;
-    case Kind::Vector: return host_form_of(insn, d);
-    case Kind::Other: return Form::Execute;
-    case Kind::User: break;
-  }
-  if (!d.memory) return Form::Copy;
-  // A bit string reaches beyond its operand.
-  const bool bit_string = insn.op == Op::BT || insn.op == Op::BTS || insn.op == Op::BTR || insn.op == Op::BTC;
-  if (bit_string && insn.kind[1] == OperandKind::Gpr) return Form::Execute;
-  return memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
-}
-
-bool Translator::may_fault(const Insn& insn, Form form) {
-  if (form == Form::Nothing || form == Form::Lea || form == Form::Cli || form == Form::SwapGs ||
-      form == Form::ReadTsc)
-    return false;
-  const bool quiet = kind_of(insn.op) == Kind::User && insn.op != Op::DIV && insn.op != Op::IDIV;
-  return form != Form::Copy || !quiet;
-}
-
 std::span<const u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
-                                          const u64* table) {
+                                          const u64* table, RegionChooser* regions) {
   t_ = &t;
   base_ = base;
   table_ = table;
+  regions_ = regions;
   wide_ = (t.block->key.mode & interp::kCodeSize) == 8;
+  counts_in_t1_ = budget_in_t1_ = t.counts_in_t1;
   word_ = wide_ ? 8 : 4;
   a_.clear();
   slow_.clear();
+  vector_loads_.clear();
   exits_.clear();
   fixups_.clear();
   const unsigned count = t.block->count;
@@ -335,9 +72,11 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
   while (counted < count && live_[counted] != 0) ++counted;
   if (counted == count || options_.exact_count) counted = 0;
   t.counted_from = counted;
-  share();
+  find_shared_checks();
   checked_entry();
-  bool vectors = false, x87 = false;
+  align_entry();
+  bool x87 = false;
+  Vectors vectors = Vectors::None;
   for (unsigned i = 0; i < count; ++i) {
     current_ = i;
     prepare_temporaries(i == counted);
@@ -347,9 +86,9 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
       t.behind_count = a_.size();
       hoisted_checks();
     }
-    if (!vectors && (vectors = needs_vectors(i))) {
+    if (const Vectors wanted = needs_vectors(i); wanted > vectors) {
       release_temporaries();
-      ensure_vectors();
+      ensure_vectors(vectors = wanted);
     }
     if (!x87 && (x87 = needs_x87(i))) {
       release_temporaries();
@@ -363,22 +102,32 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
   const Insn& last = t.block->insns[count - 1];
   if (isa::flow_of(last.op) != isa::Flow::Branch) exit_to(cut(t.rip + t.block->bytes));
   if (saves_at_entry_) saving_entry();
+  unverified_entries();
+  vector_loads();
   slow_paths();
   exit_stubs();
   t.size = a_.size();
+  apply_fixups();
+  return a_.code();
+}
+
+void Translator::apply_fixups() {
   for (const Fixup& f : fixups_)
     store_le<u32>(
         a_.code().data() + f.from.at,
         static_cast<u32>(reinterpret_cast<u64>(f.to) - reinterpret_cast<u64>(base_ + f.from.at + 4)));
-  return a_.code();
 }
 
-void Translator::share() {
+void Translator::find_shared_checks() {
   const std::span<const Insn> insns(t_->block->insns.data(), t_->block->count);
   shared_.of.assign(insns.size(), {});
+  shared_.second.assign(insns.size(), {});
   shared_.hoisted.clear();
-  if (options_.merge && !t_->is_twin)
-    sharing_.share({insns, decoded_, forms_, live_, t_->counted_from, word_}, shared_);
+  if ((options_.merge || regions_) && !t_->is_twin)
+    sharing_.share({insns, decoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state,
+                    t_->rip, t_->moves},
+                   shared_);
+  rsp_verified_ = regions_ && wide_ && shared_.rsp_stays;
   t0_addend_ = kNoGroup;
 }
 
@@ -386,6 +135,7 @@ void Translator::emit(unsigned i) {
   const Insn& insn = t_->block->insns[i];
   const Decoded& d = decoded_[i];
   borrowed_[0] = borrowed_[1] = kNone;
+  second_ = false;
   held_ = std::exchange(t0_addend_, kNoGroup);
   // Forms with memory operands see to it behind their check.
   if (forms_[i] != Form::Memory && wants_host_flags(i) && flags_at_ == FlagsAt::Slot) {
@@ -430,7 +180,8 @@ void Translator::prepare_temporaries(bool counts) {
 
 void Translator::start_insn() {
   const bool executes = current_ < t_->block->count && forms_[current_] == Form::Execute;
-  t_->insns.push_back({a_.size(), t0_addend_ == kNoGroup ? kGuestValue : t0_addend_, executes, false});
+  const u8 t0_holds = t0_addend_ == kNoGroup ? kGuestValue : t0_addend_;
+  t_->insns.push_back({a_.size(), t0_holds, executes, false, budget_in_t1_, budget_in_t1_});
 }
 
 // Where flags that the host may set otherwise than the interpreter can be seen, the interpreter sets them.
@@ -448,13 +199,14 @@ void Translator::execute_undefined(std::span<FlagUse> uses) {
 // At CPL 0: nothing can be refused.
 void Translator::cli() {
   flags_into_slot(kT0);
-  a_.alu_imm(Alu::And, gs(offset(&context_.state.rflags)), ~static_cast<i32>(cpu::kIf));
+  a_.alu_imm(Alu::And, field(&context_.state.rflags), ~static_cast<i32>(cpu::kIf));
   flags_lost();
 }
 
 void Translator::swap_gs() {
-  const Mem base = gs(offset(&context_.state.segments[cpu::kGs].base));
-  const Mem kernel = gs(offset(&context_.state.msr.kernel_gs_base));
+  free_t1();
+  const Mem base = field(&context_.state.segments[cpu::kGs].base);
+  const Mem kernel = field(&context_.state.msr.kernel_gs_base);
   a_.load(kT0, base);
   a_.load(kT1, kernel);
   a_.store(base, kT1);
@@ -469,16 +221,17 @@ void Translator::read_tsc(const Insn& insn) {
   else a_.bytes({0x0f, 0x31});
   a_.shl(kDx, 32);
   a_.lea(kAx, Mem{kAx, kDx, 0, 0, false});
-  a_.alu(Alu::Add, kAx, gs(offset(&context_.tier.host_tsc_offset)));
-  a_.alu(Alu::Add, kAx, gs(offset(&context_.state.tsc_offset)));
+  a_.alu(Alu::Add, kAx, field(&context_.tier.host_tsc_offset));
+  a_.alu(Alu::Add, kAx, field(&context_.state.tsc_offset));
   a_.mov(kDx, kAx);
   a_.shr(kDx, 32, true);
   a_.mov(kAx, kAx, false);
-  if (with_aux) a_.load(kCx, gs(offset(&context_.state.msr.tsc_aux)), false);
+  if (with_aux) a_.load(kCx, field(&context_.state.msr.tsc_aux), false);
   flags_lost();
 }
 
 void Translator::execute() {
+  if (budget_in_t1_) a_.store(remaining(), kT1);
   a_.mov_imm(kT1, ids_.new_site(*t_, static_cast<u16>(current_)));
   jump_to(flags_at_ == FlagsAt::Host ? stubs_.site : stubs_.site_saved);
   flags_at_ = FlagsAt::Both;
@@ -493,17 +246,15 @@ bool Translator::wants_host_flags(unsigned i) const {
 
 // --- The block's head -------------------------------------------------------------------------------------
 
-// Who comes from a jump table has the rip in T0, which may be another with the same low bits, and the flags
-// in the slot.
+// Who comes from a jump table has the rip in T0, or, where T1 is the budget, in TierFrame::branch_target; it
+// may be another with the same low bits. The flags are in the slot.
 void Translator::checked_entry() {
-  const i32 low = static_cast<i32>(t_->rip);
-  if (!wide_ || static_cast<u64>(static_cast<i64>(low)) == t_->rip) {
-    a_.alu_imm(Alu::Cmp, kT0, low, wide_);
+  if (t_->moves) {
+    check_place();
   } else {
-    a_.mov_imm(kT1, t_->rip);
-    a_.alu(Alu::Cmp, kT0, kT1);
+    check_rip();
+    check_mapping();
   }
-  jump_to(Cc::Nz, stubs_.indirect);
   t_->entry_saved = a_.size();
   flags_at_ = FlagsAt::Host;
   saves_at_entry_ = (live_[0] || options_.exact_flags) && loses_flags_first();
@@ -515,10 +266,71 @@ void Translator::checked_entry() {
   t_->entry = a_.size();
 }
 
+void Translator::check_rip() {
+  const i32 low = static_cast<i32>(t_->rip);
+  const bool fits = static_cast<u64>(static_cast<i64>(low)) == t_->rip;
+  if (counts_in_t1_ && fits) {
+    a_.alu_imm(Alu::Cmp, branch_target(), low);
+  } else if (counts_in_t1_) {
+    a_.mov_imm(kT0, t_->rip);
+    a_.alu(Alu::Cmp, kT0, branch_target());
+  } else if (!wide_ || fits) {
+    a_.alu_imm(Alu::Cmp, kT0, low, wide_);
+  } else {
+    a_.mov_imm(kT1, t_->rip);
+    a_.alu(Alu::Cmp, kT0, kT1);
+  }
+  jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
+}
+
+// Tables keep what leads to code that does not move, whatever becomes of its mapping.
+void Translator::check_mapping() {
+  const u8 temp = counts_in_t1_ ? kT0 : kT1;
+  a_.load(temp, field(&context_.tier.generation[t_->global]));
+  a_.alu(Alu::Cmp, temp, field(t_->cell));
+  jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
+}
+
+// Who comes has the entry's number in T1 or, where that is the budget, in T0.
+void Translator::check_place() {
+  const i32 rips = address_of(table_ + JumpTable::kEntries);
+  if (counts_in_t1_) {
+    a_.load(kT0, Mem{kNone, kT0, 3, rips, false});
+    a_.alu(Alu::Cmp, kT0, branch_target());
+  } else {
+    a_.alu(Alu::Cmp, kT0, Mem{kNone, kT1, 3, rips, false});
+  }
+  jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
+  a_.lea(kT0, at(kT0, -static_cast<i32>(t_->offset())));
+  // No store where it is the same page: what reads it next would have to wait for the branch's target.
+  a_.alu(Alu::Cmp, kT0, page());
+  const Hole same = a_.jump(Cc::Z);
+  a_.store(page(), kT0);
+  a_.fill(same);
+}
+
+// reg = an address that is relative to the code's.
+void Translator::code_address(u8 reg, u64 address, bool wide) {
+  if (!t_->moves) return a_.mov_imm(reg, wide ? address : static_cast<u32>(address));
+  a_.load(reg, page());
+  a_.lea(reg, at(reg, from_page(address)), wide);
+}
+
+// Loops run much faster where their first instruction begins a line of the host's caches. What comes before
+// it is moved towards it.
+void Translator::align_entry() {
+  const u32 padding = -a_.size() % semantics::CodeArena::kAlignment;
+  a_.code().insert(a_.code().begin(), padding, 0xcc);
+  for (Fixup& f : fixups_) f.from.at += padding;
+  t_->checked_entry += padding;
+  t_->entry += padding;
+  t_->entry_saved += padding;
+}
+
 // Will the flags of the block's beginning be saved before the host has a use for them?
 bool Translator::loses_flags_first() const {
   for (unsigned i = 0; i < t_->block->count; ++i) {
-    if (i == t_->counted_from || forms_[i] == Form::Execute) return true;
+    if ((i == t_->counted_from && counting_loses_flags()) || forms_[i] == Form::Execute) return true;
     const bool checks = has_check(i);
     if (checks || (uses_[i].writes && !wants_host_flags(i))) return checks;
     if (wants_host_flags(i)) return false;
@@ -548,20 +360,81 @@ void Translator::saving_entry() {
   a_.fill(a_.jump(), t_->entry_saved);
 }
 
+// Who does not know where RSP is. Where it is elsewhere, the block's twin runs.
+void Translator::unverified_entries() {
+  t_->unverified = t_->entry;
+  t_->unverified_saved = t_->entry_saved;
+  if (!regions_ || !wide_) return;
+  t_->unverified_saved = a_.size();
+  check_rsp_at_entry();
+  a_.fill(a_.jump(), t_->entry_saved);
+  t_->unverified = a_.size();
+  const bool live = live_[0] || options_.exact_flags;
+  if (live) save_flags(kT0);
+  check_rsp_at_entry();
+  a_.fill(a_.jump(), live ? t_->entry_saved : t_->entry);
+}
+
+void Translator::check_rsp_at_entry() {
+  constexpr u8 kStack = kHostedGroup + interp::TierFrame::kStackRegion;
+  a_.mov(kT0, kSp);
+  compare_region(kStack, kT0);
+  SlowPath path{a_.jump(Cc::Nz), 0, {kNone, kNone}, true, true};
+  path.at_entry = true;
+  slow_.push_back(path);
+}
+
+// Jump tables lead to those who rely on it. Flags are in the slot, the rip is in TierFrame::branch_target.
+void Translator::check_rsp_at_exit() {
+  if (!counts_in_t1_ || !wide_ || rsp_verified_) return;
+  a_.mov(kT0, kSp);
+  compare_region(kHostedGroup + interp::TierFrame::kStackRegion, kT0);
+  jump_to(Cc::Nz, stubs_.indirect_hosted);
+}
+
 // Takes the block's instructions from the budget, and looks whether it is spent or somebody asked for
 // attention. A block that only leads on leaves the look to one of those behind it.
 void Translator::count_block(unsigned i) {
+  const i32 count = static_cast<i32>(t_->block->count);
   t0_addend_ = kNoGroup;
+  budget_into_t1();
+  const bool by_lea = counts_in_t1_ && (!looks_for_attention() || !t_->limited);
+  if (by_lea) a_.lea(kT1, at(kT1, -count));
+  if (by_lea && !looks_for_attention()) return;
   flags_into_slot(kT0);
-  a_.alu_imm(Alu::Sub, gs(offset(&context_.remaining)), static_cast<i32>(t_->block->count));
-  if (options_.exact_count || !leads_on()) {
-    const Hole spent = a_.jump(Cc::S);
-    a_.alu_imm(Alu::Cmp, gs(offset(&context_.requests)), 0, false);
-    const Hole asked = a_.jump(Cc::Nz);
-    slow_.push_back({spent, static_cast<u16>(i | kAttention), {kNone, kNone}});
-    slow_.push_back({asked, static_cast<u16>(i | kAttention), {kNone, kNone}});
+  if (!counts_in_t1_) a_.alu_imm(Alu::Sub, remaining(), count);
+  else if (!by_lea) a_.alu_imm(Alu::Sub, kT1, count);
+  if (looks_for_attention()) {
+    if (t_->limited) add_slow_path({a_.jump(Cc::S), static_cast<u16>(i | kAttention)});
+    a_.alu_imm(Alu::Cmp, field(&context_.requests), 0, false);
+    add_slow_path({a_.jump(Cc::Nz), static_cast<u16>(i | kAttention)});
   }
   flags_lost();
+}
+
+bool Translator::looks_for_attention() const { return options_.exact_count || !leads_on(); }
+bool Translator::counting_loses_flags() const {
+  return !counts_in_t1_ || looks_for_attention() || !shared_.hoisted.empty();
+}
+
+// T1 for something else than the budget, from here to the next exit.
+void Translator::free_t1() {
+  if (!budget_in_t1_) return;
+  a_.store(remaining(), kT1);
+  budget_in_t1_ = false;
+  if (!t_->insns.empty()) t_->insns.back().budget_within = false;
+}
+
+// No guest register is in T1.
+void Translator::budget_into_t1() {
+  if (!counts_in_t1_ || budget_in_t1_) return;
+  a_.load(kT1, remaining());
+  budget_in_t1_ = true;
+}
+
+void Translator::add_slow_path(SlowPath path) {
+  path.budget_in_t1 = budget_in_t1_;
+  slow_.push_back(path);
 }
 
 // Are all exits direct ones to higher addresses? No loop consists of such blocks alone.
@@ -576,12 +449,15 @@ bool Translator::leads_on() const {
   }
 }
 
-bool Translator::needs_vectors(unsigned i) const {
+// SSE instructions leave all but the XMM registers alone.
+Translator::Vectors Translator::needs_vectors(unsigned i) const {
   const Insn& insn = t_->block->insns[i];
-  if (kind_of(insn.op) != Kind::Vector || forms_[i] == Form::Execute) return false;
-  if (insn.op != Op::HOST) return true;
+  const bool is_vector = insn.op == Op::HOST || insn.op == Op::VZEROUPPER || insn.op == Op::VZEROALL;
+  if (!is_vector || forms_[i] == Form::Execute) return Vectors::None;
+  if (insn.op != Op::HOST) return Vectors::All;
   // Some of MMX convert by MXCSR.
-  return static_cast<const semantics::HostInsn*>(insn.host)->unit != semantics::Unit::X87;
+  if (static_cast<const semantics::HostInsn*>(insn.host)->unit == semantics::Unit::X87) return Vectors::None;
+  return decoded_[i].insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY ? Vectors::Xmm : Vectors::All;
 }
 
 bool Translator::needs_x87(unsigned i) const {
@@ -592,114 +468,29 @@ bool Translator::needs_x87(unsigned i) const {
 
 void Translator::ensure_x87() {
   t0_addend_ = kNoGroup;
+  budget_into_t1();
   flags_into_slot(kT0);
   t_->x87_check = a_.size();
-  a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.x87_loaded)), 0, false);
-  slow_.push_back({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87), {kNone, kNone}});
+  a_.alu_imm(Alu::Cmp, field(&context_.tier.x87_loaded), 0, false);
+  add_slow_path({a_.jump(Cc::Z), static_cast<u16>(current_ | kLoadX87)});
   flags_lost();
 }
 
-void Translator::ensure_vectors() {
+void Translator::ensure_vectors(Vectors what) {
   t0_addend_ = kNoGroup;
   flags_into_slot(kT0);
-  a_.alu_imm(Alu::Cmp, gs(offset(&context_.tier.vectors_loaded)), 0, false);
-  const Hole loaded = a_.jump(Cc::Nz);
-  const Hole back = a_.lea_rip(kT0);
-  a_.jump(gs(offset(&context_.tier.vector_load)));
-  a_.fill(back);
-  a_.fill(loaded);
+  const bool all = what == Vectors::All;
+  a_.alu_imm(Alu::Cmp, field(&context_.tier.vectors_loaded), all ? 2 : 0, false);
+  const Hole not_loaded = a_.jump(all ? Cc::Nz : Cc::Z);
+  vector_loads_.push_back({not_loaded, a_.size(), all});
   flags_lost();
 }
 
-// --- Exits ------------------------------------------------------------------------------------------------
-
-void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
-void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
-
-void Translator::link_here(u64 target, Hole from) {
-  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot});
-  exits_.push_back({id, from, flags_at_ != FlagsAt::Host});
-}
-
-// Within the page one mapping holds for both ends; elsewhere the table forgets what a mapping's change makes
-// wrong.
-void Translator::exit_to(u64 target) {
-  if ((target ^ t_->rip) < kPageSize) {
-    link_here(target, a_.jump());
-    return;
-  }
-  exit_by_table(target);
-}
-
-void Translator::exit_by_table(u64 target) {
-  flags_into_slot(kT0);
-  a_.mov_imm(kT0, target);
-  a_.jump(gs(offset(table_ + (target & 0xffff))));
-}
-
-std::span<const u8> Translator::table_exit(const Link& link, const u64* table) {
-  a_.clear();
-  table_ = table;
-  live_.assign(1, kAllFlags);
-  current_ = 0;
-  flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
-  exit_by_table(link.target);
-  return a_.code();
-}
-
-void Translator::conditional_exit_to(u8 cc, u64 target) {
-  if ((target ^ t_->rip) < kPageSize) {
-    link_here(target, a_.jump(static_cast<Cc>(cc)));
-    return;
-  }
-  const Hole not_taken = a_.jump(static_cast<Cc>(cc ^ 1));
-  const FlagsAt before = flags_at_;
-  exit_to(target);
-  flags_at_ = before;
-  a_.fill(not_taken);
-}
-
-void Translator::condition(const Insn& insn, const Decoded& d) {
-  conditional_exit_to(d.insn.opcode & 15, cut(next_of(insn) + insn.imm));
-  exit_to(next_of(insn));
-}
-
-// To the guest rip in T0.
-void Translator::indirect_exit() {
-  flags_into_slot(kT1);
-  a_.store_imm(gs(offset(&context_.tier.branch_site)),
-               static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
-  a_.movzx16(kT1, kT0);
-  a_.jump(Mem{kNone, kT1, 3, offset(table_), true});
-}
-
-void Translator::exit_stubs() {
-  for (const ExitStub& e : exits_) {
-    a_.fill(e.from);
-    ids_.set_stub(e.link, a_.size());
-    a_.mov_imm(kT1, e.link);
-    jump_to(e.flags_in_slot ? stubs_.leave_saved : stubs_.leave);
-  }
-}
-
-void Translator::slow_paths() {
-  for (const SlowPath& s : slow_) {
-    a_.fill(s.from);
-    for (unsigned n = 0; n < 2; ++n)
-      if (s.borrowed[n] != kNone) a_.load(s.borrowed[n], spill(n));
-    u16 site = s.insn;
-    if (s.split) {
-      site |= kSplit;
-      // For the twin, which may have flags in either place, and the guest's registers in T0 and T1.
-      if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
-      load_guest(kT0);
-      load_guest(kT1);
-      const Hole to_twin = a_.jump();
-      a_.fill(to_twin);
-      t_->splits.push_back({s.insn, to_twin.at});
-    }
-    a_.mov_imm(kT1, ids_.new_site(*t_, site));
-    jump_to(stubs_.site_saved);
+void Translator::vector_loads() {
+  for (const VectorLoad& load : vector_loads_) {
+    a_.fill(load.from);
+    a_.fill(a_.lea_rip(kT0), load.back);
+    a_.jump(field(load.all ? &context_.tier.vector_load_all : &context_.tier.vector_load));
   }
 }
 

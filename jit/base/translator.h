@@ -1,8 +1,9 @@
 // Tier 1: a guest block as host code that is, where it can be, the guest's own.
 //
 // While it runs, guest registers are in the host's registers of the same names, but for T0 and T1, which
-// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. GS is the
-// Context.
+// stay in CpuState and are free for addresses; guest flags are in RFLAGS wherever they are live. The Context
+// lies below 2 GiB, and code names its fields by their addresses. GS leads to the present address space's
+// windows.
 #pragma once
 
 #include <optional>
@@ -36,18 +37,30 @@ class Translator {
   Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options);
 
   // Both give code that holds until the next call.
-  // Code that goes to the guest rip `target` by the table. Wherever it is placed.
-  std::span<const u8> table_exit(const Link& link, const u64* table);
+  // Code that goes to the link's target by the table, to be placed at `base`.
+  std::span<const u8> table_exit(const Link& link, const u64* table, const u8* base);
   // Code for t's block at t's rip, to be placed at `base`; fills t. bytes: the block's guest code. table: of
-  // the present mode.
-  std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table);
+  // the present mode. regions: for accesses that may be hosted; null: none.
+  std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table,
+                                RegionChooser* regions);
 
  private:
   struct SlowPath {
     Hole from;
     u16 insn;
-    u8 borrowed[2];
+    u8 borrowed[2] = {kNone, kNone};
     bool split = false;
+    bool budget_in_t1 = false;
+    // Of a hosted access that is checked here.
+    u16 access = 0;
+    u8 region = RegionChooser::kNone;
+    bool at_entry = false;
+    LinearForm address = {};
+  };
+  struct VectorLoad {
+    Hole from;
+    u32 back;
+    bool all;
   };
   struct ExitStub {
     u32 link;
@@ -60,6 +73,14 @@ class Translator {
   bool is_constant(const isa::Insn& insn) const;
   bool is_direct(const isa::Insn& insn) const;
   u64 constant_of(const isa::Insn& insn) const;
+  // Is the address of the operand relative to code that may be anywhere?
+  bool is_placed(const isa::Insn& insn) const { return t_->moves && insn.base == isa::kRipOffset; }
+  // From TierFrame::page to an address that is `address` where the code was translated.
+  i32 from_page(u64 address) const { return static_cast<i32>(address - (t_->rip & ~kPageMask)); }
+  i32 operand_from_page(const isa::Insn& insn) const {
+    return static_cast<i32>(static_cast<i64>(t_->offset()) + insn.disp);
+  }
+  void code_address(u8 reg, u64 address, bool wide);
   u64 next_of(const isa::Insn& insn) const { return cut(t_->rip + insn.offset + insn.length); }
   u64 cut(u64 address) const { return wide_ ? address : static_cast<u32>(address); }
   Form form_of(const isa::Insn& insn, const Decoded& d) const;
@@ -71,18 +92,31 @@ class Translator {
 
   void execute_undefined(std::span<FlagUse> uses);
   void checked_entry();
+  void check_rip();
+  void check_place();
+  void check_mapping();
+  void align_entry();
   bool loses_flags_first() const;
   bool has_check(unsigned insn) const;
   void saving_entry();
+  void unverified_entries();
+  void check_rsp_at_entry();
+  void check_rsp_at_exit();
   void count_block(unsigned insn);
   bool leads_on() const;
-  bool needs_vectors(unsigned insn) const;
+  bool looks_for_attention() const;
+  bool counting_loses_flags() const;
+  // What of the vector registers is to be in the host's.
+  enum class Vectors : u8 { None, Xmm, All };
+  Vectors needs_vectors(unsigned insn) const;
   bool needs_x87(unsigned insn) const;
-  void ensure_vectors();
+  void ensure_vectors(Vectors what);
   void ensure_x87();
   void emit(unsigned insn);
   void slow_paths();
+  void vector_loads();
   void exit_stubs();
+  void apply_fixups();
 
   void copy(const Decoded& d);
   void lea(const isa::Insn& insn, const Decoded& d);
@@ -102,18 +136,42 @@ class Translator {
   void execute();
 
   // Memory accesses: see translate_memory.cpp.
+  void free_t1();
+  void budget_into_t1();
+  bool needs_t1(const isa::Insn& insn) const;
+  u8 second_temporary(const isa::Insn& insn);
+  void add_slow_path(SlowPath path);
   void save_flags(u8 temp);
   void restore_flags(u8 temp);
   void flags_into_slot(u8 temp);
   void flags_into_host(u8 temp);
   void flags_lost();
   bool wants_host_flags(unsigned insn) const;
-  i32 tlb_offset(bool write, bool addend) const;
-  void share();
-  bool follows() const { return shared_.of[current_].follows(); }
+  i32 tlb_address(bool write, bool addend) const;
+  void find_shared_checks();
+  // Of the access that is being made.
+  const SharedCheck& share() const { return (second_ ? shared_.second : shared_.of)[current_]; }
+  bool follows() const { return share().follows(); }
   void load_shared_addend(u8 t0);
   void keep_addend(u8 t0);
   void hoisted_checks();
+  void hoisted_check(const HoistedCheck& h);
+  // Hosted accesses: see hosted_access.cpp.
+  LinearForm linear_form(const isa::Insn& insn) const;
+  void compare_region(u8 group, u8 temp);
+  void compare_constant_region(u8 group, const LinearForm& f);
+  void split_unless_equal(u8 group, const LinearForm& f, u16 access);
+  void hoisted_region_check(const HoistedCheck& h);
+  void address_for_region(const isa::Insn* insn, const LinearForm& f, u8 temp);
+  void find_region(const isa::Insn* insn, const LinearForm& f, u8 t0, u8 t1);
+  Mem hosted_constant(u64 address, u8 t0, u8 t1);
+  Mem operand_by_one(const isa::Insn& insn, u8 t0);
+  void check_region(const isa::Insn* insn, const LinearForm& f, u8 temp);
+  // In the GS segment.
+  void prepare_flags(u8 temp);
+  u8 pick_for_gs(const isa::Insn& insn);
+  void gs_memory(const isa::Insn& insn, const Decoded& d);
+  Mem gs_operand(const isa::Insn& insn, u8 temp);
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
   void check_at(u8 base, i32 disp, u8 t0, u8 t1, bool write, unsigned size);
@@ -144,16 +202,25 @@ class Translator {
   void conditional_exit_to(u8 opcode_cc, u64 target);
   void link_here(u64 target, Hole from);
   void indirect_exit();
+  void jump_by_table();
   void jump_to(const u8* code);
   void jump_to(Cc cc, const u8* code);
 
-  i32 offset(const void* field) const {
-    return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
+  static i32 address_of(const void* p) { return static_cast<i32>(reinterpret_cast<i64>(p)); }
+  static Mem field(const void* p) { return at_address(address_of(p)); }
+  Mem gpr(u8 index) const { return field(&context_.state.gpr[index]); }
+  Mem remaining() const { return field(&context_.remaining); }
+  Mem page() const { return field(&context_.tier.page); }
+  Mem branch_target() const { return field(&context_.tier.branch_target); }
+  Mem flags_slot() const { return field(&context_.tier.flags); }
+  Mem addend(u8 group) const {
+    return field(group < kHostedGroup ? &context_.tier.addends[group]
+                                      : &context_.tier.regions[group - kHostedGroup].addend);
   }
-  Mem gpr(u8 index) const { return gs(offset(&context_.state.gpr[index])); }
-  Mem flags_slot() const { return gs(offset(&context_.tier.flags)); }
-  Mem addend(u8 group) const { return gs(offset(&context_.tier.addends[group])); }
-  Mem spill(unsigned n) const { return gs(offset(&context_.tier.spill[n])); }
+  Mem region_key(u8 group) const { return field(&context_.tier.regions[group - kHostedGroup].key); }
+  bool is_hosted() const { return share().hosted(); }
+  bool is_in_gs() const { return share().in_gs(); }
+  Mem spill(unsigned n) const { return field(&context_.tier.spill[n]); }
 
   interp::Context& context_;
   const Stubs& stubs_;
@@ -167,10 +234,12 @@ class Translator {
   Translation* t_ = nullptr;
   const u8* base_ = nullptr;
   const u64* table_ = nullptr;
+  RegionChooser* regions_ = nullptr;
   std::vector<Decoded> decoded_;
   std::vector<Form> forms_;
   std::vector<u32> live_;  // flags before each instruction
   std::vector<SlowPath> slow_;
+  std::vector<VectorLoad> vector_loads_;
   std::vector<ExitStub> exits_;
   struct Fixup {
     Hole from;
@@ -178,8 +247,12 @@ class Translator {
   };
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
-  u8 word_ = 8;       // bytes of an address and of what is pushed
-  bool wide_ = true;  // word_ is 8
+  bool second_ = false;        // it is the stack access of an instruction that has a memory operand, too
+  u8 word_ = 8;                // bytes of an address and of what is pushed
+  bool wide_ = true;           // word_ is 8
+  bool counts_in_t1_ = false;  // see Translation
+  bool rsp_verified_ = false;  // where the block is left: see Translation
+  bool budget_in_t1_ = false;  // now; otherwise T1 is free, and the budget in the Context
   u8 borrowed_[2] = {kNone, kNone};
   // Where the guest's flags are while they are live.
   enum class FlagsAt : u8 { Host, Slot, Both };

@@ -43,11 +43,14 @@ void set_gs_base(u64 base) {
 
 }  // namespace
 
-void prepare_host_thread(u64 base) {
+void prepare_host_thread() {
   static thread_local SignalStack stack;
-  static thread_local u64 present = 0;
   // Touches the stack so that the thread has it.
   asm volatile("" : : "r"(&stack) : "memory");
+}
+
+void set_window_base(u64 base) {
+  static thread_local u64 present = 0;
   if (present == base) return;
   set_gs_base(base);
   present = base;

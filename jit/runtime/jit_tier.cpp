@@ -10,6 +10,7 @@
 #include "core/mmu/segment.h"
 #include "core/semantics/host/availability.h"
 #include "core/semantics/host/host_signals.h"
+#include "core/semantics/host/xsave_area.h"
 #include "core/semantics/table.h"
 #include "jit/runtime/host_thread.h"
 
@@ -24,8 +25,10 @@ namespace {
 constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
 constexpr std::size_t kMaxModes = 32;
 
+constexpr u32 kHostedMode = 1u << 26, kLimitedMode = 1u << 27;
+
 // Everything but the bytes and their address that a translation depends on.
-u32 translation_mode(Context& c) {
+u32 translation_mode(Context& c, bool hosted) {
   using semantics::Unit;
   const bool segmented = c.mode.code_size != 8;
   const auto unlimited = [&](cpu::SegmentName name) {
@@ -38,7 +41,8 @@ u32 translation_mode(Context& c) {
          static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
          static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22 |
          static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24 |
-         static_cast<u32>(reads_host_tsc(c)) << 25;
+         static_cast<u32>(reads_host_tsc(c)) << 25 | (hosted ? kHostedMode : 0) |
+         (c.limited ? kLimitedMode : 0);
 }
 
 // 64-bit code, and 32-bit code with flat segments; FS and GS may have bases.
@@ -56,14 +60,44 @@ bool is_translatable(const Context& c) {
 u64 rflags_of(u64 slot) { return (slot >> 8 & 0xd5) | (slot & 1 ? cpu::kOf : 0); }
 u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags & cpu::kOf ? 1 : 0); }
 
+// What register T0 is to hold where an addend of this number is in it.
+u64 addend_of(const Context& c, u8 group) {
+  return group < kHostedGroup ? c.tier.addends[group] : c.tier.regions[group - kHostedGroup].addend;
+}
+
+// Is the stack where hosted 64-bit code relies on it?
+bool rsp_is_verified(const Context& c) {
+  return c.mode.code_size != 8 || c.state.gpr[cpu::kRsp] >> interp::TierFrame::kRegionShift ==
+                                      c.tier.regions[interp::TierFrame::kStackRegion].key;
+}
+
+u64 rip_of(const Context& c, const Translation& t) { return t.moves ? c.tier.page + t.offset() : t.rip; }
+
+// The sum, of the state's registers.
+u64 value_of(const Context& c, const LinearForm& f) {
+  u64 sum = static_cast<u64>(f.disp) + (f.from_page ? c.tier.page : 0);
+  if (f.base != LinearForm::kAbsent) sum += c.state.gpr[f.base];
+  if (f.index != LinearForm::kAbsent) sum += c.state.gpr[f.index] << f.scale_log2;
+  if (f.segment != LinearForm::kAbsent) sum += c.state.segments[f.segment].base;
+  return sum;
+}
+
+void look_at_upper_vectors(Context& c) {
+  if (!c.upper_vectors_written) return;
+  c.upper_vectors_written = false;
+  c.tier.upper_in_use = semantics::components_in_use(c) & (cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
+}
+
 bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 }  // namespace
 
 Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared_ptr<CodeObserver> observer) {
   TANDEM_TRY_ASSIGN(arena, semantics::CodeArena::create(options.cache_bytes));
+  TANDEM_TRY_ASSIGN(cells, PageCells::create());
   semantics::install_signal_handlers();
-  return std::unique_ptr<JitTier>(new JitTier(options, std::move(arena), std::move(observer)));
+  return std::unique_ptr<JitTier>(
+      new JitTier(options, std::move(arena), std::move(observer), std::move(cells)));
 }
 
 JitTier::~JitTier() = default;
@@ -97,42 +131,68 @@ bool JitTier::prepare(Context& c) {
                             : xcr0 & cpu::kXfeatureAvx                            ? stubs_.avx
                                                                                   : stubs_.sse;
   c.tier.vector_load = reinterpret_cast<u64>(v.load);
+  c.tier.vector_load_all = reinterpret_cast<u64>(v.load_all);
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
   c.tier.host_tsc_offset = c.host_tsc_offset.value_or(0);
+  account(c);
+  if (hosted_.enter(c)) set_window_base(hosted_.gs_base());
   follow_mappings(c);
   return true;
 }
 
-void JitTier::follow_mappings(const Context& c) {
-  if (generation_ == c.mapping_generation) return;
+// Code that does not move looks after itself by its cells.
+void JitTier::follow_mappings(Context& c) {
+  if (generation_ == c.mapping_generation) return drop_pages(c);
   ++figures_.table_clears;
   const bool all = global_generation_ != c.global_generation;
   for (ModeTable& m : tables_) {
+    if (!m.moves()) continue;
     if (all) m.table.clear();
     else m.table.clear_local();
   }
+  c.tier.generation[0] = c.mapping_generation;
+  c.tier.generation[1] = c.global_generation;
   generation_ = c.mapping_generation;
   global_generation_ = c.global_generation;
+  dropped_pages_ = c.dropped_pages;
   pending_link_ = kLeftSite;
 }
 
-u8 JitTier::mode_index(const Context& context, u32 mode) {
+void JitTier::drop_pages(const Context& c) {
+  if (dropped_pages_ == c.dropped_pages) return;
+  if (c.dropped_pages - dropped_pages_ > c.last_dropped.size()) {
+    dropped_pages_ = c.dropped_pages;
+    cells_.invalidate_all();
+    for (ModeTable& m : tables_) m.table.clear();
+  }
+  for (; dropped_pages_ < c.dropped_pages; ++dropped_pages_) {
+    const u64 page = c.last_dropped[dropped_pages_ % c.last_dropped.size()];
+    cells_.invalidate(page);
+    for (ModeTable& m : tables_)
+      if (m.moves()) m.table.remove_page(page);
+  }
+  pending_link_ = kLeftSite;
+}
+
+u8 JitTier::mode_index(u32 mode) {
   for (std::size_t i = 0; i < tables_.size(); ++i)
     if (tables_[i].mode == mode) return static_cast<u8>(i);
   if (tables_.size() == kMaxModes) {
     drop_all();
     tables_.clear();
   }
-  auto table = JumpTable::create(stubs_.indirect, &context);
+  auto table = JumpTable::create(mode & kHostedMode ? stubs_.indirect_hosted : stubs_.indirect);
   if (!table) return 0xff;
   tables_.push_back({mode, table.take()});
   return static_cast<u8>(tables_.size() - 1);
 }
 
-Translation* JitTier::find(Block& block, u64 rip, u32 mode) {
-  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
-    if (t->rip == rip && t->mode == mode && !t->is_twin) return t;
+Translation* JitTier::find(const Context& c, const Block& block, u32 mode) {
+  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
+    const bool here = t->moves || (t->rip == c.state.rip && t->global == c.page_is_global);
+    if (t->valid && t->mode == mode && here && !t->is_twin) return t;
+  }
   return nullptr;
 }
 
@@ -148,7 +208,7 @@ std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block) {
 
 // There must be room.
 Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, bool twin) {
-  const u8 index = mode_index(c, mode);
+  const u8 index = mode_index(mode);
   if (index == 0xff) return nullptr;
   Translation& t = translations_.emplace_back();
   t.block = &block;
@@ -156,9 +216,19 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode = mode;
   t.is_twin = twin;
   t.mode_index = index;
+  t.moves = c.mode.cpl == 3;
+  t.global = c.page_is_global;
+  if (!t.moves)
+    t.cell = block.crosses() ? &cells_.of_crossing(rip & ~kPageMask) : &cells_.of(rip & ~kPageMask);
+  t.limited = mode & kLimitedMode;
+  t.counts_in_t1 = mode & kHostedMode;
+  t.hosted = t.counts_in_t1 && !twin;
+  translating_for_ = &c;
+  if (t.hosted) inherit_hints(t);
   const auto started = std::chrono::steady_clock::now();
   const std::span<const u8> code =
-      translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries());
+      translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries(),
+                             t.hosted ? static_cast<RegionChooser*>(this) : nullptr);
   t.code = arena_->append(code);
   figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
   ++figures_.translations;
@@ -167,6 +237,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   ensure(t.code, "room was kept for a block's code");
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
+  if (t.moves && !twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
   if (observer_) observer_->translated(t, bytes_of(c, block));
   return &t;
 }
@@ -180,17 +251,97 @@ Translation* JitTier::twin_of(Context& c, Translation& t) {
   return t.twin;
 }
 
-// Goes on in the twin, from now on without coming here.
-const u8* JitTier::split(Context& c, Translation& t, unsigned insn) {
+// Goes on in the twin, from now on without coming here, unless something is to be learned.
+const u8* JitTier::split(Context& c, Translation& t, const Split& split) {
   const Translation* twin = twin_of(c, t);
   if (!twin) {
     full_ = true;
     return nullptr;
   }
-  const u8* on = twin->counted_start_of(insn);
-  for (const Split& s : t.splits)
-    if (s.insn == insn) patch(t.code + s.field, on);
+  if (split.at_entry) {
+    const u8* on = twin->code + twin->entry_saved;
+    patch(t.code + split.field, on);
+    set_t1(c, true);
+    return on;
+  }
+  const u8* on = twin->counted_start_of(split.insn);
+  set_t1(c, twin->budget_at_counted_start_of(split.insn));
+  if (t.hosted) {
+    learn_region(c, t, split);
+  } else {
+    for (const Split& s : t.splits)
+      if (s.insn == split.insn) patch(t.code + s.field, on);
+  }
   return on;
+}
+
+// --- Hosted accesses --------------------------------------------------------------------------------------
+
+// Instructions since the last time ran in the address space of that time.
+void JitTier::account(const Context& c) {
+  hosted_.ran(static_cast<u64>(std::max<i64>(accounted_ - c.remaining, 0)));
+  accounted_ = c.remaining;
+}
+
+void JitTier::inherit_hints(Translation& t) {
+  for (auto* before = t.block->upper ? static_cast<Translation*>(t.block->upper) : nullptr; before;
+       before = before->next)
+    if (!before->valid && (t.moves || before->rip == t.rip) && before->mode == t.mode &&
+        !before->hints.empty()) {
+      t.hints = std::move(before->hints);
+      return;
+    }
+}
+
+u8 JitTier::lowest_region(u16 access) {
+  const Translation& t = translations_.back();
+  const bool is_soft = !t.hints.empty() && t.hints[access].region == AccessHint::kSoft;
+  return !is_soft && hosted_.assign(*translating_for_, 0, 0) ? 0 : RegionChooser::kNone;
+}
+
+u8 JitTier::region_of(u16 access, std::optional<u64> address) {
+  const Translation& t = translations_.back();
+  if (!t.hints.empty() && t.hints[access].region != AccessHint::kUnknown) return t.hints[access].region;
+  Context& c = *translating_for_;
+  // 32-bit code reaches all by the lowest one. Of others, what is not known yet is mostly near the stack's or
+  // the heap's pointers.
+  return hosted_.region_for(c, address.value_or(c.state.gpr[cpu::kRsp])).value_or(RegionChooser::kNone);
+}
+
+AccessHint& JitTier::hint_for(Translation& t, u16 insn) {
+  if (t.hints.empty()) t.hints.resize(2 * t.block->count);
+  return t.hints[insn];
+}
+
+// An access lay outside its region: another, or none, may be better.
+void JitTier::learn_region(Context& c, Translation& t, const Split& split) {
+  constexpr u8 kPatience = 4, kMostChanges = 3;
+  const u64 address = value_of(c, split.address);
+  if (split.region == RegionChooser::kNone || !t.valid || hosted_.assign(c, split.region, address)) return;
+  AccessHint& hint = hint_for(t, split.access);
+  if (++hint.misses < kPatience) return;
+  hint.misses = 0;
+  const std::optional<u8> better = hosted_.region_for(c, address);
+  hint.region = better && ++hint.changes <= kMostChanges ? *better : AccessHint::kSoft;
+  replace(t);
+}
+
+// The host had no page for an access.
+void JitTier::learn_refusal(Context& c, Translation& t, u16 insn, Step step) {
+  constexpr u8 kPatience = 16;
+  if (step == Step::Fault) return hosted_.faulted();
+  if (hosted_.refused(c, host_frame_.fault_address, host_frame_.fault_write) || !t.valid) return;
+  AccessHint& hint = hint_for(t, insn);
+  if (++hint.misses < kPatience) return;
+  hint.misses = 0;
+  hint.region = AccessHint::kSoft;
+  replace(t);
+}
+
+// It is to be made anew when it is run next.
+void JitTier::replace(Translation& t) {
+  unlink(t);
+  ++figures_.replaced;
 }
 
 // Leads the jump with this 32-bit distance elsewhere.
@@ -205,42 +356,78 @@ void JitTier::point(const Link& link, const u8* to) { patch(link.from->code + li
 void JitTier::connect(u32 id, Translation& to) {
   Link& link = links_[id];
   const Translation& from = *link.from;
-  if (!from.valid || from.mode != to.mode || link.target != to.rip ||
+  if (!from.valid || from.mode != to.mode ||
+      (to.moves ? (link.target ^ to.rip) & kPageMask : link.target ^ to.rip) ||
       (from.block->key.physical ^ to.block->key.physical) >= kPageSize)
     return;
   if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
   link.next_incoming = std::exchange(to.incoming, id);
-  point(link, to.code + (link.flags_in_slot ? to.entry_saved : to.entry));
+  point(link, to.entry_for(link.flags_in_slot, link.rsp_verified));
 }
 
 // The second page's mapping may change: only the table knows when.
 void JitTier::connect_by_table(const Link& link) {
   if (arena_->room() < kReserve) return;
   const std::span<const u8> code =
-      translator_->table_exit(link, tables_[link.from->mode_index].table.entries());
+      translator_->table_exit(link, tables_[link.from->mode_index].table.entries(), arena_->next());
   point(link, arena_->append(code));
 }
 
 void JitTier::forget(Block& block) {
-  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
-    t->valid = false;
-    ++figures_.dropped;
-    for (u32 id = std::exchange(t->incoming, kNoLink); id != kNoLink;) {
-      Link& link = links_[id];
-      link.to = nullptr;
-      point(link, link.from->code + link.stub);
-      id = std::exchange(link.next_incoming, kNoLink);
-    }
-    tables_[t->mode_index].table.remove(t->rip, t->code);
-  }
+  for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next)
+    if (t->valid) unlink(*t);
   block.upper = nullptr;
+}
+
+// Makes the table lead to the block at rip, and to all others of its page that are translated: each would
+// have to be looked up on its own, and mappings change more often than what they map.
+void JitTier::install(const Context& c, Translation& t) {
+  JumpTable& table = tables_[t.mode_index].table;
+  table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global);
+  const u64 page = c.tier.page;
+  if (t.cell) *t.cell = c.tier.generation[t.global];
+  if (!t.moves || t.block->crosses() || is_installed(page, t.mode)) return;
+  std::vector<Translation*>& all = by_page_[t.block->key.physical >> kPageShift];
+  std::erase_if(all, [](const Translation* other) { return !other->valid; });
+  for (const Translation* other : all)
+    if (other->mode == t.mode)
+      table.set(page + other->offset(), other->code + other->checked_entry, c.page_is_global);
+}
+
+// Says so once.
+bool JitTier::is_installed(u64 page, u32 mode) {
+  InstalledPage& entry = installed_[((page >> kPageShift) ^ mode) % installed_.size()];
+  const u64 generation = generation_ + dropped_pages_;
+  if (entry.linear == page && entry.mode == mode && entry.generation == generation) return true;
+  entry = {page, mode, generation};
+  return false;
+}
+
+// From now on nothing leads to it.
+void JitTier::unlink(Translation& t) {
+  t.valid = false;
+  ++figures_.dropped;
+  for (u32 id = std::exchange(t.incoming, kNoLink); id != kNoLink;) {
+    Link& link = links_[id];
+    link.to = nullptr;
+    point(link, link.from->code + link.stub);
+    id = std::exchange(link.next_incoming, kNoLink);
+  }
+  // Whatever jump table's entry leads to it.
+  const u8* const miss = t.counts_in_t1 ? stubs_.indirect_hosted : stubs_.indirect;
+  u8* const checked = arena_->writable(t.code + t.checked_entry);
+  *checked = 0xe9;
+  patch(t.code + t.checked_entry + 1, miss);
 }
 
 void JitTier::clear() {
   full_ = false;
   for (ModeTable& m : tables_) m.table.clear();
   translations_.clear();
+  by_page_.clear();
+  cells_.clear();
+  installed_.assign(installed_.size(), {});
   sites_.clear();
   links_.clear();
   pending_link_ = kLeftSite;
@@ -263,6 +450,15 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.table_clears", figures_.table_clears);
   report("jit.dropped_blocks", figures_.dropped);
   report("jit.twins", figures_.twins);
+  report("jit.replaced", figures_.replaced);
+  const HostedSpaces::Figures& h = hosted_.figures();
+  report("jit.hosted.spaces", h.spaces);
+  report("jit.hosted.given_up", h.given_up);
+  report("jit.hosted.faults", h.faults);
+  report("jit.hosted.maps", h.maps);
+  report("jit.hosted.pages", h.pages);
+  report("jit.hosted.unmaps", h.calls);
+  report("jit.hosted.table_writes", h.table_writes);
   for (std::size_t i = 0; i < figures_.executed.size(); ++i) {
     const std::string name = isa::name_of(static_cast<isa::Op>(i));
     if (figures_.executed[i]) report("jit.executed." + name, figures_.executed[i]);
@@ -272,29 +468,33 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
 
 u32 JitTier::enter(Context& c, const u8* code) {
   const semantics::SignalScope scope(*arena_, host_frame_);
-  prepare_host_thread(reinterpret_cast<u64>(&c));
+  prepare_host_thread();
   return stubs_.enter(&c, code);
 }
 
 bool JitTier::run(Context& c, Block& block) {
+  accounted_ = c.remaining;
   if (!prepare(c)) return false;
-  const u32 mode = translation_mode(c);
+  const u32 mode = translation_mode(c, hosted_.active());
   if (full_) drop_all();
-  Translation* t = find(block, c.state.rip, mode);
+  Translation* t = find(c, block, mode);
   if (!t) {
-    if (arena_->room() < kReserve) drop_all();
+    if (arena_->room() < kReserve || !cells_.has_room()) drop_all();
     t = translate(c, block, c.state.rip, mode, false);
   }
   if (!t) return false;
   if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
   pending_link_ = kLeftSite;
-  tables_[t->mode_index].table.set(t->rip, t->code, c.page_is_global);
+  c.tier.page = c.state.rip & ~kPageMask;
+  install(c, *t);
   c.tier.flags = slot_of(c.flags.rflags());
+  look_at_upper_vectors(c);
   c.block = nullptr;
   ++figures_.entries;
   const i64 before = c.remaining;
-  const u32 left = enter(c, t->code + t->entry);
+  const u32 left = enter(c, t->entry_for(false, rsp_is_verified(c)));
   figures_.retired += static_cast<u64>(before - c.remaining);
+  account(c);
   if (left == kLeftSite) return true;
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.left = Step::Branch;
@@ -302,7 +502,8 @@ bool JitTier::run(Context& c, Block& block) {
     if (!is_canonical(c.state.rip)) fault_at_branch(c);
     return true;
   }
-  c.state.rip = links_[left].target;
+  const Link& link = links_[left];
+  c.state.rip = link.from->moves ? c.tier.page + (link.target & kPageMask) : link.target;
   pending_link_ = left;
   return true;
 }
@@ -340,7 +541,7 @@ void JitTier::save_x87(Context* c) {
     x.fop = 0;
   } else if (tier.arena_->contains(x.fip)) {
     const Site site = tier.site_at(reinterpret_cast<const u8*>(x.fip));
-    x.fip = site.in->rip + site.in->block->insns[site.insn].offset;
+    x.fip = rip_of(*c, *site.in) + site.in->block->insns[site.insn].offset;
     x.fdp = 0;
   }
   c->state.vector.x87 = x;
@@ -361,6 +562,7 @@ JitTier::Site JitTier::site_of_signal(Context& c) {
   const Translation& t = *site.in;
   const u16 insn = site.insn;
   if (!t.insns[insn].flags_in_slot) c.tier.flags = c.tier.signal_flags;
+  if (t.insns[insn].budget_within) c.remaining = static_cast<i64>(c.tier.signal_t1);
   for (const Borrowed& b : t.borrowed)
     if (b.insn == insn)
       for (unsigned n = 0; n < 2; ++n)
@@ -368,25 +570,36 @@ JitTier::Site JitTier::site_of_signal(Context& c) {
   return site;
 }
 
+// What register T1 is to hold in code that is gone on with.
+void JitTier::set_t1(Context& c, bool budget) {
+  c.tier.t1 = budget ? static_cast<u64>(c.remaining) : c.state.gpr[kT1];
+}
+
 // Executes one instruction as the interpreter does; gives the code behind it, or null to leave.
 const u8* JitTier::execute_site(Context& c, u32 id) {
   const Site site = id == kSignalSite ? site_of_signal(c) : sites_[id];
   Translation& t = *site.in;
-  const unsigned insn = site.insn & kSiteInsn;
+  unsigned insn = site.insn & kSiteInsn;
   if (site.insn & kLoadX87) {
     c.tier.x87_loaded = 1;
+    set_t1(c, t.counts_in_t1);
     return t.code + t.x87_check;
   }
-  if (site.insn & kSplit)
-    if (const u8* on = split(c, t, insn)) {
+  bool at_entry = false;
+  if (site.insn & kSplit) {
+    const Split& s = t.splits[insn];
+    if (const u8* on = split(c, t, s)) {
       c.tier.t0 = c.state.gpr[kT0];
       return on;
     }
+    insn = s.insn;
+    at_entry = s.at_entry;
+  }
   c.flags.set_rflags(rflags_of(c.tier.flags));
-  c.state.rip = t.rip;
+  c.state.rip = rip_of(c, t);
   c.block = t.block;
   c.current = &t.block->insns[insn];
-  const bool counted = insn >= t.counted_from;
+  const bool counted = !at_entry && insn >= t.counted_from;
   if (!counted) c.remaining -= t.block->count;
   if (site.insn & (kAttention | kSplit)) {
     c.left = Step::Again;
@@ -395,11 +608,15 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
-  if (step == Step::Next && t.valid && generation_ == c.mapping_generation) {
+  look_at_upper_vectors(c);
+  if (id == kSignalSite && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
+  const bool mapped = generation_ == c.mapping_generation && dropped_pages_ == c.dropped_pages;
+  if (step == Step::Next && t.valid && mapped) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
     const u8 holds = t.insns[insn + 1].t0_holds;
-    c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : c.tier.addends[holds];
+    c.tier.t0 = holds == kGuestValue ? c.state.gpr[kT0] : addend_of(c, holds);
+    set_t1(c, t.insns[insn + 1].budget_at_start);
     return t.start_of(insn + 1);
   }
   if (step == Step::EndBlock || step == Step::Next) {
@@ -422,13 +639,20 @@ const u8* JitTier::go_on(Context& c) {
       c.state.events.debug_traps || c.state.activity != cpu::Activity::Running ||
       interp::needs_single_step(c) || !prepare(c))
     return nullptr;
-  const u32 mode = translation_mode(c);
+  const u32 mode = translation_mode(c, hosted_.active());
+  if (hosted_.active() && !rsp_is_verified(c)) return nullptr;
   const auto table =
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;
   c.tier.flags = slot_of(c.flags.rflags());
-  c.tier.t0 = c.state.rip;
-  return reinterpret_cast<const u8*>(table->table.entries()[c.state.rip & (JumpTable::kEntries - 1)]);
+  const u8* code = table->table.find(c.state.rip);
+  if (!code) return nullptr;
+  const u64 entry = c.state.rip & (JumpTable::kEntries - 1);
+  const bool moves = c.mode.cpl == 3, hosted = hosted_.active();
+  c.tier.branch_target = c.state.rip;
+  c.tier.t0 = moves && hosted ? entry : c.state.rip;
+  c.tier.t1 = hosted ? static_cast<u64>(c.remaining) : entry;
+  return code;
 }
 
 }  // namespace tandem::jit

@@ -5,19 +5,22 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "core/interp/context.h"
 #include "core/isa/op.h"
 #include "core/semantics/host/host_frame.h"
 #include "jit/base/translator.h"
+#include "jit/hosted/spaces.h"
 #include "jit/runtime/code_observer.h"
 #include "jit/runtime/jump_table.h"
+#include "jit/runtime/page_cells.h"
 #include "jit/runtime/translation.h"
 
 namespace tandem::jit {
 
-class JitTier final : public interp::UpperTier, private Ids {
+class JitTier final : public interp::UpperTier, private Ids, private RegionChooser {
  public:
   static Result<std::unique_ptr<JitTier>> create(JitOptions options,
                                                  std::shared_ptr<CodeObserver> observer = {});
@@ -26,6 +29,9 @@ class JitTier final : public interp::UpperTier, private Ids {
   bool run(interp::Context& context, interp::Block& block) override;
   void forget(interp::Block& block) override;
   void clear() override;
+  bool written(u64 physical, u64 length) override { return hosted_.written(physical, length); }
+  void protect(u64 page) override { hosted_.protect(page); }
+  void forget_mappings() override { hosted_.forget_mappings(); }
   void statistics(const cpu::Vcpu::Report& report) const override;
   u32 first_runs() const override { return options_.threshold; }
 
@@ -37,23 +43,40 @@ class JitTier final : public interp::UpperTier, private Ids {
   struct ModeTable {
     u32 mode;
     JumpTable table;
+    bool moves() const { return cpl_of(mode) == 3; }
   };
+  static u8 cpl_of(u32 mode) { return mode >> 8 & 3; }
 
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
-          std::shared_ptr<CodeObserver> observer)
-      : options_(options), arena_(std::move(arena)), observer_(std::move(observer)) {}
+          std::shared_ptr<CodeObserver> observer, PageCells cells)
+      : options_(options),
+        arena_(std::move(arena)),
+        observer_(std::move(observer)),
+        cells_(std::move(cells)),
+        hosted_(options.hosted) {}
 
   u32 new_site(Translation& in, u16 insn) override;
   u32 new_link(const Link& link) override;
   void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
+  u8 region_of(u16 access, std::optional<u64> address) override;
+  u8 lowest_region(u16 access) override;
 
   bool prepare(interp::Context& context);
-  u8 mode_index(const interp::Context& context, u32 mode);
-  Translation* find(interp::Block& block, u64 rip, u32 mode);
+  u8 mode_index(u32 mode);
+  static Translation* find(const interp::Context& context, const interp::Block& block, u32 mode);
   std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);
-  const u8* split(interp::Context& context, Translation& t, unsigned insn);
+  const u8* split(interp::Context& context, Translation& t, const Split& split);
+  AccessHint& hint_for(Translation& t, u16 insn);
+  void learn_region(interp::Context& context, Translation& t, const Split& split);
+  void learn_refusal(interp::Context& context, Translation& t, u16 insn, cpu::Step step);
+  void replace(Translation& t);
+  void unlink(Translation& t);
+  void install(const interp::Context& context, Translation& t);
+  bool is_installed(u64 page, u32 mode);
+  void account(const interp::Context& context);
+  void inherit_hints(Translation& t);
   void patch(const u8* field, const u8* to);
   void connect(u32 link, Translation& to);
   void connect_by_table(const Link& link);
@@ -63,7 +86,9 @@ class JitTier final : public interp::UpperTier, private Ids {
 
   static const u8* on_site(interp::Context* context, u32 id);
   const u8* go_on(interp::Context& context);
-  void follow_mappings(const interp::Context& context);
+  void follow_mappings(interp::Context& context);
+  void drop_pages(const interp::Context& context);
+  static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
   static void load_x87(interp::Context* context);
   static void save_x87(interp::Context* context);
@@ -85,9 +110,18 @@ class JitTier final : public interp::UpperTier, private Ids {
   std::vector<Site> sites_;
   std::vector<Link> links_;
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next
+  // The pages whose translations the tables lead to, as far as there are any.
+  struct InstalledPage {
+    u64 linear = 1;  // no page
+    u32 mode = 0;
+    u64 generation = 0;
+  };
+  std::vector<InstalledPage> installed_ = std::vector<InstalledPage>(512);
+  std::unordered_map<u64, std::vector<Translation*>> by_page_;  // physical; of blocks within one page
+  PageCells cells_;
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
-        dropped = 0, twins = 0;
+        dropped = 0, twins = 0, replaced = 0;
     u64 translation_ns = 0;
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>
@@ -95,8 +129,12 @@ class JitTier final : public interp::UpperTier, private Ids {
   };
 
   Figures figures_;
+  HostedSpaces hosted_;
+  i64 accounted_ = 0;  // of the budget, when instructions were last attributed to an address space
+  interp::Context* translating_for_ = nullptr;
   u64 global_generation_ = ~u64{0};
   u64 generation_ = ~u64{0};  // of the mappings that the tables hold for
+  u64 dropped_pages_ = 0;     // those of the Context that the tables know of
 };
 
 }  // namespace tandem::jit

@@ -1,11 +1,13 @@
 // Where indirect branches, and direct ones to other pages, find their translation: by the low bits of the
-// guest rip. One for each mode. An entry leads to a checked entry, or to the code for a miss.
+// guest rip. One for each mode. An entry leads to a checked entry, or to the code for a miss; beside it is
+// the rip that it is for.
 #pragma once
 
 #include <vector>
 
 #include "core/base/result.h"
 #include "core/base/types.h"
+#include "core/mmu/page_filter.h"
 
 namespace tandem::jit {
 
@@ -13,18 +15,22 @@ class JumpTable {
  public:
   static constexpr u64 kEntries = 0x10000;
 
-  // miss: where an empty entry leads. The table lies within 2 GiB of `near`, so that their distance fits a
-  // displacement.
-  static Result<JumpTable> create(const u8* miss, const void* near);
+  // miss: where an empty entry leads. The table lies below 2 GiB.
+  static Result<JumpTable> create(const u8* miss);
   JumpTable(JumpTable&& other) noexcept;
   JumpTable& operator=(JumpTable&&) = delete;
   ~JumpTable();
 
   const u64* entries() const { return entries_; }
+  // The rip of entry i is at entries()[kEntries + i].
+  const u8* find(u64 rip) const {
+    const u64 i = rip & (kEntries - 1);
+    return entries_[kEntries + i] == rip ? reinterpret_cast<const u8*>(entries_[i]) : nullptr;
+  }
   // global: the entry stays over clear_local().
   void set(u64 rip, const u8* code, bool global);
-  // Empties the entry of rip if it leads to code.
-  void remove(u64 rip, const u8* code);
+  // All entries of the page at this address.
+  void remove_page(u64 page);
   void clear();
   void clear_local();
 
@@ -36,6 +42,7 @@ class JumpTable {
   u64* entries_;
   u64 miss_;
   std::vector<u16> local_, global_;  // entries that may be filled
+  mmu::PageFilter pages_;            // of their rips
 };
 
 }  // namespace tandem::jit

@@ -1,5 +1,7 @@
 #include "jit/runtime/stubs.h"
 
+#include <cpuid.h>
+
 #include "core/base/assert.h"
 #include "jit/base/assembler.h"
 
@@ -8,6 +10,12 @@ namespace tandem::jit {
 namespace {
 
 using semantics::CodeArena;
+
+// XGETBV of register 1 (SDM vol. 1, 13.2).
+bool has_xgetbv_1() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(0xd, 1, &a, &b, &c, &d) && (a & 4);
+}
 
 constexpr u8 kCalleeSaved[] = {kBx, kBp, k12, k13, k14, k15};
 
@@ -24,7 +32,8 @@ class StubWriter {
     leave_common_ = leave_common();
     s.leave = leave(false);
     s.leave_saved = leave(true);
-    s.indirect = indirect();
+    s.indirect = indirect(false);
+    s.indirect_hosted = indirect(true);
     site_common_ = site_common();
     s.site_saved = site(true);
     s.site = site(false);
@@ -35,10 +44,7 @@ class StubWriter {
  private:
   enum class Width : u8 { Sse, Avx, Avx512 };
 
-  i32 offset(const void* field) const {
-    return static_cast<i32>(reinterpret_cast<i64>(field) - reinterpret_cast<i64>(&context_));
-  }
-  Mem field(const void* p) const { return gs(offset(p)); }
+  static Mem field(const void* p) { return at_address(static_cast<i32>(reinterpret_cast<i64>(p))); }
   Mem gpr(u8 n) const { return field(&context_.state.gpr[n]); }
   interp::TierFrame& frame() { return context_.tier; }
 
@@ -93,6 +99,7 @@ class StubWriter {
     a_.alu_imm(Alu::Sub, kSp, 8);
     a_.store(field(&frame().host_rsp), kSp);
     a_.mov(kT0, kSi);
+    a_.load(kT1, field(&context_.remaining));
     load_guest();
     a_.jump_reg(kT0);
     return finish();
@@ -115,7 +122,11 @@ class StubWriter {
     jump_to(leave_common_);
     return finish();
   }
-  const u8* indirect() {
+  const u8* indirect(bool hosted) {
+    if (hosted) {
+      a_.load(kT0, field(&frame().branch_target));
+      a_.store(field(&context_.remaining), kT1);
+    }
     a_.store(field(&context_.state.rip), kT0);
     a_.mov_imm(kT1, kLeftIndirect);
     store_rax_and_flags(true);
@@ -147,7 +158,7 @@ class StubWriter {
     if_vectors(frame().vector_enter);
     load_guest();
     a_.load(kT0, field(&frame().t0));
-    a_.load(kT1, gpr(kT1));
+    a_.load(kT1, field(&frame().t1));
     a_.jump(field(&frame().host_pc));
     return finish();
   }
@@ -161,39 +172,95 @@ class StubWriter {
     a_.store(gpr(kAx), kAx);
     a_.flags_to_ax();
     a_.store(field(&frame().signal_flags), kAx);
+    a_.store(field(&frame().signal_t1), kT1);
     a_.mov_imm(kT1, kSignalSite);
     jump_to(site_common_);
     return finish();
   }
 
+  // How many registers are moved, and how much of each.
+  enum class Part : u8 { Xmm, All };
+
   Stubs::Vectors vectors(Width width) {
     Stubs::Vectors v;
-    move_vectors(width, true);
+    move_vectors(width, Part::Xmm, true);
     a_.store_imm(field(&frame().vectors_loaded), 1, false);
     a_.jump_reg(kT0);
     v.load = finish();
-    move_vectors(width, true);
-    a_.byte(0xc3);
-    v.enter = finish();
-    move_vectors(width, false);
-    if (width != Width::Sse) a_.bytes({0xc5, 0xf8, 0x77});  // VZEROUPPER
-    a_.byte(0xc3);
-    v.save = finish();
+    const Hole none = is_loaded(Cc::Z, 0);
+    move_vectors(width, Part::Xmm, false);
+    a_.fill(none);
+    move_vectors(width, Part::All, true);
+    a_.store_imm(field(&frame().vectors_loaded), 2, false);
+    a_.jump_reg(kT0);
+    v.load_all = finish();
+    v.enter = by_what_is_loaded(width, true);
+    v.save = by_what_is_loaded(width, false);
     return v;
   }
-  void move_vectors(Width width, bool load) {
+  Hole is_loaded(Cc cc, i32 what) {
+    a_.alu_imm(Alu::Cmp, field(&frame().vectors_loaded), what, false);
+    return a_.jump(cc);
+  }
+  const u8* by_what_is_loaded(Width width, bool load) {
+    const Hole all = is_loaded(Cc::Nz, 1);
+    move_vectors(width, Part::Xmm, load);
+    a_.byte(0xc3);
+    a_.fill(all);
+    move_vectors(width, Part::All, load);
+    if (!load && width != Width::Sse) {
+      ask_upper_in_use();
+      a_.bytes({0xc5, 0xf8, 0x77});  // VZEROUPPER
+    }
+    a_.byte(0xc3);
+    return finish();
+  }
+  // Guest registers are stored already.
+  void ask_upper_in_use() {
+    constexpr i32 kUpper = static_cast<i32>(cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
+    if (has_xgetbv_1()) {
+      a_.mov_imm(kCx, 1);
+      a_.bytes({0x0f, 0x01, 0xd0});  // XGETBV
+      a_.alu_imm(Alu::And, kAx, kUpper, false);
+    } else {
+      a_.mov_imm(kAx, kUpper);
+    }
+    a_.store(field(&frame().upper_in_use), kAx, false);
+  }
+
+  // Where the upper parts are all zero, loads of the XMM registers alone say so to the host: else each SSE
+  // instruction would wait for the register's last value, to keep its upper part.
+  void move_vectors(Width width, Part part, bool load) {
     const cpu::VectorState& v = context_.state.vector;
-    for (u8 n = 0; n < (width == Width::Avx512 ? 32 : 16); ++n) vector(width, n, load, field(&v.zmm[n]));
-    if (width == Width::Avx512)
-      for (u8 n = 0; n < 8; ++n) {  // KMOVQ
-        a_.bytes({0x65, 0xc4, 0xe1, 0xf8, static_cast<u8>(load ? 0x90 : 0x91)});
-        a_.operand(n, field(&v.k[n]));
-      }
+    const Width low = part == Part::Xmm ? Width::Sse : width;
+    if (load && low != Width::Sse) {
+      a_.alu_imm(Alu::Cmp, field(&frame().upper_in_use), 0, false);
+      const Hole wide = a_.jump(Cc::Nz);
+      for (u8 n = 0; n < 16; ++n) load_xmm(n);
+      const Hole loaded = a_.jump();
+      a_.fill(wide);
+      for (u8 n = 0; n < 16; ++n) vector(low, n, load, field(&v.zmm[n]));
+      a_.fill(loaded);
+    } else {
+      for (u8 n = 0; n < 16; ++n) vector(low, n, load, field(&v.zmm[n]));
+    }
+    if (low == Width::Avx512) move_avx512_only(load);
     mxcsr(load ? 2 : 3, &v.mxcsr);
     if (!load) mxcsr(2, &frame().host_mxcsr);
   }
+  void move_avx512_only(bool load) {
+    const cpu::VectorState& v = context_.state.vector;
+    for (u8 n = 16; n < 32; ++n) vector(Width::Avx512, n, load, field(&v.zmm[n]));
+    for (u8 n = 0; n < 8; ++n) {  // KMOVQ
+      a_.bytes({0xc4, 0xe1, 0xf8, static_cast<u8>(load ? 0x90 : 0x91)});
+      a_.operand(n, field(&v.k[n]));
+    }
+  }
+  void load_xmm(u8 n) {  // VMOVDQU, VEX.128.F3.0F
+    a_.bytes({0xc5, static_cast<u8>((n >= 8 ? 0 : 0x80) | 0x7a), 0x6f});
+    a_.operand(n, field(&context_.state.vector.zmm[n]));
+  }
   void vector(Width width, u8 n, bool load, const Mem& m) {
-    a_.byte(0x65);
     if (width == Width::Sse) {  // MOVUPS
       if (n >= 8) a_.byte(0x44);
       a_.bytes({0x0f, static_cast<u8>(load ? 0x10 : 0x11)});
@@ -206,7 +273,7 @@ class StubWriter {
     a_.operand(n, m);
   }
   void mxcsr(u8 extension, const u32* p) {
-    a_.bytes({0x65, 0x0f, 0xae});
+    a_.bytes({0x0f, 0xae});
     a_.operand(extension, field(p));
   }
 

@@ -19,15 +19,18 @@ struct Stubs {
   const u8* leave = nullptr;        // T1: id of a link; state.rip is the runtime's business
   const u8* leave_saved = nullptr;  // the same, flags already saved
   const u8* indirect =
-      nullptr;               // T0: the guest rip to go to, which no translation was found for; flags saved
-  const u8* site = nullptr;  // T1: id of a site, flags are in RFLAGS
+      nullptr;  // T0: the guest rip to go to, which no translation was found for; flags saved
+  const u8* indirect_hosted =
+      nullptr;                     // the same with the rip in TierFrame::branch_target, and the budget in T1
+  const u8* site = nullptr;        // T1: id of a site, flags are in RFLAGS
   const u8* site_saved = nullptr;  // the same, flags already saved (or dead)
   const u8* signal = nullptr;      // a host signal ended an instruction
 
   struct Vectors {
-    const u8* load = nullptr;   // goes on at T0
-    const u8* enter = nullptr;  // function
-    const u8* save = nullptr;   // function
+    const u8* load = nullptr;  // see TierFrame
+    const u8* load_all = nullptr;
+    const u8* enter = nullptr;
+    const u8* save = nullptr;
   };
   Vectors sse, avx, avx512;
 };

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/interp/block.h"
+#include "core/interp/upper_tier.h"
 
 namespace tandem::jit {
 
@@ -14,6 +15,7 @@ inline constexpr u16 kAttention = 0x8000;
 // The same: the x87 state is to be loaded, then goes on at Translation::x87_check.
 inline constexpr u16 kLoadX87 = 0x4000;
 // The same: a check that several accesses share has failed; goes on in the twin.
+// The number is that of the Split.
 inline constexpr u16 kSplit = 0x2000;
 inline constexpr u16 kSiteInsn = 0x1fff;
 
@@ -25,8 +27,9 @@ struct Link {
   Translation* to = nullptr;
   u32 field = 0;                // offset in the code of the jump's 32-bit distance
   u32 stub = 0;                 // offset of the code that leaves to the dispatcher
-  u64 target = 0;               // guest rip
+  u64 target = 0;               // guest rip, if the code is where it was when it was translated
   bool flags_in_slot = false;   // and not in RFLAGS
+  bool rsp_verified = false;    // see Translation
   u32 next_incoming = kNoLink;  // of those that lead to the same translation
 };
 
@@ -44,40 +47,84 @@ struct InsnCode {
   u8 t0_holds = kGuestValue;   // there: an addend of this number, or kGuestValue
   bool executes = false;       // it is not translated
   bool flags_in_slot = false;  // while it runs
+  // T1 holds the budget: there, and while it runs.
+  bool budget_at_start = false, budget_within = false;
+};
+
+// A linear address as a sum. Registers by number, 0 RAX .. 15 R15.
+struct LinearForm {
+  static constexpr u8 kAbsent = 0xff;
+  u8 base = kAbsent, index = kAbsent, scale_log2 = 0;
+  u8 segment = kAbsent;  // whose base belongs to it
+  i64 disp = 0;
+  bool from_page = false;  // TierFrame::page is a summand
 };
 
 // Where a shared check has failed: a jump that goes to the site, or to the twin behind it.
 struct Split {
   u16 insn = 0;
   u32 field = 0;  // offset in the code of the jump's 32-bit distance
+  // Of a hosted access: what was checked.
+  u16 access = 0;         // as RegionChooser numbers them
+  u8 region = 0xff;       // or that of none
+  bool at_entry = false;  // it is RSP, before the block
+  LinearForm address;
+};
+
+// What was learned of one instruction's accesses in translations that were given up.
+struct AccessHint {
+  static constexpr u8 kUnknown = 0xfe, kSoft = 0xff;
+  u8 region = kUnknown;
+  u8 misses = 0;  // of the region, or accesses that the host refuses again and again
+  u8 changes = 0;
 };
 
 struct Translation {
   interp::Block* block = nullptr;
   Translation* next = nullptr;  // of the same block, for another rip or mode
-  u64 rip = 0;                  // of the first instruction: targets and RIP-relative addresses are built in
+  u64 rip = 0;                  // of the first instruction, when it was translated
+  bool moves = false;           // it may be at any linear address; TierFrame::page says at which it is
   u32 mode = 0;                 // translation_mode() at the time
   u8 mode_index = 0;            // of its jump table
+  bool global = false;          // its page was a global one
+  u64* cell = nullptr;          // of code that does not move: see PageCells
+  bool limited = false;         // looks whether the budget is spent
+  bool counts_in_t1 = false;  // as all code of a hosted mode: where it is entered and left, T1 is the budget
   bool valid = true;
   const u8* code = nullptr;
   u32 size = 0;
-  u32 entry = 0;  // offset; the checked entry is at 0: it has the rip in T0 and looks whether it is this one
-  u32 entry_saved = 0;          // the same with the flags in TierFrame::flags
+  u32 checked_entry = 0;  // offset; looks whether the rip that is gone to is this one
+  u32 entry = 0;          // offset; without that
+  u32 entry_saved = 0;    // the same with the flags in TierFrame::flags
+  // The same two for who does not know that RSP is in the stack's region, as hosted 64-bit code does.
+  u32 unverified = 0, unverified_saved = 0;
   u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
   u32 behind_count = 0;         // offset in that instruction of what follows the count
   std::vector<InsnCode> insns;  // of each instruction, and of the end
   std::vector<Borrowed> borrowed;
   std::vector<Split> splits;
-  bool is_twin = false;         // of another of the same block, rip and mode
-  Translation* twin = nullptr;  // the same with a check for each access, once it was needed
-  u32 incoming = kNoLink;       // first of the exits that lead here
+  bool is_twin = false;           // of another of the same block, rip and mode
+  bool hosted = false;            // accesses need not all go by the soft TLB
+  std::vector<AccessHint> hints;  // of each access, as RegionChooser numbers them, once there is one
+  Translation* twin = nullptr;    // the same with a check for each access, once it was needed
+  u32 incoming = kNoLink;         // first of the exits that lead here
 
+  const u8* entry_for(bool flags_in_slot, bool rsp_verified) const {
+    return code + (rsp_verified    ? flags_in_slot ? entry_saved : entry
+                   : flags_in_slot ? unverified_saved
+                                   : unverified);
+  }
   const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.
   const u8* counted_start_of(u32 insn) const {
     return insn == counted_from ? code + behind_count : start_of(insn);
   }
+  // What T1 is to hold there.
+  bool budget_at_counted_start_of(u32 insn) const {
+    return insn == counted_from ? counts_in_t1 : insns[insn].budget_at_start;
+  }
+  u64 offset() const { return rip & kPageMask; }  // of the first instruction in its page
   bool contains(const u8* pc) const { return pc >= code && pc < code + size; }
 };
 

@@ -76,6 +76,24 @@ TEST_P(Backend, ReadOnly) {
   EXPECT_EQ(carry_out(backend, {BlockOp::Write, 0, 512, {buffer(bytes)}, {}}), BlockStatus::ReadOnly);
 }
 
+// Whether the host has it at hand is the host's business; what it then gives is right.
+TEST_P(Backend, ReadsAtOnce) {
+  bench.must("truncate -s 1M disk.img; qemu-img create -f qcow2 disk.qcow2 1M");
+  for (const char* name : {"disk.img", "disk.qcow2"}) {
+    SCOPED_TRACE(name);
+    std::vector<u8> out(8192, 0x42), in(8192);
+    const auto backend = make(name, true);
+    ASSERT_EQ(carry_out(*backend, {BlockOp::Write, 512, 8192, {buffer(out)}, {}}), BlockStatus::Ok);
+    if (backend->read_now(512, {buffer(std::span(in).first(100)), buffer(std::span(in).subspan(100))})) {
+      EXPECT_EQ(in, out);
+    }
+  }
+  const auto raw = make("disk.img", true), qcow2 = make("disk.qcow2", false);
+  std::vector<u8> in(8192);
+  EXPECT_FALSE(raw->read_now(MiB - 512, {buffer(in)})) << "behind the end";
+  EXPECT_FALSE(qcow2->read_now(0, {buffer(in)})) << "its tables have to be read";
+}
+
 // Many writers into neighbouring pieces of the same clusters, each of which submits the next from its
 // completion.
 class Chained {

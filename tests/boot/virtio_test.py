@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A shell on a virtio console; from there: a named port, the entropy source, memory that comes back to the host when the guest
-has it free or is asked for it.
+has it free or is asked for it, and room on a disk.
 
   virtio_test.py TANDEM GUEST_FOLDER ENGINE VCPUS VIRTIO    VIRTIO: split or packed
 """
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 
 LIMIT = 200  # seconds
-FILL_MIB = 180
+FILL_MIB, DISK_MIB = 180, 96
 
 
 class Failure(Exception):
@@ -83,20 +84,51 @@ def use(tandem, shell, process, scratch):
         raise Failure(f"{filled} MiB resident, the guest has filled {FILL_MIB}")
     shell.run("rm /tmp/fill")
     falls_below(process, filled - FILL_MIB * 3 // 4)
-    free = int(shell.run("grep MemFree /proc/meminfo | tr -dc 0-9"))
-    subprocess.run([tandem, "ctl", scratch / "control", "balloon", "128"], check=True)
+    use_balloon(tandem, shell, process, scratch)
+    use_disk(shell, scratch)
+
+
+def memory(shell, what):
+    return int(shell.run(f"grep ^{what}: /proc/meminfo | tr -dc 0-9")) // 1024  # MiB
+
+
+def use_balloon(tandem, shell, process, scratch):
+    """What the guest keeps of a disk in its page cache is not free; asked for memory, it gives that up."""
+    before = resident_mib(process)
+    shell.run("exec 9< /dev/vda; cat <&9 > /dev/null")  # when nobody has it open, its cache goes
+    full = resident_mib(process)
+    if full < before + DISK_MIB // 2:
+        raise Failure(f"{before} MiB were resident, and {full} with the disk in the page cache")
+    free = memory(shell, "MemFree")
+    subprocess.run([tandem, "ctl", scratch / "control", "balloon", str(free + DISK_MIB * 3 // 4)], check=True)
+    falls_below(process, full - DISK_MIB // 2)
+    if memory(shell, "MemFree") > free // 2:
+        raise Failure("it was not the balloon that took the memory")
+    subprocess.run([tandem, "ctl", scratch / "control", "balloon", "0"], check=True)
     for _ in range(600):
-        if int(shell.run("grep MemFree /proc/meminfo | tr -dc 0-9")) < free - 100 * 1024:
+        if memory(shell, "MemFree") >= free:
             return
         time.sleep(0.1)
-    raise Failure("the balloon does not grow")
+    raise Failure(f"the balloon does not shrink: {memory(shell, 'MemFree')} MiB free, {free} before")
+
+
+def use_disk(shell, scratch):
+    """Sectors that are discarded go from the host's disk, and others stay."""
+    disk, at, length = scratch / "disk", 8 << 20, 16 << 20
+    content, blocks = disk.read_bytes(), disk.stat().st_blocks
+    shell.run(f"exec 9<&-; blkdiscard -o {at} -l {length} /dev/vda")
+    if disk.stat().st_blocks > blocks - length // 512 * 3 // 4:
+        raise Failure(f"the disk had {blocks} blocks, and {disk.stat().st_blocks} after a discard")
+    if disk.read_bytes() != content[:at] + bytes(length) + content[at + length:]:
+        raise Failure("a discard changed other sectors")
 
 
 def check(tandem, folder, engine, vcpus, rings, scratch):
+    (scratch / "disk").write_bytes(random.Random(9).randbytes(DISK_MIB << 20))
     command = "setsid sh -c 'stty -echo; exec sh' <> /dev/hvc0 >&0 2>&1"
     process = subprocess.Popen([str(a) for a in [
         tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", LIMIT, "--virtio", rings,
-        "--vif", "type=none", "--balloon", "on", "--control", scratch / "control", "--console", f"unix:{scratch / 'shell'}",
+        "--vif", "type=none", "--balloon", "on", "--disk", f"vdev=vda,target={scratch / 'disk'}", "--control", scratch / "control", "--console", f"unix:{scratch / 'shell'}",
         "--console", f"name=org.test.port,file:{scratch / 'port'}", "--cmdline", f'console=ttyS0 quiet run="{command}"']],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     try:

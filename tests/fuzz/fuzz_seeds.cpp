@@ -100,7 +100,7 @@ void write_images(const fs::path& folder) {
 
 // For each virtio device and both kinds of rings: a chain of two descriptors in each queue, saved and loaded.
 void write_virtio(const fs::path& folder) {
-  for (u8 kind = 0; kind < 6; ++kind)
+  for (u8 kind = 0; kind < 10; ++kind)
     for (u8 packed = 0; packed < 2; ++packed) {
       std::vector<u8> input = {kind, packed, 0x2e, 0x80, 0x02, 0x30};
       for (u8 queue = 0; queue < 4; ++queue) {
@@ -117,6 +117,34 @@ void write_virtio(const fs::path& folder) {
       input.insert(input.end(), {7, 8});
       write(folder / (std::to_string(kind) + (packed ? "_packed" : "_split")), input);
     }
+}
+
+// Commands of a graphics driver: a picture of 16 x 16 pixels, its memory, what is shown, a transfer, a flush,
+// a cursor.
+void write_gpu(const fs::path& folder) {
+  constexpr u8 kGpu = 5;
+  const std::vector<std::vector<u32>> commands = {
+      {0x101, 0, 0, 0, 0, 0, 1, 1, 16, 16},
+      {0x106, 0, 0, 0, 0, 0, 1, 1, 0x40000, 0, 1024, 0},
+      {0x103, 1, 9, 0, 0, 0, 0, 0, 16, 16, 0, 1},
+      {0x105, 0, 0, 0, 0, 0, 0, 0, 16, 16, 0, 0, 1, 0},
+      {0x104, 0, 0, 0, 0, 0, 0, 0, 16, 16, 1, 0},
+      {0x300, 0, 0, 0, 0, 0, 0, 3, 4, 0, 1, 1, 1, 0},
+      {0x10a, 0, 0, 0, 0, 0, 0, 0},
+      {0x102, 0, 0, 0, 0, 0, 1, 0},
+  };
+  std::vector<u8> input = {kGpu, 0, 0x02, 0x00, 0x00, 0x00};
+  for (const std::vector<u32>& command : commands) {
+    const u8 queue = command[0] >= 0x300, bytes = static_cast<u8>(4 * command.size());
+    input.insert(input.end(), {0, 0x00, 0xf0, bytes});  // to 1F000h
+    for (const u32 word : command)
+      for (unsigned i = 0; i < 4; ++i) input.push_back(static_cast<u8>(word >> 8 * i));
+    input.insert(input.end(), {10, queue, 0, 0x00, 0x1f, bytes, 0, 1, 0, 1, 0});
+    input.insert(input.end(), {10, queue, 1, 0x00, 0x40, 64, 0, 2, 0, 0, 0});
+    input.insert(input.end(), {11, queue, 0, 7});
+  }
+  input.push_back(8);
+  write(folder / "gpu_commands", input);
 }
 
 // What a debugger says, a packet a line; the first byte of a file: see fuzz_gdbstub.cpp.
@@ -145,5 +173,6 @@ int main(int argc, char** argv) {
   tandem::tests::write_images(std::filesystem::path(argv[1]) / "fuzz_qcow2");
   tandem::tests::write_packets(std::filesystem::path(argv[1]) / "fuzz_gdbstub");
   tandem::tests::write_virtio(std::filesystem::path(argv[1]) / "fuzz_virtio");
+  tandem::tests::write_gpu(std::filesystem::path(argv[1]) / "fuzz_virtio");
   return 0;
 }

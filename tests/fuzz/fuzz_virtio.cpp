@@ -7,13 +7,17 @@
 
 #include "core/base/assert.h"
 #include "core/base/bits.h"
+#include "devices/backend/vsock/vsock_network.h"
 #include "devices/virtio/balloon.h"
 #include "devices/virtio/block.h"
 #include "devices/virtio/console.h"
 #include "devices/virtio/entropy.h"
+#include "devices/virtio/gpu/gpu.h"
+#include "devices/virtio/input.h"
 #include "devices/virtio/net.h"
 #include "devices/virtio/pci_transport.h"
 #include "devices/virtio/plan9.h"
+#include "devices/virtio/vsock.h"
 #include "tests/support/device_bench.h"
 #include "tests/support/fake_disk.h"
 #include "tests/support/line_backend.h"
@@ -27,7 +31,8 @@ using namespace devices::virtio;
 constexpr u64 kModern = 0xe0000000, kMsix = 0xe0010000, kLegacy = 0xc000;
 constexpr u64 kRings = 0x10000, kRingStep = 0x2000, kDriver = 0x400, kDevice = 0x800;
 constexpr u16 kSlots = 16;
-constexpr unsigned kQueues = 8, kKinds = 6;
+constexpr u64 kCid = 3;
+constexpr unsigned kQueues = 8, kKinds = 10;
 
 class Input {
  public:
@@ -116,7 +121,7 @@ class Target {
       case 0: return std::make_unique<Block>(context, "blk", disk_, "serial", u16{2});
       case 1:
         net_ = std::make_unique<NetBackend>(std::make_unique<EchoNetwork>());
-        return std::make_unique<Net>(context, "net", *net_, MacAddress{0x52, 0x54, 0, 1, 2, 3});
+        return std::make_unique<Net>(context, "net", *net_, MacAddress{0x52, 0x54, 0, 1, 2, 3}, u16{2});
       case 2:
         // Read-only: nothing that the input says changes the host.
         server_ = p9::Server::open("/proc/self/fdinfo", true).take();
@@ -125,6 +130,14 @@ class Target {
         return std::make_unique<Console>(context, "console",
                                          std::vector<ConsolePort>{{"", &lines_[0]}, {"name", &lines_[1]}});
       case 4: return std::make_unique<Balloon>(context, "balloon");
+      case 5: return std::make_unique<Gpu>(context, "gpu");
+      case 6: return std::make_unique<virtio::Input>(context, "keyboard", virtio::Input::Kind::Keyboard);
+      case 7: return std::make_unique<virtio::Input>(context, "tablet", virtio::Input::Kind::Tablet);
+      case 8: {
+        const std::string path = "/tmp/tandem-fuzz-vsock-" + std::to_string(getpid());
+        net_ = std::make_unique<NetBackend>(vsock::VsockNetwork::create(kCid, path).take());
+        return std::make_unique<Vsock>(context, "vsock", *net_, kCid);
+      }
       default:
         return std::make_unique<Entropy>(context, "rng",
                                          [](std::span<u8> b) { std::ranges::fill(b, u8{1}); });

@@ -37,6 +37,7 @@ std::unique_ptr<RomGuest> idle_pc() {
                                 {2, 0, 0, 0, 0, 1}});
         config.virtio.disks[0] = std::make_unique<FakeDisk>(MiB);
         config.virtio.entropy = [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); };
+        config.virtio.gpu = config.virtio.input = config.virtio.balloon = true;
       });
   place_bars(guest->pc->machine());
   return guest;

@@ -25,6 +25,10 @@ inline std::vector<EngineRow> engine_rows() {
       // Translated before the first run; and with flags kept that nobody reads.
       {"jit_forced", [] { return jit::make_jit_engine({.threshold = 0}); }, false},
       {"jit_exact", [] { return jit::make_jit_engine({.threshold = 0, .exact_flags = true}); }},
+      // Every access by the host's own mappings, where that is possible at all.
+      {"jit_hosted",
+       [] { return jit::make_jit_engine({.threshold = 0, .hosted = {.supervisor = true, .after = 0}}); },
+       false},
       {"jit_plain",
        [] {
          return jit::make_jit_engine({.threshold = 0,
@@ -32,7 +36,8 @@ inline std::vector<EngineRow> engine_rows() {
                                       .memory = false,
                                       .merge = false,
                                       .vectors = false,
-                                      .x87 = false});
+                                      .x87 = false,
+                                      .hosted = {.on = false}});
        },
        false},
   };

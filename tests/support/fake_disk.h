@@ -16,6 +16,10 @@ class FakeDisk final : public devices::BlockBackend {
   }
   devices::BlockGeometry geometry() const override { return {content.size(), read_only_}; }
   void submit(devices::BlockRequest request) override { waiting.push_back(std::move(request)); }
+  bool read_now(u64 offset, const devices::Buffers& to) override {
+    if (at_hand) devices::copy_to(to, std::span(content).subspan(offset));
+    return at_hand;
+  }
   Result<void> drain() override { return go(), Result<void>(); }
 
   // Carries out what waits, and what that brings.
@@ -31,6 +35,7 @@ class FakeDisk final : public devices::BlockBackend {
   std::vector<u8> content;
   std::deque<devices::BlockRequest> waiting;
   unsigned flushes = 0;
+  bool at_hand = false;  // what is read without waiting
   devices::BlockStatus answer = devices::BlockStatus::Ok;
 
  private:

@@ -24,9 +24,11 @@ class FakeNetwork final : public devices::Network {
     int fd = eventfd(0, EFD_NONBLOCK);
     ~Shared() { close(fd); }
 
-    void arrive(Bytes frame) {
+    void arrive(Bytes frame) { arrive_together({std::move(frame)}); }
+    // None of them waits until the others were taken.
+    void arrive_together(const std::vector<Bytes>& frames) {
       std::lock_guard lock(mutex);
-      arriving.push_back(std::move(frame));
+      arriving.insert(arriving.end(), frames.begin(), frames.end());
       const u64 one = 1;
       ASSERT_EQ(write(fd, &one, 8), 8);
     }

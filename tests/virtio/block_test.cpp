@@ -79,6 +79,36 @@ TEST_F(BlockTest, ReadsWithoutACopy) {
   EXPECT_EQ(msi.take(), std::vector<u32>{kQueueData});
 }
 
+TEST_F(BlockTest, ReadsWhatIsAtHandAtOnce) {
+  begin();
+  disk.at_hand = true;
+  request(kIn, 3, {{kData, 4096, true}});
+  EXPECT_TRUE(disk.waiting.empty());
+  const auto used = ring->take_used();
+  ASSERT_TRUE(used);
+  EXPECT_EQ(used->written, 4097u);
+  EXPECT_EQ(memory().read_value<u8>(Gpa{kStatusByte}), 0);
+  EXPECT_EQ(in_memory(kData, 4096),
+            std::vector<u8>(disk.content.begin() + 3 * 512, disk.content.begin() + 11 * 512));
+  EXPECT_EQ(msi.take(), std::vector<u32>{kQueueData});
+}
+
+TEST_F(BlockTest, ReadsSoMuchAtOnceAndNoMore) {
+  begin();
+  disk.at_hand = true;
+  constexpr u32 kPiece = 256 * KiB;
+  for (u16 i = 0; i < 5; ++i) {
+    memory().write_value<u32>(Gpa{kHeader}, kIn);
+    memory().write_value<u64>(Gpa{kHeader + 8}, 0);
+    ring->add(i, {{kHeader, 16}, {kData, kPiece, true}, {kStatusByte, 1, true}});
+  }
+  kick();
+  EXPECT_EQ(disk.waiting.size(), 1u) << "the fifth is for another thread";
+  for (unsigned i = 0; i < 4; ++i) EXPECT_TRUE(ring->take_used());
+  disk.go();
+  EXPECT_TRUE(ring->take_used());
+}
+
 TEST_F(BlockTest, WritesAndFlushes) {
   begin({true, true, false});
   const std::vector<u8> data(1024, 0x5a);
@@ -196,7 +226,7 @@ TEST_F(BlockTest, RequestsGivenTwiceStopTheDevice) {
   begin({false, false, false});
   for (unsigned i = 0; i < 2000 && !(status() & kNeedsReset); ++i) request(kIn, 0, {{kData, 512, true}});
   EXPECT_TRUE(status() & kNeedsReset);
-  EXPECT_LT(disk.waiting.size(), 600u);
+  EXPECT_LE(disk.waiting.size(), 2 * 512 + 1u) << "as many as the queues have places";
   disk.go();
 }
 

@@ -28,7 +28,7 @@ class NetTest : public VirtioTest, public testing::WithParamInterface<RingForm> 
  protected:
   explicit NetTest(std::unique_ptr<PcapFile> capture = {}) {
     backend = std::make_unique<NetBackend>(std::make_unique<FakeNetwork>(network), std::move(capture));
-    plug(std::make_unique<Net>(bench.context(), "net", *backend, kOwn));
+    plug(std::make_unique<Net>(bench.context(), "net", *backend, kOwn, u16{2}));
   }
   ~NetTest() override { transport.reset(); }
   void begin(u64 features) {
@@ -171,7 +171,9 @@ TEST_P(NetTest, MergesBuffers) {
 TEST_P(NetTest, FramesWaitForRoom) {
   begin(kMergeable);
   offer(1, kData, 100);
-  for (u8 i = 0; i < 5; ++i) network->arrive(frame_to(kOwn, 400, i));
+  std::vector<Bytes> frames;
+  for (u8 i = 0; i < 5; ++i) frames.push_back(frame_to(kOwn, 400, i));
+  network->arrive_together(frames);
   network->wait_arrived(5);
   EXPECT_FALSE(receive().take_used()) << "the frame does not fit, so nothing of it came";
   for (u16 i = 0; i < 5; ++i) offer(static_cast<u16>(i + 10), kData + 0x1000u * (i + 1), 500);
@@ -287,6 +289,101 @@ TEST_P(CapturedNetTest, WritesBothWays) {
   EXPECT_EQ(load_le<u32>(&bytes[24 + 8]), 80u);
   EXPECT_EQ(Bytes(&bytes[40], &bytes[120]), out);
   EXPECT_EQ(Bytes(&bytes[136], &bytes[136] + 90), in);
+}
+
+// A frame of a TCP connection between two ports, over IPv4 or IPv6.
+Bytes segment(u16 from, u16 to, bool six) {
+  Bytes f = frame_to(kOwn, 100, 0);
+  store_be<u16>(&f[12], six ? 0x86dd : 0x0800);
+  u8* const ip = &f[14];
+  ip[0] = six ? 0x60 : 0x45;
+  ip[six ? 6 : 9] = 6;
+  u8* const ports = ip + (six ? 40 : 20);
+  store_be(ports, from);
+  store_be(ports + 2, to);
+  return f;
+}
+
+// 5.1.6.5.6: both directions of a connection in one pair of queues.
+class PairsTest : public NetTest {
+ protected:
+  static constexpr u64 kMultiQueue = u64{1} << 22;
+  void begin_pairs() {
+    negotiate(GetParam().features() | kMergeable | kControlQueue | kMultiQueue);
+    ASSERT_TRUE(status() & kFeaturesOk);
+    use_msix(5);
+    for (u16 q = 0; q < 5; ++q) {
+      rings.emplace_back(memory(), GetParam(), 8, kRing + 0x6000 * q);
+      set_up_queue(q, rings.back());
+    }
+    go();
+    transport->resume();
+    for (const u16 pair : {u16{0}, u16{1}}) {
+      for (u16 i = 0; i < 8; ++i) rings[2u * pair].add(i, {{kData + 0x4000u + 0x200u * i, 0x200, true}});
+      kick(2u * pair);
+    }
+  }
+  u8 set_pairs(u16 pairs) {
+    memory().write(Gpa{kData}, std::array<u8, 4>{4, 0, static_cast<u8>(pairs), static_cast<u8>(pairs >> 8)});
+    rings[4].add(1, {{kData, 4}, {kData + 0x1000, 1, true}});
+    kick(4);
+    EXPECT_TRUE(rings[4].take_used());
+    return memory().read_value<u8>(Gpa{kData + 0x1000});
+  }
+  void send_on(unsigned pair, const Bytes& frame) {
+    memory().fill(Gpa{kData}, 0, 12);
+    memory().write(Gpa{kData + 12}, frame);
+    rings[2 * pair + 1].add(1, {{kData, static_cast<u32>(12 + frame.size())}});
+    kick(2 * pair + 1);
+    wait_used(rings[2 * pair + 1]);
+  }
+  // The pair that it arrives at.
+  unsigned arrives(const Bytes& frame) {
+    network->arrive(frame);
+    network->wait_arrived(++arrived_);
+    for (unsigned pair = 0; pair < 2; ++pair)
+      if (rings[2 * pair].take_used()) return pair;
+    ADD_FAILURE() << "nowhere";
+    return 9;
+  }
+
+ private:
+  unsigned arrived_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Some, PairsTest,
+                         testing::Values(RingForm{false, true, false}, RingForm{true, true, false}),
+                         form_name);
+
+TEST_P(PairsTest, AnswersComeWhereTheConnectionIs) {
+  EXPECT_EQ(bench.read(kConfig + 8, 2), 2u);
+  begin_pairs();
+  for (const bool six : {false, true}) {
+    const u16 local = six ? 5001 : 5000;
+    EXPECT_EQ(arrives(segment(80, local, six)), 0u) << "one pair is in use";
+    EXPECT_EQ(set_pairs(2), 0);
+    EXPECT_EQ(arrives(segment(80, local, six)), 0u) << "nothing was sent yet";
+    send_on(1, segment(local, 80, six));
+    EXPECT_EQ(arrives(segment(80, local, six)), 1u);
+    send_on(0, segment(local, 80, six));
+    EXPECT_EQ(arrives(segment(80, local, six)), 0u) << "it has moved";
+    send_on(1, segment(local, 80, six));
+    EXPECT_EQ(set_pairs(1), 0);
+    EXPECT_EQ(arrives(segment(80, local, six)), 0u);
+  }
+  EXPECT_EQ(set_pairs(0), 1);
+  EXPECT_EQ(set_pairs(3), 1) << "there are two";
+}
+
+TEST(Steering, ShortAndStrangeFrames) {
+  NetSteering steering;
+  for (std::size_t size = 0; size < 100; ++size) {
+    Bytes frame = segment(1, 2, false);
+    frame[14] = static_cast<u8>(0x40 | size % 16);
+    frame.resize(size);
+    steering.sent(frame, 1);
+    EXPECT_EQ(steering.pair_of(frame), 1u);
+  }
 }
 
 TEST(Checksum, AsWordByWord) {

@@ -34,24 +34,37 @@ Result<void> check(const Settings& s) {
   TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
   TANDEM_TRY(check_action("on_reboot", s.on_reboot));
   TANDEM_TRY(check_action("on_crash", s.on_crash));
-  if (s.vga != "stdvga" && s.vga != "none")
-    return user_error(fmt::format("vga: '{}' is none of stdvga, none", s.vga));
+  if (s.vga != "stdvga" && s.vga != "virtio" && s.vga != "none")
+    return user_error(fmt::format("vga: '{}' is none of stdvga, virtio, none", s.vga));
   constexpr u64 kMaxVideoram = 256;
   if (s.videoram > kMaxVideoram)
     return user_error(fmt::format("videoram: {} MiB are more than {}", s.videoram, kMaxVideoram));
-  if (!s.screenshot.empty() && (!s.kernel.empty() || s.vga == "none"))
-    return user_error("screenshot: a guest without firmware, or without vga, has no display");
+  if (!s.screenshot.empty() && ((!s.kernel.empty() && s.vga != "virtio") || s.vga == "none"))
+    return user_error("screenshot: a guest without vga, or with stdvga and no firmware, has no display");
   if (s.vcpus < 1 || s.vcpus > machine::kMaxVcpus)
     return user_error(fmt::format("vcpus: {} is not in 1..{}", s.vcpus, machine::kMaxVcpus));
+  if (!s.input.empty() && s.input != "ps2" && s.input != "virtio")
+    return user_error(fmt::format("input: '{}' is none of ps2, virtio", s.input));
   if (s.balloon != "on" && s.balloon != "off")
     return user_error(fmt::format("balloon: '{}' is none of on, off", s.balloon));
-  if (s.virtio != "packed" && s.virtio != "split")
-    return user_error(fmt::format("virtio: '{}' is none of packed, split", s.virtio));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
   if (!s.kernel.empty() && !s.firmware.empty())
     return user_error("firmware: a kernel that is given is started without it");
   if (const std::size_t bad = s.boot.find_first_not_of("acdn"); bad != std::string::npos)
     return user_error(fmt::format("boot: '{}' is none of a, c, d, n", s.boot[bad]));
+  return {};
+}
+
+// Words, by commas.
+Result<void> read_virtio(const Settings& s, devices::VirtioConfig& config) {
+  for (std::size_t at = 0; at <= s.virtio.size();) {
+    const std::size_t comma = std::min(s.virtio.find(',', at), s.virtio.size());
+    const std::string word = s.virtio.substr(at, comma - at);
+    if (word == "packed" || word == "split") config.packed = word == "packed";
+    else if (word == "mmio" || word == "pci") config.mmio = word == "mmio";
+    else return user_error(fmt::format("virtio: '{}' is none of packed, split, mmio, pci", word));
+    at = comma + 1;
+  }
   return {};
 }
 
@@ -68,7 +81,7 @@ machine::BootFiles boot_files(const Settings& s) {
 // xl's keys have names for more kinds of devices.
 Result<void> add_usb_devices(const Settings& s, devices::PcConfig& config) {
   // A pointer that is where the host's is, for whoever looks at the guest's display.
-  if (s.usbdevice.empty()) config.usb_tablet = config.vga.has_value();
+  if (s.usbdevice.empty()) config.usb_tablet = config.vga && !config.virtio.input;
   for (const std::string& kind : s.usbdevice) {
     if (kind == "tablet") config.usb_tablet = true;
     else if (kind == "keyboard") config.usb_keyboard = true;
@@ -170,6 +183,8 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
     c.boot = std::move(loader);
   }
   TANDEM_TRY(open_disks(s, c));
+  c.virtio.gpu = s.vga == "virtio";
+  c.virtio.input = s.input.empty() ? c.virtio.gpu : s.input == "virtio";
   TANDEM_TRY(add_usb_devices(s, c));
   TANDEM_TRY(open_speaker(s, c));
   TANDEM_TRY(open_networks(s, *guest));
@@ -177,9 +192,10 @@ Result<std::unique_ptr<Guest>> make_guest(const Settings& s, std::function<void(
     TANDEM_TRY_ASSIGN(roms, open_boot_roms(s, c));
     c.boot_roms = std::move(roms);
   }
+  TANDEM_TRY(open_vsock(s, *guest));
   TANDEM_TRY(open_shares(s, c));
   c.virtio.balloon = s.balloon == "on";
-  c.virtio.packed = s.virtio == "packed";
+  TANDEM_TRY(read_virtio(s, c.virtio));
   c.virtio.entropy = devices::host_entropy;
   TANDEM_TRY(open_serials(s, *guest, on_escape));
   return guest;

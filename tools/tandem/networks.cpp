@@ -1,9 +1,11 @@
 #include "tools/tandem/networks.h"
 
 #include "core/config/vif_spec.h"
+#include "core/config/vsock_spec.h"
 #include "devices/backend/net/host_routes.h"
 #include "devices/backend/net/slirp_network.h"
 #include "devices/backend/net/tap_network.h"
+#include "devices/backend/vsock/vsock_network.h"
 
 namespace tandem::tools {
 
@@ -66,6 +68,15 @@ Result<void> open_networks(const config::Settings& settings, Guest& guest) {
     auto added = add(spec, settings.uuid, guest);
     if (!added) return std::move(added.error()).in("vif");
   }
+  return {};
+}
+
+Result<void> open_vsock(const config::Settings& settings, Guest& guest) {
+  if (settings.vsock.empty()) return {};
+  TANDEM_TRY_ASSIGN(spec, config::parse_vsock_spec(settings.vsock));
+  auto network = devices::vsock::VsockNetwork::create(spec.cid, spec.path);
+  if (!network) return std::move(network.error()).in("vsock");
+  guest.config.virtio.vsock.emplace(std::make_unique<devices::NetBackend>(network.take()), spec.cid);
   return {};
 }
 

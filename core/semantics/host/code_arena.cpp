@@ -10,8 +10,6 @@ namespace tandem::semantics {
 
 namespace {
 
-constexpr u64 kAlignment = 16;
-
 Error failed(const char* what) {
   return host_error(std::string("code memory: ") + what + ": " + std::strerror(errno));
 }

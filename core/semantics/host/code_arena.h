@@ -17,7 +17,9 @@ class CodeArena {
   CodeArena(const CodeArena&) = delete;
   CodeArena& operator=(const CodeArena&) = delete;
 
-  // Address at which the copied code executes (16-byte aligned), or null where the arena is full.
+  static constexpr u64 kAlignment = 64;  // bytes
+
+  // Address at which the copied code executes (aligned), or null where the arena is full.
   const u8* append(std::span<const u8> code);
   // Address that append() gives next.
   const u8* next() const { return execute_ + used_; }

@@ -66,6 +66,7 @@ Step for_each_wanted(Elements& e, const Vsib& vsib, F transfer) {
 }  // namespace
 
 Step run_gather(Cpu& cpu, const isa::Insn& insn, const HostInsn& host) {
+  cpu.upper_vectors_written = true;
   if (!enter(cpu, host)) return Step::Fault;
   Elements e(cpu, insn, host.vsib);
   const Step step = for_each_wanted(e, host.vsib, [&](unsigned i) {

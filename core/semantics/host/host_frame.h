@@ -24,7 +24,9 @@ struct HostFrame {
   u32 signal = 0;           // that ended the thunk
   u32 fault_mxcsr = 0;      // guest's MXCSR at that moment
   u64 fault_pc = 0;         // where the signal came from
-  u64 fault_exit = 0;       // address of the code that leaves a thunk after a signal
+  u64 fault_address = 0;    // of SIGSEGV: what could not be accessed, 0 where that is not known
+  bool fault_write = false;
+  u64 fault_exit = 0;  // address of the code that leaves a thunk after a signal
   XsaveX87 xsave;
   alignas(64) u8 scratch[128] = {};
 };

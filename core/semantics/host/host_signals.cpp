@@ -12,6 +12,7 @@ namespace tandem::semantics {
 namespace {
 
 constexpr std::array kSignals = {SIGFPE, SIGSEGV, SIGILL};
+constexpr greg_t kPageFaultWrite = 2;  // of a page fault's error code
 
 // A signal handler has nothing but its thread to find its data by.
 thread_local SignalScope::Running running;
@@ -41,6 +42,8 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   if (!running.arena || !running.arena->contains(rip)) return pass_on(signal, info, context);
   running.frame->signal = static_cast<u32>(signal);
   running.frame->fault_pc = rip;
+  running.frame->fault_address = signal == SIGSEGV ? reinterpret_cast<u64>(info->si_addr) : 0;
+  running.frame->fault_write = machine.gregs[REG_ERR] & kPageFaultWrite;
   running.frame->fault_mxcsr = machine.fpregs->mxcsr;
   // SAFETY: the frame begins as FXSAVE does (Linux, asm/sigcontext.h); registers that the thunk loaded are in
   // it.

@@ -71,6 +71,7 @@ Step execute(Cpu& cpu, const Insn& insn, const HostInsn& host, u8* memory, u64 l
     frame.xsave.x87 = cpu.state.vector.x87;
     frame.xsave.xstate_bv = kXfeatureX87;
   }
+  if (host.unit >= Unit::Avx) cpu.upper_vectors_written = true;
   if (host.flags) frame.flags = cpu.flags.rflags() | kIf | 2;
   if (const u32 signal = cpu.host_code->call(host.thunk, memory, cpu.state)) [[unlikely]] {
     if (host.x87_state) take_x87(cpu, insn, host, linear);  // MMX registers come into use all the same

@@ -97,6 +97,7 @@ void read_component(Cpu& cpu, unsigned index, const u8* from) {
     std::memcpy(v.k, from, sizeof v.k);
     return;
   }
+  cpu.upper_vectors_written = true;
   const Pieces p = pieces_of(cpu, index);
   for_each_piece(p,
                  [&](unsigned n, unsigned at) { std::memcpy(v.zmm[n].bytes + p.from, from + at, p.size); });

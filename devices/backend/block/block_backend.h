@@ -49,6 +49,9 @@ class BlockBackend {
   // Requests that are under way together have no order. A Flush makes lasting what was done before it was
   // submitted. Never waits for the host. [any-thread]
   virtual void submit(BlockRequest request) = 0;
+  // Reads what the host has at hand, without waiting for anything. False: it has not; submit() will do.
+  // [any-thread]
+  virtual bool read_now(u64 /*offset*/, const Buffers& /*to*/) { return false; }
   // Waits until nothing is under way, and makes it lasting; not from done().
   virtual Result<void> drain() = 0;
 };

@@ -27,6 +27,8 @@ class Image {
   // What follows: at most size(), of any alignment. [any-thread]
   virtual BlockStatus read(u64 offset, const Buffers& to) = 0;
   virtual BlockStatus write(u64 offset, const Buffers& from) = 0;
+  // Reads without waiting; false: not all of it is at hand, and what `to` holds is no matter.
+  bool read_now(u64 offset, const Buffers& to);
   virtual BlockStatus write_zeroes(u64 offset, u64 length) = 0;
   // Gives room back to the host where that is easy; the bytes may become zero or stay.
   virtual BlockStatus discard(u64 offset, u64 length) = 0;

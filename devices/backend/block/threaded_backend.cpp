@@ -27,11 +27,13 @@ BlockGeometry ThreadedBlockBackend::geometry() const {
 }
 
 void ThreadedBlockBackend::submit(BlockRequest request) {
-  std::lock_guard lock(mutex_);
-  queue_.push_back(std::move(request));
-  ++under_way_;
-  if (queue_.size() > idle_ && threads_.size() < kMaxThreads) threads_.emplace_back([this] { work(); });
-  else work_.notify_one();
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(request));
+    ++under_way_;
+    if (queue_.size() > idle_ && threads_.size() < kMaxThreads) threads_.emplace_back([this] { work(); });
+  }
+  work_.notify_one();  // without the lock, or the thread that wakes would wait for it
 }
 
 Result<void> ThreadedBlockBackend::drain() {

@@ -19,6 +19,7 @@ class ThreadedBlockBackend final : public BlockBackend {
 
   BlockGeometry geometry() const override;
   void submit(BlockRequest request) override;
+  bool read_now(u64 offset, const Buffers& to) override { return image_->read_now(offset, to); }
   Result<void> drain() override;
 
  private:

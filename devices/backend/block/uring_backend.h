@@ -17,6 +17,7 @@ class UringBlockBackend final : public BlockBackend {
 
   BlockGeometry geometry() const override { return threads_.geometry(); }
   void submit(BlockRequest request) override;
+  bool read_now(u64 offset, const Buffers& to) override { return image_.read_now(offset, to); }
   Result<void> drain() override;
 
  private:

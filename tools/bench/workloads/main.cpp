@@ -3,8 +3,6 @@
 //   NAME skipped                             the processor lacks what it needs
 // --list prints the names and their classes; --marks surrounds the results by what shows where they are in a
 // console's output and what this system's clock says.
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -73,20 +71,14 @@ bool run(const Workload& workload, const Plan& plan) {
   return true;
 }
 
-void mark(const char* what) {
-  utsname system{};
-  uname(&system);
-  std::printf("bench:%s %llu %s\n", what, static_cast<unsigned long long>(monotonic_ns()), system.release);
-}
-
 int run_all(const Options& options) {
   std::vector<Workload> selected;
   if (!select(options, selected)) return 2;
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-  if (options.marks) mark("begin");
+  if (options.marks) print_mark("begin");
   bool good = true;
   for (const Workload& w : selected) good = run(w, options.plan) && good;
-  if (options.marks) mark("end");
+  if (options.marks) print_mark("end");
   return good ? 0 : 1;
 }
 

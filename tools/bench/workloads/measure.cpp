@@ -1,8 +1,10 @@
 #include "tools/bench/workloads/measure.h"
 
+#include <sys/utsname.h>
 #include <time.h>
 
 #include <algorithm>
+#include <cstdio>
 
 namespace tandem::bench {
 
@@ -26,6 +28,12 @@ u64 monotonic_ns() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<u64>(t.tv_sec) * 1'000'000'000 + static_cast<u64>(t.tv_nsec);
+}
+
+void print_mark(const char* what) {
+  utsname system{};
+  uname(&system);
+  std::printf("bench:%s %llu %s\n", what, static_cast<unsigned long long>(monotonic_ns()), system.release);
 }
 
 std::optional<Outcome> measure(const Workload& workload, const Plan& plan) {

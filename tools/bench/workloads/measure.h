@@ -19,6 +19,8 @@ struct Outcome {
 };
 
 u64 monotonic_ns();
+// A line that says where results begin or end in a console's output, and what this system's clock says.
+void print_mark(const char* what);
 
 // Nothing where an iteration's checksum differs from the first one's.
 std::optional<Outcome> measure(const Workload& workload, const Plan& plan);

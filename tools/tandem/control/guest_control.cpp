@@ -37,6 +37,7 @@ Verbs GuestControl::verbs() {
   verbs.add("gdb", [this](const Json& request) { return gdb(request); });
   verbs.add("net-forward", [this](const Json& request) { return forward(request); });
   verbs.add("balloon", [this](const Json& request) { return balloon(request); });
+  verbs.add("display-size", [this](const Json& request) { return display_size(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
   return verbs;
 }
@@ -145,6 +146,16 @@ Result<Json> GuestControl::balloon(const Json& request) {
   TANDEM_TRY_ASSIGN(mebibytes, number_of(request, "memory"));
   if (mebibytes < 0) return user_error("balloon: memory is a number of MiB");
   TANDEM_TRY(pc_.set_balloon(static_cast<u64>(mebibytes) * MiB));
+  return Json::object();
+}
+
+Result<Json> GuestControl::display_size(const Json& request) {
+  constexpr i64 kLargest = 1 << 16;
+  TANDEM_TRY_ASSIGN(width, number_of(request, "width"));
+  TANDEM_TRY_ASSIGN(height, number_of(request, "height"));
+  if (width < 1 || height < 1 || width > kLargest || height > kLargest)
+    return user_error("display-size: width and height are numbers of pixels");
+  TANDEM_TRY(pc_.want_size(static_cast<u32>(width), static_cast<u32>(height)));
   return Json::object();
 }
 

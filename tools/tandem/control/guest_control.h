@@ -44,6 +44,7 @@ class GuestControl {
   Result<Json> change_cd(const Json& request);
   Result<Json> forward(const Json& request);
   Result<Json> balloon(const Json& request);
+  Result<Json> display_size(const Json& request);
 
   devices::Pc& pc_;
   const config::Settings& settings_;

@@ -77,6 +77,7 @@ const std::vector<VerbUsage>& verb_usages() {
       {"stats", {}, "counters as JSON"},
       {"gdb", {"at?"}, "[HOST:]PORT or unix:PATH: waits there for a debugger; off ends that"},
       {"net-forward", {"forward"}, "tcp:127.0.0.1:2222-:22"},
+      {"display-size", {"width", "height"}, "pixels that the guest's display is to have (vga=virtio)"},
       {"balloon", {"memory"}, "MiB that the guest has to give up in all"},
       {"cd-change", {"unit", "target?"}, "hdc FILE; without FILE the tray is empty"},
       {"nmi", {}, "an NMI to every vCPU"},

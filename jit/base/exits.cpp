@@ -1,0 +1,125 @@
+// Where blocks are left: to each other, to the dispatcher, to sites.
+#include "core/isa/op.h"
+#include "jit/base/translator.h"
+#include "jit/runtime/jump_table.h"
+
+namespace tandem::jit {
+
+using isa::Insn;
+
+void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
+void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
+
+void Translator::link_here(u64 target, Hole from) {
+  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot, rsp_verified_});
+  exits_.push_back({id, from, flags_at_ != FlagsAt::Host});
+}
+
+// Within the page one mapping holds for both ends; elsewhere the table forgets what a mapping's change makes
+// wrong.
+void Translator::exit_to(u64 target) {
+  budget_into_t1();
+  if ((target ^ t_->rip) < kPageSize) {
+    link_here(target, a_.jump());
+    return;
+  }
+  exit_by_table(target);
+}
+
+void Translator::exit_by_table(u64 target) {
+  flags_into_slot(kT0);
+  code_address(kT0, target, wide_);
+  if (counts_in_t1_) a_.store(branch_target(), kT0);
+  check_rsp_at_exit();
+  if (!t_->moves) return a_.jump(field(table_ + (target & (JumpTable::kEntries - 1))));
+  jump_by_table();
+}
+
+std::span<const u8> Translator::table_exit(const Link& link, const u64* table, const u8* base) {
+  a_.clear();
+  base_ = base;
+  fixups_.clear();
+  t_ = link.from;
+  table_ = table;
+  live_.assign(1, kAllFlags);
+  current_ = 0;
+  flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
+  counts_in_t1_ = budget_in_t1_ = link.from->counts_in_t1;
+  wide_ = (link.from->block->key.mode & interp::kCodeSize) == 8;
+  rsp_verified_ = link.rsp_verified;
+  exit_by_table(link.target);
+  apply_fixups();
+  return a_.code();
+}
+
+void Translator::conditional_exit_to(u8 cc, u64 target) {
+  budget_into_t1();
+  if ((target ^ t_->rip) < kPageSize) {
+    link_here(target, a_.jump(static_cast<Cc>(cc)));
+    return;
+  }
+  const Hole not_taken = a_.jump(static_cast<Cc>(cc ^ 1));
+  const FlagsAt before = flags_at_;
+  exit_to(target);
+  flags_at_ = before;
+  a_.fill(not_taken);
+}
+
+void Translator::condition(const Insn& insn, const Decoded& d) {
+  conditional_exit_to(d.insn.opcode & 15, cut(next_of(insn) + insn.imm));
+  exit_to(next_of(insn));
+}
+
+// To the guest rip in T0; flags are in the slot.
+void Translator::indirect_exit() {
+  if (counts_in_t1_) a_.store(branch_target(), kT0);
+  a_.store_imm(field(&context_.tier.branch_site),
+               static_cast<i32>(ids_.new_site(*t_, static_cast<u16>(current_))), false);
+  budget_into_t1();
+  check_rsp_at_exit();
+  jump_by_table();
+}
+
+// To the rip in T0.
+void Translator::jump_by_table() {
+  const u8 index = counts_in_t1_ ? kT0 : kT1;
+  if (counts_in_t1_ && wide_ && !rsp_verified_) a_.load(kT0, branch_target());
+  a_.movzx16(index, kT0);
+  a_.jump(Mem{kNone, index, 3, address_of(table_), false});
+}
+
+void Translator::exit_stubs() {
+  for (const ExitStub& e : exits_) {
+    a_.fill(e.from);
+    ids_.set_stub(e.link, a_.size());
+    if (counts_in_t1_) a_.store(remaining(), kT1);
+    a_.mov_imm(kT1, e.link);
+    jump_to(e.flags_in_slot ? stubs_.leave_saved : stubs_.leave);
+  }
+}
+
+void Translator::slow_paths() {
+  for (const SlowPath& s : slow_) {
+    a_.fill(s.from);
+    for (unsigned n = 0; n < 2; ++n)
+      if (s.borrowed[n] != kNone) a_.load(s.borrowed[n], spill(n));
+    u16 site = s.insn;
+    if (s.split) {
+      site = static_cast<u16>(kSplit | t_->splits.size());
+      // For the twin, which may have flags in either place, and the guest's registers in T0 and T1.
+      if (!s.at_entry) {
+        if (live_[s.insn] || options_.exact_flags) restore_flags(kT0);
+        load_guest(kT0);
+        if (!counts_in_t1_) load_guest(kT1);
+      }
+      const Hole to_twin = a_.jump();
+      a_.fill(to_twin);
+      t_->splits.push_back({s.insn, to_twin.at, s.access, s.region, s.at_entry, s.address});
+    }
+    if (s.budget_in_t1) a_.store(remaining(), kT1);
+    a_.mov_imm(kT1, ids_.new_site(*t_, site));
+    jump_to(stubs_.site_saved);
+  }
+}
+
+}  // namespace tandem::jit
