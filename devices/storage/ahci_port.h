@@ -83,6 +83,7 @@ class AhciPort {
   void control(u8 slot, u8 value);
   void perform(u8 slot, const Header& header, ata::Action action);
   bool gather(Request& r, u64 total, DmaDirection direction);
+  bool read_at_once(const Request& r);
   void submit(RequestPtr r, BlockOp op);
   void completed(RequestPtr r, BlockStatus status);
   void end(const Request& r);
@@ -101,6 +102,7 @@ class AhciPort {
   unsigned abandoned_ =
       0;  // those of them that the guest has given up; until they end, no command is fetched
   u32 generation_ = 0;
+  u64 at_once_ = 0;  // bytes that may still be read without the back end's thread, for this access
 };
 
 }  // namespace tandem::devices

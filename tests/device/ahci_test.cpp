@@ -208,6 +208,23 @@ TEST_F(AhciTest, QueuedCommands) {
   EXPECT_EQ(in_memory(0x41000, 512), on(*disk, 101 * 512, 512));
 }
 
+TEST_F(AhciTest, WhatIsAtHandIsReadAtOnce) {
+  disk->at_hand = true;
+  start(kDisk);
+  put_command(kDisk, 0, fis(kReadDma, 3, 1), {{0x40000, 512}});
+  put_command(kDisk, 1, fis(kQueuedRead, 4, 1 << 3, 1), {{0x41000, 512}});
+  set(kDisk, kPortSact, 2);
+  set(kDisk, kPortCi, 3);
+  EXPECT_TRUE(disk->waiting.empty());
+  EXPECT_EQ(get(kDisk, kPortCi), 0u);
+  EXPECT_EQ(get(kDisk, kPortSact), 0u);
+  EXPECT_EQ(take_causes(kDisk), kIsRegisterFis | kIsSetBits);
+  EXPECT_EQ(in_memory(0x40000, 512), on(*disk, 3 * 512, 512));
+  EXPECT_EQ(in_memory(0x41000, 512), on(*disk, 4 * 512, 512));
+  run(kDisk, 0, fis(kWriteDma, 3, 1), {{0x41000, 512}}, 0x40);
+  EXPECT_EQ(disk->waiting.size(), 1u);
+}
+
 TEST_F(AhciTest, QueuedWriteWithForcedAccessIsFlushed) {
   memory().fill(Gpa{0x40000}, 0x77, 512);
   start(kDisk);
