@@ -73,6 +73,9 @@ u64 anywhere(const std::string& device, u64 count, Way way) {
 u64 read_in_order(const std::string& device, u64 bytes) {
   return in_order(device, bytes, Way::Read, O_DIRECT, kPiece);
 }
+u64 read_pieces_in_order(const std::string& device, u64 count) {
+  return in_order(device, count * kBlock, Way::Read, O_DIRECT, kBlock);
+}
 u64 write_in_order(const std::string& device, u64 bytes) {
   return in_order(device, bytes, Way::Write, O_DIRECT, kPiece);
 }

@@ -14,6 +14,8 @@ u64 write_in_order(const std::string& device, u64 bytes);
 u64 read_cached(const std::string& device, u64 bytes);
 u64 write_cached(const std::string& device, u64 bytes);
 
+// `count` blocks of 4 KiB from the start, one after the other.
+u64 read_pieces_in_order(const std::string& device, u64 count);
 // `count` blocks of 4 KiB, anywhere on the device, one after the other.
 u64 read_anywhere(const std::string& device, u64 count);
 u64 write_anywhere(const std::string& device, u64 count);

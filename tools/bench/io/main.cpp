@@ -35,6 +35,7 @@ constexpr Transfer kTransfers[] = {
     {"write", "disk", 256, [](const Ends& e, u64 n) { return write_in_order(e.device, n * MiB); }},
     {"read-cached", "disk", 256, [](const Ends& e, u64 n) { return read_cached(e.device, n * MiB); }},
     {"write-cached", "disk", 256, [](const Ends& e, u64 n) { return write_cached(e.device, n * MiB); }},
+    {"read-4k-row", "disk", 10000, [](const Ends& e, u64 n) { return read_pieces_in_order(e.device, n); }},
     {"read-4k", "disk", 10000, [](const Ends& e, u64 n) { return read_anywhere(e.device, n); }},
     {"write-4k", "disk", 10000, [](const Ends& e, u64 n) { return write_anywhere(e.device, n); }},
     {"read-4k-16", "disk", 20000, [](const Ends& e, u64 n) { return read_many_anywhere(e.device, n); }},
