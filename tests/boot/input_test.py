@@ -26,59 +26,35 @@ MOVES = {"ps2": [(EV_REL, REL_X, 30), (EV_REL, REL_Y, -20), *CLICKS, (EV_REL, RE
          "usb": [(EV_ABS, ABS_X, 12345), (EV_ABS, ABS_Y, 321), *CLICKS, (EV_REL, REL_WHEEL, 2), (EV_REL, REL_WHEEL_HI_RES, 240)]}
 
 
-def begin(guest, command):
-    guest.send(f"echo be''gin; {command}; echo en''d\n")
-    guest.wait_for("begin\r*\n")
-
-
-def end(guest):
-    """What the command has printed. Behind it comes the prompt: what is typed before would be read in two modes."""
-    start = guest.seen
-    guest.wait_for(r"end\r*\n/root # ")
-    return guest.said[start:guest.seen].rsplit("end", 1)[0]
-
-
-def run(guest, command):
-    """What a command of the guest's shell prints."""
-    begin(guest, command)
-    return end(guest)
-
-
 def event_device(guest, name):
     for _ in range(100):
-        blocks = run(guest, "cat /proc/bus/input/devices").replace("\r", "").split("\n\n")
+        blocks = guest.run("cat /proc/bus/input/devices").replace("\r", "").split("\n\n")
         for block in blocks:
             if f'Name="{name}"' in block:
                 return re.search(r"event\d+", block)[0]
-        run(guest, "usleep 100000")
+        guest.run("usleep 100000")
     raise Failure(f"the guest has no {name!r}")
 
 
 def events(guest, device, act):
     """What comes from the device while act() is carried out."""
-    begin(guest, f"timeout 5 cat /dev/input/{device} > /tmp/events")
+    guest.begin(f"timeout 5 cat /dev/input/{device} > /tmp/events")
     time.sleep(1)
     act()
-    end(guest)
-    raw = base64.b64decode(re.sub(r"\s", "", run(guest, "base64 /tmp/events")))
+    guest.end_of_command()
+    raw = base64.b64decode(re.sub(r"\s", "", guest.run("base64 /tmp/events")))
     every = [struct.unpack_from("<HHi", raw, at + 16) for at in range(0, len(raw), 24)]
     return [e for e in every if e[0] in (EV_KEY, EV_REL, EV_ABS)]
 
 
-def control(guest, *words):
-    done = guest.ctl(*words)
-    if done.returncode:
-        raise Failure(f"{words}: {done.stderr}")
-
-
 def point(guest, bus):
     if bus == "ps2":
-        control(guest, "mouse", "move", 30, -20)
+        guest.must_ctl("mouse", "move", 30, -20)
     else:
-        control(guest, "mouse", "point", 12345, 321)
-    control(guest, "mouse", "click", "left")
-    control(guest, "mouse", "click", "right")
-    control(guest, "mouse", "move", 0, 0, 2)
+        guest.must_ctl("mouse", "point", 12345, 321)
+    guest.must_ctl("mouse", "click", "left")
+    guest.must_ctl("mouse", "click", "right")
+    guest.must_ctl("mouse", "move", 0, 0, 2)
 
 
 def check(tandem, guest_folder, engine, vcpus, bus, folder):
@@ -86,9 +62,9 @@ def check(tandem, guest_folder, engine, vcpus, bus, folder):
     options = [guest_folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--display", "none", "--vif", "type=none", *usb]
     with Guest(tandem, folder, LIMIT, options) as guest:
         guest.wait_for("/root # ")
-        run(guest, "stty -echo; modprobe -a evdev psmouse usbhid hid-generic")
+        guest.run("stty -echo; modprobe -a evdev psmouse usbhid hid-generic")
         keyboard, pointer = (event_device(guest, name) for name in NAMES[bus])
-        got = events(guest, keyboard, lambda: control(guest, "send-keys", "shift-a", "b", "up"))
+        got = events(guest, keyboard, lambda: guest.must_ctl("send-keys", "shift-a", "b", "up"))
         if got != KEYS:
             raise Failure(f"keys: {got}")
         got = events(guest, pointer, lambda: point(guest, bus))

@@ -171,7 +171,20 @@ def cdrom(bench):
         expect_equal(f"serial from {vdev}", serial, f"sum {sum(data):08X}\n")
 
 
-CASES = [no_media, processors, floppy_boots, short_image, screenshot, reset, keyboard, timer, speaker, cdrom]
+# One line that says what to install, where the package's folder is empty.
+def missing_package(bench):
+    for folder, package, options in ("/usr/share/seabios", "seabios", []), ("/usr/lib/ipxe", "ipxe-qemu", ["--boot", "n"]):
+        hide = ["unshare", "-rm", "sh", "-c", f"mount -t tmpfs none {folder} || exit 77; exec \"$@\"", "sh"]
+        done = subprocess.run([*hide, bench.tandem, "run", "--display", "none", *options], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode == 77 or done.stderr.startswith("unshare"):
+            print("skipped missing_package: this host has no namespaces for this user")
+            return
+        expect_equal("status", done.returncode, 2)
+        expect_in_order(done.stderr, folder, "is missing: install the package " + package)
+        expect_equal("lines", done.stderr.count("\n"), 1)
+
+
+CASES = [missing_package, no_media, processors, floppy_boots, short_image, screenshot, reset, keyboard, timer, speaker, cdrom]
 
 
 def main():

@@ -88,6 +88,25 @@ class Guest:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
+    def begin(self, command):
+        """In the shell of the test guest."""
+        self.send(f"echo be''gin; {command}; echo en''d\n")
+        self.wait_for("begin\r*\n")
+
+    def end_of_command(self):
+        """What it has printed. Behind it comes the prompt: what is typed before would be read in two modes."""
+        start = self.seen
+        self.wait_for(r"end\r*\n/root # ")
+        return self.said[start:self.seen].rsplit("end", 1)[0]
+
+    def run(self, command):
+        self.begin(command)
+        return self.end_of_command()
+
+    def must_ctl(self, *words):
+        if (done := self.ctl(*words)).returncode:
+            raise Failure(f"{words}: {done.stderr}")
+
     def ctl(self, *words):
         return subprocess.run([self.tandem, "ctl", self.control, *map(str, words)], capture_output=True, text=True, timeout=60)
 
