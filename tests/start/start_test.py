@@ -66,8 +66,8 @@ def use_debian(bench, guest, version):
     bench.check_disk()
 
 
-def start_disk(bench, architecture, kernel, keys=""):
-    with bench.guest(*bench.overlay(architecture), "--boot", "c") as guest:
+def start_disk(bench, architecture, kernel, keys="", vdev="hda"):
+    with bench.guest(*bench.overlay(architecture, vdev), "--boot", "c") as guest:
         guest.wait_for("GNU GRUB")
         guest.wait_for(f"Debian {kernel}")
         guest.send(keys + "\n")
@@ -76,6 +76,10 @@ def start_disk(bench, architecture, kernel, keys=""):
 
 def disk_amd64(bench):
     start_disk(bench, "amd64", "amd64")
+
+
+def disk_ahci(bench):
+    start_disk(bench, "amd64", "amd64", vdev="sda")
 
 
 def disk_686(bench):
@@ -234,7 +238,7 @@ def installer_gtk(bench):
         guest.wait_for_picture(first_screen, "the installer")
 
 
-CASES = [disk_amd64, disk_686, disk_686_pae, disc_amd64, disc_ahci, cut_raw, cut_overlay, xen, ipxe, network_e1000, network_virtio, ovmf, memtest, memtest_pass, isolinux, installer, installer_gtk]
+CASES = [disk_amd64, disk_ahci, disk_686, disk_686_pae, disc_amd64, disc_ahci, cut_raw, cut_overlay, xen, ipxe, network_e1000, network_virtio, ovmf, memtest, memtest_pass, isolinux, installer, installer_gtk]
 
 
 def main():
