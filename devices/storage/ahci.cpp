@@ -149,11 +149,18 @@ void Ahci::save(snapshot::StateWriter& writer) const {
   snapshot::save_section(writer, name(), 1, s);
 }
 
+bool Ahci::fits(const AhciState& s) const {
+  if (s.ports.size() != ports_.size()) return false;
+  for (std::size_t i = 0; i < ports_.size(); ++i)
+    if (!ports_[i]->fits(s.ports[i])) return false;
+  return true;
+}
+
 Result<void> Ahci::load(snapshot::StateReader& reader) {
   AhciState s;
   TANDEM_TRY(reader.begin_section(name(), 1));
   reader(s);
-  reader.check(s.valid() && s.ports.size() == ports_.size(), "a port's state");
+  reader.check(fits(s), "a port's state");
   TANDEM_TRY(reader.end_section());
   load_config(s.config);
   for (std::size_t i = 0; i < ports_.size(); ++i) ports_[i]->set_state(s.ports[i]);

@@ -15,11 +15,6 @@ struct AhciState {
   u32 is = 0;
   std::vector<AhciPortState> ports;
   static void fields(auto& a, auto& s) { a(s.config, s.interrupts, s.is, s.ports); }
-  bool valid() const {
-    for (const AhciPortState& p : ports)
-      if (!p.valid()) return false;
-    return true;
-  }
 };
 
 class Ahci final : public PciDevice {
@@ -41,6 +36,7 @@ class Ahci final : public PciDevice {
 
  private:
   void config_written(unsigned offset, unsigned size) override;
+  bool fits(const AhciState& state) const;
   void memory_io(bus::IoAccess& access);
   u32 read_register(u64 offset) const;
   void write_register(u64 offset, u32 value);

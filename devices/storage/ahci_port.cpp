@@ -192,6 +192,11 @@ AhciPortState AhciPort::state() const {
   return s;
 }
 
+// Only a drive brings the link up and says what it is.
+bool AhciPort::fits(const AhciPortState& s) const {
+  return s.valid() && (drive_ || (s.ssts != kSstsReady && !s.fis_waits));
+}
+
 void AhciPort::set_state(const AhciPortState& state) {
   std::lock_guard lock(mutex_);
   abandon();

@@ -48,6 +48,7 @@ class AhciPort {
   void host_reset();  // GHC.HR
   Result<void> quiesce();
   AhciPortState state() const;
+  bool fits(const AhciPortState& state) const;  // with what is connected
   void set_state(const AhciPortState& state);
 
  private:

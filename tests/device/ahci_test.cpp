@@ -588,5 +588,15 @@ TEST_F(AhciTest, MovesWithItsState) {
   EXPECT_EQ(in_memory(0x40000, 512), on(*disk, 5 * 512, 512));
 }
 
+TEST_F(AhciTest, StateOfOtherDrives) {
+  snapshot::StateWriter writer;
+  ahci->save(writer);
+  std::map<unsigned, devices::AtaUnit> fewer;
+  fewer[kDisc] = {std::make_unique<FakeDisk>(kDiscSectors * 2048, true), true};
+  devices::Ahci other(bench.context(), bench.wires.level_irq(), msi, fewer, 4);
+  auto reader = snapshot::StateReader::open(writer.finish());
+  EXPECT_FALSE(other.load(reader.value()));
+}
+
 }  // namespace
 }  // namespace tandem::tests
