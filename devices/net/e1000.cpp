@@ -38,6 +38,12 @@ constexpr Plain kPlain[] = {
     {kWus, 1, ~0u},     {kManc, 1, ~0u},
 };
 
+// What no guest can have written is not in them.
+void keep_writable(std::span<u32> registers) {
+  for (const Plain& p : kPlain)
+    for (u32& r : registers.subspan(p.start / 4, p.count)) r &= p.mask;
+}
+
 const Plain* plain(u32 offset) {
   const auto holds = [offset](const Plain& p) { return offset >= p.start && offset < p.start + 4 * p.count; };
   const auto* found = std::ranges::find_if(kPlain, holds);
@@ -246,6 +252,7 @@ Result<void> E1000::load(snapshot::StateReader& reader) {
   load_config(s.config);
   std::lock_guard lock(mutex_);
   state_ = std::move(s);
+  keep_writable(state_.registers);
   phy_.set_registers(state_.phy);
   starved_ = false;
   load_interrupt(state_.interrupt);
