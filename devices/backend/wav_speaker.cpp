@@ -1,6 +1,7 @@
 #include "devices/backend/wav_speaker.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -16,6 +17,8 @@ namespace {
 constexpr u64 kRate = 48000;
 constexpr i16 kLoud = 8000;
 constexpr std::size_t kHeaderBytes = 44, kSampleBytes = 2;
+// Where the host's disk is this far behind, changes are left out.
+constexpr std::size_t kMaxSaid = 1 << 16;
 
 u64 samples_at(GuestNs t) {
   return static_cast<u64>(static_cast<u128>(raw(t) < 0 ? 0 : raw(t)) * kRate / time::kSecond);
@@ -37,11 +40,39 @@ Result<std::unique_ptr<WavSpeaker>> WavSpeaker::create(const std::string& path) 
   return std::unique_ptr<WavSpeaker>(new WavSpeaker(file));
 }
 
-WavSpeaker::WavSpeaker(std::FILE* file) : file_(file) { write_header(); }
+WavSpeaker::WavSpeaker(std::FILE* file) : file_(file) {
+  write_header();
+  thread_ = std::thread([this] { run(); });
+}
 
 WavSpeaker::~WavSpeaker() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
   write_header();
+  std::fflush(file_);
+  std::ignore = ftruncate(fileno(file_), static_cast<off_t>(kHeaderBytes + written_ * kSampleBytes));
   std::fclose(file_);
+}
+
+void WavSpeaker::run() {
+  std::unique_lock lock(mutex_);
+  while (!stop_ || !said_.empty()) {
+    wake_.wait(lock, [this] { return stop_ || !said_.empty(); });
+    for (std::deque<Said> said; !said_.empty();) {
+      said.swap(said_);
+      lock.unlock();
+      for (Said& s : said) {
+        if (!plan_.empty()) write_until(s.now);
+        plan_ = std::move(s.changes);
+      }
+      said.clear();
+      lock.lock();
+    }
+  }
 }
 
 void WavSpeaker::write_header() {
@@ -65,31 +96,36 @@ void WavSpeaker::write_header() {
   std::fwrite(h.data(), 1, h.size(), file_);
 }
 
-// Silence is left out: the file has a hole there.
 void WavSpeaker::write_until(GuestNs end) {
   const u64 last = samples_at(end);
-  std::vector<i16> samples;
-  std::size_t at = 0;
-  for (; written_ < last; ++written_) {
-    while (at + 1 < plan_.size() && samples_at(plan_[at + 1].at) <= written_) ++at;
-    const SpeakerChange& now = plan_[at];
-    const bool silent = now.sound.period == 0 && !now.sound.level;
-    if (silent && samples.empty()) {
-      const u64 until = at + 1 < plan_.size() ? std::min(last, samples_at(plan_[at + 1].at)) : last;
-      written_ = std::max(written_, until - 1);
-      continue;
-    }
-    if (samples.empty())
-      std::fseek(file_, static_cast<long>(kHeaderBytes + written_ * kSampleBytes), SEEK_SET);
-    samples.push_back(is_high(now, written_) ? kLoud : 0);
+  for (std::size_t at = 0; written_ < last; ++at) {
+    const bool more = at + 1 < plan_.size();
+    const u64 until = more ? std::min(last, samples_at(plan_[at + 1].at)) : last;
+    if (until > written_) write_sound(plan_[at], until);
   }
-  std::fwrite(samples.data(), kSampleBytes, samples.size(), file_);
+}
+
+// Silence is left out: the file has a hole there.
+void WavSpeaker::write_sound(const SpeakerChange& change, u64 until) {
+  const bool silent = change.sound.period == 0 && !change.sound.level;
+  std::array<i16, 4096> samples;
+  if (!silent) std::fseek(file_, static_cast<long>(kHeaderBytes + written_ * kSampleBytes), SEEK_SET);
+  while (!silent && written_ < until) {
+    const std::size_t n = std::min<u64>(samples.size(), until - written_);
+    for (std::size_t i = 0; i < n; ++i) samples[i] = is_high(change, written_ + i) ? kLoud : 0;
+    std::fwrite(samples.data(), kSampleBytes, n, file_);
+    written_ += n;
+  }
+  written_ = until;
 }
 
 void WavSpeaker::sound(GuestNs now, std::span<const SpeakerChange> changes) {
-  std::lock_guard lock(mutex_);
-  if (!plan_.empty()) write_until(now);
-  plan_.assign(changes.begin(), changes.end());
+  {
+    std::lock_guard lock(mutex_);
+    if (said_.size() >= kMaxSaid) return;
+    said_.push_back({now, {changes.begin(), changes.end()}});
+  }
+  wake_.notify_one();
 }
 
 }  // namespace tandem::devices
