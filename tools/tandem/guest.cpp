@@ -137,10 +137,6 @@ Result<void> open_serials(const Settings& s, Guest& guest, const std::function<v
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 Result<void> open_speaker(const Settings& s, devices::PcConfig& config) {
   constexpr std::string_view kFile = "file:";
   if (s.speaker.empty()) return {};
