@@ -77,6 +77,17 @@ class Hostile {
     return all;
   }
 
+  // Registers that keep a number, and do nothing with it, of devices other than `owner`.
+  std::vector<u16> keepers(const std::string& owner) {
+    std::vector<u16> ports;
+    const auto claims = guest->pc->machine().pio().claims();
+    for (const u16 port : {0x21, 0xa1, 0x80, 0x3ff, 0x2ff, 0x3ef, 0x2ef})
+      for (const bus::ClaimInfo& c : claims)
+        if (port >= c.range.start && port - c.range.start < c.range.length && c.owner != owner)
+          ports.push_back(port);
+    return ports;
+  }
+
   std::shared_ptr<FakeNetwork::Shared> network = std::make_shared<FakeNetwork::Shared>();
   std::mt19937_64 random;
   std::vector<FakeDisk*> disks;
@@ -128,7 +139,11 @@ TEST_P(HostileDevice, TakesGarbage) {
   const std::vector<u64> before = hostile.vendors();
   std::vector<Target> mine = hostile.targets();
   std::erase_if(mine, [](const Target& t) { return t.owner != GetParam(); });
+  const std::vector<u16> others = hostile.keepers(GetParam());
+  ASSERT_GE(others.size(), 4u);
+  for (const u16 port : others) hostile.out(port, port ^ 0x5a);
   for (unsigned i = 0; i < 4000; ++i) hostile.poke(mine[hostile.random() % mine.size()]);
+  for (const u16 port : others) EXPECT_EQ(hostile.in(port), (port ^ 0x5au) & 0xff) << std::hex << port;
   ASSERT_TRUE(hostile.guest->pc->reboot());
   EXPECT_EQ(hostile.vendors(), before);
 }
