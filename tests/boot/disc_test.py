@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "start"))
 from guest import Failure, Guest  # noqa: E402
 
-LIMIT = 120  # seconds
+LIMIT = 240  # seconds
 AHCI = "0000:00:03.0"  # its place on the PCI bus
 
 

@@ -13,7 +13,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "start"))
 from guest import Failure, Guest  # noqa: E402
 
-LIMIT = 120  # seconds
+LIMIT = 240  # seconds
 EV_KEY, EV_REL, EV_ABS = 1, 2, 3
 KEY_LEFTSHIFT, KEY_A, KEY_B, KEY_UP, BTN_LEFT, BTN_RIGHT = 42, 30, 48, 103, 272, 273
 REL_X, REL_Y, REL_WHEEL, REL_WHEEL_HI_RES, ABS_X, ABS_Y = 0, 1, 8, 11, 0, 1
