@@ -30,8 +30,6 @@ constexpr u64 kUncounted = cpu::RunBudget{}.instructions;
 
 Stop ended(StopReason why) { return {.why = why, .retired = 0}; }
 
-constexpr u32 bit_of(Signal s) { return 1u << static_cast<unsigned>(s); }
-
 }  // namespace
 
 AssistedVcpu::AssistedVcpu(VcpuId id, std::shared_ptr<kvm::Vm> vm, std::unique_ptr<kvm::KvmVcpu> kvm,
@@ -55,28 +53,21 @@ void AssistedVcpu::signal(Signal s, u8 sipi_vector) noexcept {
   if (s == Signal::Interrupt) {
     software_->signal(s);
   } else {
-    if (s == Signal::Startup) sipi_vector_ = sipi_vector;
-    signals_.fetch_or(bit_of(s));
+    signals_.hold(s, sipi_vector);
     software_->kick();
   }
   kvm_->kick();
 }
 
-void AssistedVcpu::pass_signals_on() {
-  const u32 signals = signals_.exchange(0);
-  for (const Signal s : {Signal::Init, Signal::Startup, Signal::Nmi, Signal::Smi})
-    if (signals & bit_of(s)) software_->signal(s, sipi_vector_);
-}
-
 Result<void> AssistedVcpu::export_state(cpu::CpuState& out) {
   if (in_kvm_ && !back_to_software()) return host_error("/dev/kvm: the state of a vCPU can't be read");
-  pass_signals_on();
+  signals_.pass_on(*software_);
   return software_->export_state(out);
 }
 
 Result<void> AssistedVcpu::import_state(const cpu::CpuState& in) {
   in_kvm_ = false;
-  signals_ = 0;
+  signals_.forget();
   return software_->import_state(in);
 }
 
@@ -104,7 +95,7 @@ Result<void> AssistedVcpu::set_debug_points(std::shared_ptr<const cpu::DebugPoin
 
 std::optional<Stop> AssistedVcpu::run_watched(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
   if (in_kvm_ && !back_to_software()) return ended(StopReason::HostError);
-  pass_signals_on();
+  signals_.pass_on(*software_);
   const Stop stop = software_->run(budget, sink);
   if (stop.why == StopReason::Kicked) return {};  // run() knows whether it is meant
   return stop;
@@ -113,7 +104,7 @@ std::optional<Stop> AssistedVcpu::run_watched(const cpu::RunBudget& budget, cpu:
 std::optional<Stop> AssistedVcpu::run_software(cpu::ExitSink& sink) {
   const u64 cooling = std::exchange(cooling_, 0);
   if (assist_ == Assist::Full && !cooling && wants_kvm() && to_kvm(sink)) return {};
-  pass_signals_on();
+  signals_.pass_on(*software_);
   const u64 slice = assist_ == Assist::User ? user_policy_.slice() : cooling ? cooling : kElsewhere;
   const Stop stop = software_->run({slice}, sink);
   if (stop.why == StopReason::Kicked) return {};
@@ -124,18 +115,13 @@ std::optional<Stop> AssistedVcpu::run_software(cpu::ExitSink& sink) {
 
 bool AssistedVcpu::wants_kvm() {
   if (assist_ == Assist::None || !software_->export_state(state_)) return false;
-  const CodeMode mode = mode_of(state_);
-  if (assist_ == Assist::Full) return usable_[static_cast<unsigned>(mode)];
-  using namespace cpu;
-  // What the User scope can't keep up: events of its own, and state that shows in user code.
-  const bool plain = !(state_.rflags & (kTf | kRf | kAc)) && !(state_.cr0 & (kCr0Ts | kCr0Em)) &&
-                     !(state_.dr[7] & 0xff) && !(state_.cr4 & kCr4Tsd);
-  return user_policy_.go(mode == CodeMode::User64 && plain, state_.cr3);
+  if (assist_ == Assist::Full) return usable_[static_cast<unsigned>(mode_of(state_))];
+  return user_policy_.go(fits_user_scope(state_), state_.cr3);
 }
 
 bool AssistedVcpu::events_wait(cpu::ExitSink& sink) const {
   const cpu::PendingEvents& e = state_.events;
-  return kicked_ || signals_ || e.nmi_pending || e.smi_pending || e.init_pending || e.startup_pending ||
+  return kicked_ || signals_.any() || e.nmi_pending || e.smi_pending || e.init_pending || e.startup_pending ||
          e.debug_traps || e.interrupt_accepted || (assist_ == Assist::User && sink.interrupt_pending(id_));
 }
 
@@ -183,10 +169,10 @@ std::optional<Stop> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
     return good ? std::nullopt : std::optional(ended(StopReason::HostError));
   }
   switch (exit.why) {
-    case Why::Halted: return signals_ ? std::nullopt : std::optional(ended(StopReason::Halted));
+    case Why::Halted: return signals_.any() ? std::nullopt : std::optional(ended(StopReason::Halted));
     case Why::TripleFault: return ended(StopReason::TripleFault);
     case Why::Kicked:
-      if (!signals_) return {};
+      if (!signals_.any()) return {};
       break;
     default: break;
   }

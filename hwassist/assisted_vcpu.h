@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/cpu/engine.h"
+#include "core/cpu/held_signals.h"
 #include "hwassist/findings.h"
 #include "hwassist/kvm/kvm_vcpu.h"
 #include "hwassist/user_policy.h"
@@ -38,7 +39,6 @@ class AssistedVcpu final : public cpu::Vcpu {
   bool wants_kvm();
   bool events_wait(cpu::ExitSink& sink) const;
   bool back_to_software();
-  void pass_signals_on();
   void count_failure(std::string_view exit);
 
   VcpuId id_;
@@ -60,8 +60,7 @@ class AssistedVcpu final : public cpu::Vcpu {
 
   // [any-thread]
   std::atomic<bool> kicked_ = false;
-  std::atomic<u32> signals_ = 0;  // one bit for each cpu::Signal that waits to be passed on
-  std::atomic<u8> sipi_vector_ = 0;
+  cpu::HeldSignals signals_;
 };
 
 }  // namespace tandem::hwassist

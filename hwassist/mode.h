@@ -24,4 +24,12 @@ inline CodeMode mode_of(const cpu::CpuState& s) {
   return user ? CodeMode::User64 : CodeMode::Kernel64;
 }
 
+// Can KVM run it in the User scope? That keeps up no events of its own, nor other state that shows in user
+// code.
+inline bool fits_user_scope(const cpu::CpuState& s) {
+  using namespace cpu;
+  return mode_of(s) == CodeMode::User64 && !(s.rflags & (kTf | kRf | kAc)) && !(s.cr0 & (kCr0Ts | kCr0Em)) &&
+         !(s.dr[7] & 0xff) && !(s.cr4 & kCr4Tsd);
+}
+
 }  // namespace tandem::hwassist

@@ -61,9 +61,53 @@ GuestMemory::GuestMemory(u64 size, int fd, u8* base)
       fd_(fd),
       base_(base),
       marks_((size + kMaxBeside) / kPageSize),
-      map_(low_size_) {
+      places_(std::make_shared<Places>(low_size_)) {
   const u64 window = std::min(low_size_, kSmramEnd) - std::min(low_size_, kSmramStart);
-  if (window) map_.add_region(kSmramView | kSmramStart, window, {kSmramStart, kSmramStart});
+  if (window) places_->map.add_region(kSmramView | kSmramStart, window, {kSmramStart, kSmramStart});
+}
+
+GuestMemory::GuestMemory(const GuestMemory& original, int fd, u8* base)
+    : size_(original.size_),
+      low_size_(original.low_size_),
+      allocated_(original.allocated_),
+      fd_(fd),
+      base_(base),
+      marks_(original.marks_.size()),
+      places_(original.places_),
+      private_(true) {}
+
+Result<std::unique_ptr<GuestMemory>> GuestMemory::private_view(const GuestMemory& original) {
+  const int fd = fcntl(original.fd_, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return host_error(std::string("a view of guest memory: ") + std::strerror(errno));
+  void* base =
+      mmap(nullptr, original.size_ + kMaxBeside, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) {
+    const int error = errno;
+    close(fd);
+    return host_error(std::string("a view of guest memory: ") + std::strerror(error));
+  }
+  return std::unique_ptr<GuestMemory>(new GuestMemory(original, fd, static_cast<u8*>(base)));
+}
+
+// Runs of pages, since each call costs the host more than a page.
+void GuestMemory::drop_writes() {
+  u64 first = 0, count = 0;
+  const auto drop = [&] {
+    if (count) madvise(base_ + first * kPageSize, count * kPageSize, MADV_DONTNEED);
+  };
+  marks_.for_each(kDirty, [&](u64 page) {
+    marks_.clear(page, kDirty);
+    if (page == first + count) return void(++count);
+    drop();
+    first = page;
+    count = 1;
+  });
+  drop();
+}
+
+void GuestMemory::watch_writes() {
+  watched_writes_ = 0;
+  watcher_ = std::this_thread::get_id();
 }
 
 GuestMemory::~GuestMemory() {
@@ -83,23 +127,23 @@ Result<u64> GuestMemory::allocate(u64 size) {
 }
 
 void GuestMemory::set_legacy(Gpa start, u64 length, Backing to) {
-  if (map_.set_legacy(raw(start), length, to)) tell_remapped(start, length);
+  if (places_->map.set_legacy(raw(start), length, to)) tell_remapped(start, length);
 }
 
 Mapping GuestMemory::map(Gpa start, u64 length, Backing to) {
   const bool over_ram = raw(start) < low_size_ || (raw(start) < kHighRamStart + high_size() &&
                                                    raw(start) + length > kHighRamStart && high_size());
-  if (over_ram || !map_.add_region(raw(start), length, to)) return {};
+  if (over_ram || !places_->map.add_region(raw(start), length, to)) return {};
   tell_remapped(start, length);
   return Mapping(*this, start);
 }
 
 void GuestMemory::unmap(Gpa start) {
-  if (const auto length = map_.remove_region(raw(start))) tell_remapped(start, *length);
+  if (const auto length = places_->map.remove_region(raw(start))) tell_remapped(start, *length);
 }
 
 void GuestMemory::set_smram(Smram view) {
-  if (smram_.exchange(view) != view) tell_remapped(Gpa{kSmramStart}, kSmramEnd - kSmramStart);
+  if (places_->smram.exchange(view) != view) tell_remapped(Gpa{kSmramStart}, kSmramEnd - kSmramStart);
 }
 
 void GuestMemory::tell_remapped(Gpa start, u64 length) {
@@ -114,10 +158,10 @@ std::vector<MemoryMap::Region> GuestMemory::layout() const {
   };
   ram(0, std::min(low_size_, kLegacyStart), 0);
   for (u64 at = kLegacyStart; at < kLegacyEnd; at += kLegacyPiece)
-    all.push_back({at, kLegacyPiece, map_.legacy(at)});
+    all.push_back({at, kLegacyPiece, places_->map.legacy(at)});
   ram(kLegacyEnd, low_size_, kLegacyEnd);
   ram(kHighRamStart, kHighRamStart + high_size(), low_size_);
-  for (const MemoryMap::Region& r : map_.regions())
+  for (const MemoryMap::Region& r : places_->map.regions())
     if (r.start < kSmramView) all.push_back(r);
   return all;
 }
@@ -174,6 +218,8 @@ void GuestMemory::written(Gpa start, u64 length) {
 }
 
 void GuestMemory::written_at(u64 offset, u64 length) {
+  if (const std::thread::id watcher = watcher_.load(std::memory_order_relaxed); watcher != std::thread::id())
+    if (watcher != std::this_thread::get_id()) ++watched_writes_;
   for (u64 done = 0; done < length;) {
     const u64 from = offset + done, page = from >> kPageShift;
     const u64 n = std::min(length - done, kPageSize - (from & kPageMask));
@@ -192,7 +238,7 @@ template <class F>
 void GuestMemory::for_each_address(u64 offset, F address) const {
   if (offset < size_ && (offset < kLegacyStart || offset >= kLegacyEnd))
     address(offset < low_size_ ? offset : offset - low_size_ + kHighRamStart);
-  if (offset < kLegacyEnd || offset >= size_) map_.for_each_address(offset, address);
+  if (offset < kLegacyEnd || offset >= size_) places_->map.for_each_address(offset, address);
 }
 
 void GuestMemory::tell_written(Listener& listener, u64 offset, u64 length) {

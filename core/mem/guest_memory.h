@@ -3,9 +3,11 @@
 // The legacy window below 1 MiB, and memory in the hole, are where the chipset and the devices put them.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "core/base/result.h"
@@ -43,6 +45,9 @@ class GuestMemory {
  public:
   // size: bytes, a multiple of 4 KiB. Fails as a host error where the host can't give so much.
   static Result<std::unique_ptr<GuestMemory>> create(u64 size);
+  // The same memory at the same addresses, but what is written to it nobody else sees, and is gone after
+  // drop_writes(). A page shows what others write until it is written here.
+  static Result<std::unique_ptr<GuestMemory>> private_view(const GuestMemory& original);
   ~GuestMemory();
   GuestMemory(const GuestMemory&) = delete;
   GuestMemory& operator=(const GuestMemory&) = delete;
@@ -53,6 +58,7 @@ class GuestMemory {
   int fd() const { return fd_; }                       // the memfd; offset = page index * 4096
   u8* base() const { return base_; }
   PageMarks& marks() { return marks_; }
+  const PageMarks& marks() const { return marks_; }
 
   // Host address of what is read at gpa, or null where there is no memory. Valid to the end of its page at
   // least.
@@ -67,7 +73,7 @@ class GuestMemory {
   void set_legacy(Gpa start, u64 length, Backing to);
   // Puts memory to an address; where two overlap, or main RAM is, none is held. [any-thread]
   Mapping map(Gpa start, u64 length, Backing to);
-  Smram smram() const { return smram_.load(std::memory_order_relaxed); }
+  Smram smram() const { return places_->smram.load(std::memory_order_relaxed); }
   void set_smram(Smram view);
 
   // All of physical memory, in order of what may lead where; without SMRAM's own view. [any-thread]
@@ -94,6 +100,14 @@ class GuestMemory {
   void written(Gpa start, u64 length);
   void written_at(u64 offset, u64 length);
 
+  // From now on, counts how often other threads than this one come to written() or written_at().
+  void watch_writes();
+  u64 watched_writes() const { return watched_writes_; }
+
+  // Of a private view: all that was written, with its dirty marks.
+  bool is_private() const { return private_; }
+  void drop_writes();
+
   // Gives whole pages back to the host; they read as zero until they are written. [any-thread]
   void give_back(u64 offset, u64 length);
 
@@ -108,16 +122,23 @@ class GuestMemory {
 
  private:
   friend class Mapping;
+  // Where addresses lead, for all views of one memory.
+  struct Places {
+    explicit Places(u64 ram) : map(ram) {}
+    MemoryMap map;
+    std::atomic<Smram> smram = Smram::Off;
+  };
   GuestMemory(u64 size, int fd, u8* base);
+  GuestMemory(const GuestMemory& original, int fd, u8* base);
 
   template <u64 Backing::* Way>
   u64 offset_of(Gpa gpa) const {
     const u64 a = raw(gpa);
     if (a - kLegacyEnd < low_size_ - kLegacyEnd || a < kLegacyStart) [[likely]]
       return a < low_size_ ? a : kNoMemory;
-    if (a < kLegacyEnd) return map_.legacy(a).*Way;
+    if (a < kLegacyEnd) return places_->map.legacy(a).*Way;
     if (a >= kHighRamStart && a - kHighRamStart < size_ - low_size_) return a - kHighRamStart + low_size_;
-    return map_.region(a).*Way;
+    return places_->map.region(a).*Way;
   }
   u8* at(u64 offset) const { return offset == kNoMemory ? nullptr : base_ + offset; }
   template <u64 Backing::* Way, class F>
@@ -140,8 +161,10 @@ class GuestMemory {
   int fd_;
   u8* base_;
   PageMarks marks_;
-  MemoryMap map_;
-  std::atomic<Smram> smram_ = Smram::Off;
+  std::shared_ptr<Places> places_;
+  bool private_ = false;
+  std::atomic<std::thread::id> watcher_;
+  std::atomic<u64> watched_writes_ = 0;
   std::mutex listeners_mutex_;
   std::vector<Listener> listeners_;  // guarded by listeners_mutex_, with what is in them
 };

@@ -1,10 +1,11 @@
 // PageMarks: one byte a page of guest RAM. Any thread; each mark is a relaxed atomic bit.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 
-#include "core/base/types.h"
+#include "core/base/bits.h"
 
 namespace tandem::mem {
 
@@ -16,14 +17,27 @@ enum PageMark : u8 {
 
 class PageMarks {
  public:
-  explicit PageMarks(u64 page_count) : count_(page_count), marks_(new std::atomic<u8>[page_count]()) {}
+  explicit PageMarks(u64 page_count)
+      : count_(page_count), marks_(new std::atomic<u8>[align_up(page_count, kAtOnce)]()) {}
 
   u64 size() const { return count_; }
   u8 get(u64 page) const { return marks_[page].load(std::memory_order_relaxed); }
   void set(u64 page, PageMark m) { marks_[page].fetch_or(m, std::memory_order_relaxed); }
   void clear(u64 page, PageMark m) { marks_[page].fetch_and(static_cast<u8>(~m), std::memory_order_relaxed); }
+  // Calls for each page with this mark, in order.
+  template <class F>
+  void for_each(PageMark m, F call) const {
+    for (u64 first = 0; first < count_; first += kAtOnce) {
+      // SAFETY: whole words within the array, whose bytes are lock-free atomics.
+      const u64 word = __atomic_load_n(reinterpret_cast<const u64*>(&marks_[first]), __ATOMIC_RELAXED);
+      if (word == 0) continue;
+      for (u64 page = first; page < std::min(first + kAtOnce, count_); ++page)
+        if (get(page) & m) call(page);
+    }
+  }
 
  private:
+  static constexpr u64 kAtOnce = sizeof(u64);
   u64 count_;
   std::unique_ptr<std::atomic<u8>[]> marks_;
 };

@@ -93,8 +93,13 @@ void KvmVcpu::kick() noexcept {
   if (inside_) pthread_kill(thread_, kick_signal());
 }
 
-// --- Running
-// ------------------------------------------------------------------------------------------------
+bool KvmVcpu::step() {
+  kvm_guest_debug debug{};
+  debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+  return fd_.call(KVM_SET_GUEST_DEBUG, &debug) >= 0;
+}
+
+// --- Running ----------------------------------------------------------------------------------------------
 
 Exit KvmVcpu::enter() {
   if (!vm_.enter()) return {ExitKind::Software, "no_mapping"};

@@ -43,6 +43,9 @@ class KvmVcpu {
   bool export_state(cpu::CpuState& state);
   Ended run(cpu::ExitSink& sink);
   void kick() noexcept;  // [any-thread] async-signal-safe
+  // From now on, run() ends behind each instruction, as "debug", or as "shutdown" where KVM leaves the trap
+  // to a guest without IDT.
+  bool step();
   // Kicks so far are done with.
   void clear_kick() { asked_ = false; }
 

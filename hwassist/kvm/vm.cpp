@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -85,6 +86,7 @@ Result<void> Vm::set_up() {
   vm_.call(KVM_ENABLE_CAP, &cap);
   filter_msrs();
 
+  if (memory_.is_private()) return view_ = memory_.base(), Result<void>{};
   view_bytes_ = memory_.marks().size() * kPageSize;
   void* view =
       mmap(nullptr, view_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_.fd(), 0);
@@ -112,7 +114,7 @@ void Vm::filter_msrs() {
 }
 
 Vm::~Vm() {
-  if (!view_) return;
+  if (!view_bytes_) return;
   memory_.remove_listener(*this);
   munmap(view_, view_bytes_);
 }
@@ -180,7 +182,7 @@ std::vector<Vm::Slot> Vm::wanted_slots() const {
 bool Vm::set_slot(u32 number, const Slot& slot) {
   kvm_userspace_memory_region region{};
   region.slot = number;
-  region.flags = slot.readonly ? KVM_MEM_READONLY : 0;
+  region.flags = slot.readonly ? KVM_MEM_READONLY : logs_writes() ? KVM_MEM_LOG_DIRTY_PAGES : 0;
   region.guest_phys_addr = slot.start;
   region.memory_size = slot.length;
   region.userspace_addr = reinterpret_cast<u64>(view_ + slot.offset);
@@ -212,6 +214,30 @@ void Vm::forget_mappings() {
   std::lock_guard lock(mutex_);
   set_slot(kSpareSlot, {kSpareAddress, kPageSize, 0, false});
   set_slot(kSpareSlot, {kSpareAddress, 0, 0, false});
+  if (memory_.is_private()) slots_stale_ = true;  // nobody tells a view's listeners of remapping
+}
+
+bool Vm::mark_writes() {
+  std::lock_guard lock(mutex_);
+  for (u32 i = 0; i < slots_.size(); ++i)
+    if (slots_[i] && !slots_[i]->readonly && !mark_writes(i, *slots_[i])) return false;
+  return true;
+}
+
+// A bit a page, of which reading takes the set ones back (api.rst, KVM_GET_DIRTY_LOG).
+bool Vm::mark_writes(u32 number, const Slot& slot) {
+  constexpr u64 kBits = 64;
+  std::vector<u64> bitmap((slot.length / kPageSize + kBits - 1) / kBits);
+  kvm_dirty_log log{};
+  log.slot = number;
+  log.dirty_bitmap = bitmap.data();
+  if (vm_.call(KVM_GET_DIRTY_LOG, &log) < 0) return false;
+  for (u64 word = 0; word < bitmap.size(); ++word)
+    for (u64 bits = bitmap[word]; bits; bits &= bits - 1) {
+      const u64 page = word * kBits + static_cast<unsigned>(std::countr_zero(bits));
+      memory_.marks().set(slot.offset / kPageSize + page, mem::kDirty);
+    }
+  return true;
 }
 
 }  // namespace tandem::hwassist::kvm

@@ -1,6 +1,7 @@
 // Vm: one KVM virtual machine over a GuestMemory. KVM sees guest memory through a second mapping of its
 // memfd, in which pages that hold translated code can't be written: a write there ends KVM_RUN, and the
-// software engine, which knows what to drop, does it.
+// software engine, which knows what to drop, does it. Over a private view it sees the view itself, and keeps
+// a log of what it writes.
 #pragma once
 
 #include <mutex>
@@ -34,6 +35,8 @@ class Vm final : public mem::CodeWriteListener {
   // Drops all that KVM has derived from the guest's page tables. A KVM that shadows them does not notice
   // when they are written by the software engine.
   void forget_mappings();
+  // Over a private view: marks the pages that KVM has written since the last call as dirty.
+  bool mark_writes();
 
   bool code_written(Gpa, u64) noexcept override { return false; }
   void code_page_added(u64 page, CodeWriteListener& who) noexcept override;
@@ -52,6 +55,8 @@ class Vm final : public mem::CodeWriteListener {
   std::vector<Slot> wanted_slots() const;
   bool update_slots();
   bool set_slot(u32 number, const Slot& slot);
+  bool mark_writes(u32 number, const Slot& slot);
+  bool logs_writes() const { return memory_.is_private(); }
   void protect_pending();
   bool protect(u64 page, int protection);
 

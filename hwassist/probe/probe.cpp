@@ -1,7 +1,10 @@
 #include "hwassist/probe/probe.h"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <mutex>
 #include <thread>
 
@@ -13,8 +16,21 @@ namespace tandem::hwassist {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
+
+// What a thread has had of a processor: a busy host, where it has to wait for one, changes nothing.
+class ThreadTime {
+ public:
+  ThreadTime() { pthread_getcpuclockid(pthread_self(), &clock_); }  // of this thread
+  std::chrono::nanoseconds now() const {
+    timespec t{};
+    clock_gettime(clock_, &t);
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  }
+
+ private:
+  clockid_t clock_{};
+};
 
 // A machine without devices: the probe's guests touch none.
 class NoDevices final : public cpu::ExitSink {
@@ -45,9 +61,14 @@ class Watchdog {
  private:
   void watch(kvm::KvmVcpu& vcpu) {
     constexpr auto kPatience = 10ms;
+    constexpr int kRounds = 50;  // a thread that sleeps in the kernel has no time of its own
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kPatience, [this] { return done_; })) vcpu.kick();
+    for (int i = 0; i < kRounds && time_.now() < start_ + kPatience; ++i)
+      if (changed_.wait_for(lock, kPatience, [this] { return done_; })) return;
+    vcpu.kick();
   }
+  ThreadTime time_;  // of who made it
+  std::chrono::nanoseconds start_ = time_.now();
   std::mutex mutex_;
   std::condition_variable changed_;
   bool done_ = false;
@@ -76,7 +97,7 @@ class Prober {
   }
 
  private:
-  // Of some tries: on a busy host one of them may have had to wait.
+  // Of some tries: caches and clocks have to warm up.
   std::optional<double> best_time(CodeMode mode, u64 iterations) {
     constexpr int kTries = 4;
     std::optional<double> best;
@@ -89,9 +110,10 @@ class Prober {
     NoDevices none;
     if (!vcpu_->import_state(probe::state_in(mode, iterations, sse), none, kvm::Scope::Whole)) return {};
     Watchdog watchdog(*vcpu_);
-    const auto start = Clock::now();
+    const ThreadTime processor;
+    const auto start = processor.now();
     const kvm::Ended ended = vcpu_->run(none);
-    const std::chrono::duration<double, std::nano> took = Clock::now() - start;
+    const std::chrono::duration<double, std::nano> took = processor.now() - start;
     cpu::CpuState end;
     const bool there = vcpu_->export_state(end) && end.gpr[cpu::kRcx] == 0;
     const bool left = ended.why == kvm::Ended::Why::Halted || ended.why == kvm::Ended::Why::TripleFault;

@@ -76,6 +76,8 @@ def refusals(folder):
         (direct + ["--jit", "threshold=many"], 2, ["jit", "threshold=many"]),
         (direct + ["--jit", "cache=0"], 2, ["jit", "cache=0"]),
         (direct + ["--jit", "llvm"], 2, ["llvm"]),
+        (direct + ["--verify", "1/0"], 2, ["verify", "1/0"]),
+        (direct + ["--engine", "interp", "--verify", "1/9"], 2, ["verify", "interpreter"]),
         (direct + ["--serial", "carrier-pigeon"], 2, ["carrier-pigeon"]),
         (direct + ["--serial", "file:/nowhere/x"], 2, ["/nowhere/x"]),
         (direct + ["--expect", "("], 2, ["expect", "("]),

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "hwassist/kvm/abi.h"
@@ -26,6 +27,7 @@ class FakeKvm final : public hwassist::kvm::Host {
   std::map<unsigned long, int> refused;  // requests, and with what
   std::vector<kvm_userspace_memory_region> slots;
   std::vector<u32> interrupts;  // injected
+  std::map<u32, u64> logged;    // by slot: the first 64 pages that were written
   unsigned runs = 0;
   kvm_regs regs{};
   kvm_sregs sregs{};
@@ -55,6 +57,11 @@ class FakeKvm final : public hwassist::kvm::Host {
       case KVM_SET_USER_MEMORY_REGION:
         slots.push_back(*static_cast<kvm_userspace_memory_region*>(argument));
         return 0;
+      case KVM_GET_DIRTY_LOG: {
+        const auto& log = *static_cast<kvm_dirty_log*>(argument);
+        *static_cast<u64*>(log.dirty_bitmap) = std::exchange(logged[log.slot], 0);
+        return 0;
+      }
       case KVM_INTERRUPT: interrupts.push_back(static_cast<kvm_interrupt*>(argument)->irq); return 0;
       case kGetMsrs:
       case kSetMsrs: return static_cast<int>(static_cast<MsrList*>(argument)->count);

@@ -101,5 +101,27 @@ TEST_F(VmTest, PagesThatHoldCodeCantBeWrittenByKvm) {
   memory->remove_listener(coder);
 }
 
+TEST_F(VmTest, WritesToAPrivateViewAreLogged) {
+  const u64 offset = memory->allocate(64 * KiB).take();
+  auto view = GuestMemory::private_view(*memory).take();
+  auto vm = Vm::create(fake, *view).take();
+  const mem::Mapping ram = memory->map(Gpa{0xe0000000}, 64 * KiB, {offset, offset});
+  vm->forget_mappings();
+  fake->slots.clear();
+  ASSERT_TRUE(vm->enter());
+  vm->leave();
+  ASSERT_EQ(fake->slots.size(), 2u);
+  for (const kvm_userspace_memory_region& slot : fake->slots)
+    EXPECT_EQ(slot.flags, u32{KVM_MEM_LOG_DIRTY_PAGES});
+  EXPECT_EQ(fake->slots[0].userspace_addr, reinterpret_cast<u64>(view->base()));
+  fake->logged = {{fake->slots[0].slot, 0x8001}, {fake->slots[1].slot, 2}};
+  ASSERT_TRUE(vm->mark_writes());
+  std::vector<u64> pages;
+  view->marks().for_each(mem::kDirty, [&](u64 page) { pages.push_back(page); });
+  EXPECT_EQ(pages, (std::vector<u64>{0, 15, offset / kPageSize + 1}));
+  fake->refused[KVM_GET_DIRTY_LOG] = -ENOENT;
+  EXPECT_FALSE(vm->mark_writes());
+}
+
 }  // namespace
 }  // namespace tandem::tests

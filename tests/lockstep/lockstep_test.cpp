@@ -14,7 +14,7 @@
 #include "tests/support/rom_guest.h"
 #include "tools/lockstep/lockstep.h"
 #include "tools/lockstep/report.h"
-#include "tools/lockstep/state_fields.h"
+#include "tools/states/state_fields.h"
 
 namespace tandem::lockstep {
 namespace {
@@ -274,7 +274,8 @@ TEST(Fields, AreAllThatSnapshotsKeep) {
     const bool kept = saved(state) != plain;
     *byte ^= 1;
     unsigned fields = 0;
-    for (const StateField& f : state_fields()) fields += f.offset <= i && i < f.offset + f.size;
+    for (const states::StateField& f : states::state_fields())
+      fields += f.offset <= i && i < f.offset + f.size;
     EXPECT_EQ(fields, kept ? 1u : 0u) << "byte " << i;
   }
 }

@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <cstring>
 
 #include "core/base/bits.h"
-#include "tools/lockstep/state_fields.h"
 
 namespace tandem::lockstep {
 
@@ -18,21 +16,11 @@ using cpu::CpuState;
 using mem::GuestMemory;
 
 constexpr std::size_t kMemoryChangesKept = 32;
-static_assert(offsetof(CpuState, gpr) == 0);
 
-// RFLAGS, or a register that a copy of it may have got into.
-bool only_flags_differ(const StateField& field, const CpuState& a, const CpuState& b) {
-  const bool general = field.offset < sizeof a.gpr;  // gpr comes first
-  if (!general && field.name != "rflags") return false;
-  return !((load_le<u64>(field.in(a)) ^ load_le<u64>(field.in(b))) & ~cpu::kArithmeticFlags);
-}
-
-void compare_states(const CpuState& a, const CpuState& b, bool lazy_flags, std::vector<Change>& out) {
-  for (const StateField& field : state_fields()) {
-    if (std::memcmp(field.in(a), field.in(b), field.size) == 0) continue;
-    if (lazy_flags && only_flags_differ(field, a, b)) continue;
-    out.push_back({field.name, text_of(field, a), text_of(field, b)});
-  }
+std::vector<Change> compare_states(const CpuState& a, const CpuState& b, bool lazy_flags) {
+  return states::changed_fields(a, b, [&](const states::StateField& field) {
+    return lazy_flags && states::differ_only_in(cpu::kArithmeticFlags, field, a, b);
+  });
 }
 
 // The next bytes that were ever written, at or behind `from`, or the memory's size.
@@ -41,20 +29,16 @@ u64 next_data(const GuestMemory& memory, u64 from) {
   return at < 0 ? memory.size() : static_cast<u64>(at);
 }
 
-Gpa address_of(const GuestMemory& memory, u64 offset) {
-  return Gpa{offset < memory.low_size() ? offset : offset - memory.low_size() + mem::kHighRamStart};
-}
-
 // Of a stack frame of 64 or of 32 bits.
 constexpr u64 kFlagsInEitherHalf = cpu::kArithmeticFlags | cpu::kArithmeticFlags << 32;
 
 void compare_page(const GuestMemory& a, const GuestMemory& b, u64 offset, bool lazy_flags, Comparison& out) {
-  for (u64 at = offset; at < offset + kPageSize; at += 8) {
-    const u64 x = load_le<u64>(a.base() + at), y = load_le<u64>(b.base() + at);
-    if (x == y || (lazy_flags && !((x ^ y) & ~kFlagsInEitherHalf))) continue;
+  states::for_changed_words(a.base() + offset, b.base() + offset, [&](u64 at, u64 x, u64 y) {
+    if (lazy_flags && !((x ^ y) & ~kFlagsInEitherHalf)) return;
     ++out.memory_words;
-    if (out.memory.size() < kMemoryChangesKept) out.memory.push_back({address_of(a, at), x, y});
-  }
+    if (out.memory.size() < kMemoryChangesKept)
+      out.memory.push_back({states::address_of(a, offset + at), x, y});
+  });
 }
 
 void compare_memory(const GuestMemory& a, const GuestMemory& b, bool lazy_flags, Comparison& out) {
@@ -131,7 +115,7 @@ Result<Comparison> compare(Side& a, Side& b, const CompareOptions& options) {
   CpuState x, y;
   TANDEM_TRY(a.state(x));
   TANDEM_TRY(b.state(y));
-  compare_states(x, y, options.lazy_flags, out.fields);
+  out.fields = compare_states(x, y, options.lazy_flags);
   auto& around = out.surroundings;
   compare_text("instructions", std::to_string(a.position()), std::to_string(b.position()), around);
   compare_text("end", end_of(a), end_of(b), around);

@@ -5,19 +5,12 @@
 #include <vector>
 
 #include "tools/lockstep/side.h"
+#include "tools/states/difference.h"
 
 namespace tandem::lockstep {
 
-// One thing that differs, as text.
-struct Change {
-  std::string name;
-  std::string first, second;
-};
-
-struct MemoryChange {
-  Gpa address;  // a multiple of 8
-  u64 first, second;
-};
+using states::Change;
+using states::MemoryChange;
 
 struct Comparison {
   std::vector<Change> fields;        // of the CPU

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "tools/lockstep/listing.h"
-#include "tools/lockstep/state_fields.h"
 
 namespace tandem::lockstep {
 
@@ -13,36 +12,12 @@ namespace {
 
 constexpr u64 kShownBefore = 8;
 
-// Fields that are zero are left out.
-std::string state_text(const cpu::CpuState& state) {
-  std::string out, line;
-  for (const StateField& field : state_fields()) {
-    const u8* bytes = field.in(state);
-    if (std::all_of(bytes, bytes + field.size, [](u8 b) { return b == 0; })) continue;
-    const std::string item = fmt::format(" {}={}", field.name, text_of(field, state));
-    if (line.size() + item.size() > 110) out += " " + std::exchange(line, "") + "\n";
-    line += item;
-  }
-  return out + " " + line + "\n";
-}
-
-std::string before_text(const std::string& name, const cpu::CpuState& state) {
-  for (const StateField& field : state_fields())
-    if (field.name == name) return text_of(field, state);
-  return "";
-}
-
 std::string differences(const Lockstep& machines, const Comparison& d, const cpu::CpuState* before) {
   std::string out = fmt::format("differences: {} | {}\n", machines.spec(0).name, machines.spec(1).name);
-  for (const Change& c : d.fields)
-    out += fmt::format("  {:8} {} | {}{}\n", c.name, c.first, c.second,
-                       before ? "   before: " + before_text(c.name, *before) : "");
+  out += states::text_of(d.fields, before);
   for (const Change& c : d.surroundings)
     out += fmt::format("  {}:\n    {}\n    {}\n", c.name, c.first, c.second);
-  for (const MemoryChange& c : d.memory)
-    out += fmt::format("  [{:#x}] {:016x} | {:016x}\n", raw(c.address), c.first, c.second);
-  if (d.memory_words) out += fmt::format("  {} words of memory differ\n", d.memory_words);
-  return out;
+  return out + states::text_of(d.memory, d.memory_words);
 }
 
 std::string heading(const Lockstep& machines, const Finding& f) {
@@ -77,7 +52,7 @@ Result<std::string> describe(Lockstep& machines, const Verdict& verdict) {
     if (guilty) before = &e.before;
     out += fmt::format("{} {:12}  {}\n", guilty ? '>' : ' ', e.number, e.text);
   }
-  if (before) out += fmt::format("state before instruction {}:\n{}", f.instruction, state_text(*before));
+  if (before) out += fmt::format("state before instruction {}:\n{}", f.instruction, states::text_of(*before));
   return out + differences(machines, f.difference, before);
 }
 

@@ -7,37 +7,62 @@
 #include "hwassist/probe/probe.h"
 #include "jit/dump/code_dump.h"
 #include "jit/jit_engine.h"
+#include "tools/verify/verifying_engine.h"
 
 namespace tandem::tools {
 
 namespace {
 
-EngineChoice interpreter(std::string reason) {
-  return {"interp", std::move(reason), interp::make_interp_engine()};
+hwassist::Verdict probed() { return hwassist::judge(hwassist::probe_kvm(hwassist::kvm::make_host())); }
+
+// The one that verify= has a second look with translates at once, and keeps to the memory that it is given.
+Result<void> verify(EngineChoice& choice, const verify::Options& options, jit::JitOptions second_look) {
+  const hwassist::Verdict kvm = options.kvm ? probed() : hwassist::Verdict{};
+  if (options.kvm && kvm.assist == hwassist::Assist::None)
+    return host_error(fmt::format("verify: {}", kvm.reason));
+  second_look.threshold = 0;
+  second_look.hosted.on = false;
+  verify::Parts parts{
+      .name = choice.name, .engine = std::move(choice.engine), .again = jit::make_jit_engine(second_look)};
+  if (options.kvm) parts.steppers.push_back(verify::make_kvm_stepper);
+  parts.steppers.push_back(verify::make_interp_stepper);
+  parts.report = [](const std::string& text) { fmt::print(stderr, "{}", text); };
+  choice.reason += fmt::format("; 1 of {} instructions is verified, seed {}", options.one_in, options.seed);
+  choice.engine = verify::make_verifying_engine(options, std::move(parts));
+  return {};
+}
+
+Result<EngineChoice> interpreter(const config::Settings& s) {
+  if (!s.dump.empty()) return user_error("dump: the interpreter makes no code");
+  if (!s.verify.empty()) return user_error("verify: the interpreter is what others are held against");
+  return EngineChoice{"interp", "asked for", interp::make_interp_engine()};
 }
 
 Result<EngineChoice> translator(const config::Settings& s, std::string reason) {
-  TANDEM_TRY_ASSIGN(parsed, jit::parse_options(s.jit));
+  TANDEM_TRY_ASSIGN(options, jit::parse_options(s.jit));
+  TANDEM_TRY_ASSIGN(verified, verify::parse_options(s.verify));
+  if (verified.one_in) options.exact_count = true;
   std::shared_ptr<jit::CodeObserver> observer;
   if (!s.dump.empty()) {
     TANDEM_TRY_ASSIGN(dump, jit::make_code_dump(s.dump));
     observer = std::move(dump);
   }
-  return EngineChoice{"jit", std::move(reason), jit::make_jit_engine(parsed, std::move(observer))};
+  EngineChoice choice{"jit", std::move(reason), jit::make_jit_engine(options, std::move(observer))};
+  if (verified.one_in) TANDEM_TRY(verify(choice, verified, options));
+  return choice;
 }
 
 Result<EngineChoice> with_kvm(const config::Settings& s, const hwassist::Verdict& verdict) {
+  if (!s.verify.empty()) return user_error("verify: KVM counts no instructions; engine=jit can be verified");
   TANDEM_TRY_ASSIGN(software, translator(s, {}));
   return EngineChoice{
       "kvm", verdict.reason,
       hwassist::make_kvm_engine(hwassist::kvm::make_host(), std::move(software.engine), verdict)};
 }
 
-hwassist::Verdict probed() { return hwassist::judge(hwassist::probe_kvm(hwassist::kvm::make_host())); }
-
 Result<EngineChoice> by_probe(const config::Settings& s) {
   const hwassist::Verdict verdict = probed();
-  if (verdict.assist == hwassist::Assist::Full) return with_kvm(s, verdict);
+  if (verdict.assist == hwassist::Assist::Full && s.verify.empty()) return with_kvm(s, verdict);
   return translator(s, verdict.reason);
 }
 
@@ -55,10 +80,7 @@ Result<EngineChoice> choose_engine(const config::Settings& s) {
   const std::string& wanted = s.engine;
   const bool insist = wanted.ends_with('!');
   const std::string name = insist ? wanted.substr(0, wanted.size() - 1) : wanted;
-  if (name == "interp") {
-    if (!s.dump.empty()) return user_error("dump: the interpreter makes no code");
-    return interpreter("asked for");
-  }
+  if (name == "interp") return interpreter(s);
   if (name == "jit") return translator(s, "asked for");
   if (name == "auto") return by_probe(s);
   if (name != "kvm") return user_error(fmt::format("engine: '{}' is none of auto, interp, jit, kvm", wanted));

@@ -6,7 +6,7 @@
 
 #include "core/cpu/cpu_state.h"
 
-namespace tandem::lockstep {
+namespace tandem::states {
 
 // A field of a CpuState: plain bytes, little-endian.
 struct StateField {
@@ -21,4 +21,4 @@ struct StateField {
 const std::vector<StateField>& state_fields();
 std::string text_of(const StateField& field, const cpu::CpuState& state);
 
-}  // namespace tandem::lockstep
+}  // namespace tandem::states

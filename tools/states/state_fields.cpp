@@ -1,11 +1,11 @@
-#include "tools/lockstep/state_fields.h"
+#include "tools/states/state_fields.h"
 
 #include <fmt/format.h>
 
 #include <span>
 #include <type_traits>
 
-namespace tandem::lockstep {
+namespace tandem::states {
 
 namespace {
 
@@ -198,4 +198,4 @@ std::string text_of(const StateField& field, const CpuState& state) {
   return text;
 }
 
-}  // namespace tandem::lockstep
+}  // namespace tandem::states
