@@ -291,10 +291,9 @@ Result<void> Pc::change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium) 
 
 InputSink& Pc::input() { return parts_->virtio_input ? *parts_->virtio_input : *parts_->ps2_input; }
 
-std::optional<Picture> Pc::picture() const {
-  if (parts_->gpu) return parts_->gpu->picture();
-  if (!parts_->vga) return std::nullopt;
-  return parts_->vga->picture();
+Display* Pc::display() {
+  if (parts_->gpu) return parts_->gpu;
+  return parts_->vga;
 }
 
 Result<std::vector<u8>> Pc::save() {

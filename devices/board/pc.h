@@ -17,7 +17,7 @@
 #include "devices/backend/net/net_backend.h"
 #include "devices/backend/p9/server.h"
 #include "devices/board/memory_map.h"
-#include "devices/display/picture.h"
+#include "devices/display/display.h"
 #include "devices/input/input_sink.h"
 #include "devices/storage/piix3_ide.h"
 
@@ -125,10 +125,8 @@ class Pc {
 
   // The keyboard and the pointer. [any-thread]
   InputSink& input();
-  // What the screen shows; nothing without a display adapter. [any-thread]
-  std::optional<Picture> picture() const;
-  // Tells the guest how large its display is to be. [any-thread]
-  Result<void> want_size(u32 width, u32 height);
+  // Null without a display adapter.
+  Display* display();
 
   // Between calls of run().
   Result<std::vector<u8>> save();

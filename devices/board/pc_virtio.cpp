@@ -46,12 +46,6 @@ Result<void> Pc::forward(const Forward& what) {
   return nets[0].backend->forward(what);
 }
 
-Result<void> Pc::want_size(u32 width, u32 height) {
-  if (!parts_->gpu) return user_error("display-size: only a guest with vga=virtio can be told");
-  parts_->gpu->want_size(width, height);
-  return {};
-}
-
 Result<void> Pc::set_balloon(u64 bytes) {
   if (!parts_->balloon) return user_error("balloon: the guest has none");
   parts_->balloon->set_target(bytes);

@@ -29,8 +29,6 @@ Result<std::optional<u16>> check_port(std::string_view key, u64 port) {
 }
 
 Result<void> check(const Settings& s) {
-  if (!s.display.empty() && s.display != "sdl" && s.display != "none")
-    return user_error(fmt::format("display: '{}' is none of sdl, none", s.display));
   TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
   TANDEM_TRY(check_action("on_reboot", s.on_reboot));
   TANDEM_TRY(check_action("on_crash", s.on_crash));

@@ -10,7 +10,7 @@
 namespace tandem::tools {
 
 GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit)
-    : pc_(pc), settings_(settings), quit_(std::move(quit)), verbs_(verbs()) {}
+    : pc_(pc), settings_(settings), quit_(std::move(quit)), verbs_(verbs()), cds_(cd_drives(settings)) {}
 
 Json GuestControl::execute(std::string_view line) {
   const std::lock_guard lock(verbs_mutex_);
@@ -49,7 +49,8 @@ Result<Json> GuestControl::status() {
               {"state", pause_ ? "paused" : "running"},
               {"engine", engine_name()},
               {"vcpus", pc_.machine().vcpu_count()},
-              {"memory", settings_.memory / MiB}};
+              {"memory", settings_.memory / MiB},
+              {"cd", cds_}};
 }
 
 Result<Json> GuestControl::pause() {
@@ -118,10 +119,10 @@ Result<Json> GuestControl::start_gdb(const GdbAddress& address) {
 
 Result<Json> GuestControl::screenshot(const Json& request) {
   TANDEM_TRY_ASSIGN(path, text_of(request, "to"));
-  const std::optional<devices::Picture> picture = pc_.picture();
-  if (!picture) return user_error("screenshot: the guest has no display");
-  TANDEM_TRY(devices::PngFile(path).show(*picture));
-  return Json{{"width", picture->width}, {"height", picture->height}};
+  if (!pc_.display()) return user_error("screenshot: the guest has no display");
+  const devices::Picture picture = pc_.display()->picture();
+  TANDEM_TRY(devices::PngFile(path).show(picture));
+  return Json{{"width", picture.width}, {"height", picture.height}};
 }
 
 Result<Json> GuestControl::statistics() {
@@ -155,19 +156,21 @@ Result<Json> GuestControl::display_size(const Json& request) {
   TANDEM_TRY_ASSIGN(height, number_of(request, "height"));
   if (width < 1 || height < 1 || width > kLargest || height > kLargest)
     return user_error("display-size: width and height are numbers of pixels");
-  TANDEM_TRY(pc_.want_size(static_cast<u32>(width), static_cast<u32>(height)));
+  if (!pc_.display() || !pc_.display()->want_size(static_cast<u32>(width), static_cast<u32>(height)))
+    return user_error("display-size: only a guest with vga=virtio can be told");
   return Json::object();
 }
 
 Result<Json> GuestControl::change_cd(const Json& request) {
   TANDEM_TRY_ASSIGN(unit, text_of(request, "unit"));
-  std::string spec = "devtype=cdrom,access=ro,vdev=" + unit + ",target=";
+  std::string target;
   if (request.contains("target")) {
-    TANDEM_TRY_ASSIGN(target, text_of(request, "target"));
-    spec += target;
+    TANDEM_TRY_ASSIGN(named, text_of(request, "target"));
+    target = std::move(named);
   }
-  TANDEM_TRY_ASSIGN(cd, open_cd(spec));
+  TANDEM_TRY_ASSIGN(cd, open_cd("devtype=cdrom,access=ro,vdev=" + unit + ",target=" + target));
   TANDEM_TRY(pc_.change_cd(cd.unit, std::move(cd.medium)));
+  cds_[unit] = target;
   return Json::object();
 }
 

@@ -54,6 +54,7 @@ class GuestControl {
   std::mutex engines_mutex_;                                     // a debugger may switch them too
   std::map<std::string, std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to, by name
   std::optional<machine::Machine::Hold> pause_;
+  std::map<std::string, std::string> cds_;  // drives for discs, and what is in them
   std::unique_ptr<GdbServer> gdb_;
 };
 

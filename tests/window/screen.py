@@ -1,0 +1,125 @@
+"""An X server with a window manager for a test, a guest that shows itself there, and what is on the screen."""
+import json
+import os
+import re
+import struct
+import subprocess
+import time
+
+LIMIT = 60
+REPORT = re.compile(r"\[[0-9A-F]{2} [0-9A-F]{2} [0-9A-F]{2}\]")
+
+
+class Failure(Exception):
+    pass
+
+
+def said(text):
+    return text if isinstance(text, str) else text()
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(said(text))
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + LIMIT
+    while not (found := condition()):
+        check(time.monotonic() < end, lambda: f"no {said(what)}")
+        time.sleep(0.05)
+    return found
+
+
+class Screen:
+    def __init__(self, folder, dpi=96):
+        ours, theirs = os.pipe()
+        self.processes = [subprocess.Popen(["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1600x1200x24", "-dpi", str(dpi), "-nolisten", "tcp"],
+                                           pass_fds=[theirs], stderr=subprocess.DEVNULL)]
+        os.close(theirs)
+        with os.fdopen(ours) as numbers:
+            self.name = ":" + numbers.readline().strip()
+        self.folder = folder
+        self.environment = dict(os.environ, DISPLAY=self.name, XDG_RUNTIME_DIR=str(folder), XDG_CONFIG_HOME=str(folder), XDG_CACHE_HOME=str(folder),
+                                HOME=str(folder), SDL_VIDEODRIVER="x11")
+        self.environment.pop("WAYLAND_DISPLAY", None)
+        self.start("openbox", "--sm-disable", stdout=subprocess.DEVNULL)
+        wait_for(lambda: b"window id" in self.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK", fails=True), "window manager")
+
+    def start(self, *words, **more):
+        process = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+        self.processes.append(process)
+        return process
+
+    def run(self, *words, fails=False, **more):
+        done = subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, timeout=LIMIT, **more)
+        check(fails or done.returncode == 0, f"{words}: {done.stderr}")
+        return done.stdout
+
+    def x(self, *words, fails=False):
+        return self.run("xdotool", *map(str, words), fails=fails).decode()
+
+    def find(self, pattern, process):
+        """The window of a process that is to have one."""
+        def look():
+            check(process.poll() is None, lambda: f"{pattern}: ended with status {process.returncode}: {process.stderr.read()}")
+            return self.x("search", "--onlyvisible", "--name", pattern, fails=True).split()
+        return wait_for(look, f"window {pattern}")[0]
+
+    def shown(self, window):
+        """Size and RGB rows of a window on the screen, from an X window dump (X11/XWDFile.h)."""
+        dump = self.run("xwd", "-silent", "-id", window)
+        header = struct.unpack(">25I", dump[:100])
+        size, width, height, order, bits, line, colors = (header[i] for i in (0, 4, 5, 7, 11, 12, 19))
+        check(bits == 32 and order == 0, f"a screen of {bits} bits, order {order}")
+        pixels = dump[size + 12 * colors:]
+        rows = []
+        for y in range(height):
+            row = pixels[y * line:y * line + 4 * width]
+            rgb = bytearray(3 * width)
+            rgb[0::3], rgb[1::3], rgb[2::3] = row[2::4], row[1::4], row[0::4]
+            rows.append(bytes(rgb))
+        return width, height, rows
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+
+
+class Guest:
+    """The echo floppy, which says what is typed, and what its mouse reports."""
+
+    def __init__(self, screen, tandem, floppy, name, *words):
+        self.screen, self.tandem, self.name = screen, tandem, name
+        self.log = screen.folder / f"{name}.typed"
+        self.process = subprocess.Popen([tandem, "run", "--name", name, "--disk", f"vdev=fda,access=ro,target={floppy}", "--boot", "a", "--debugcon", f"file:{self.log}",
+                                         "--timeout", str(3 * LIMIT), *words], cwd=screen.folder, env=screen.environment,
+                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def said(self):
+        """Since the boot sector's prompt; None before it."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return text.rpartition("7c00\n>")[2] if "7c00\n>" in text else None
+
+    def typed(self):
+        """Without reports of the mouse."""
+        text = self.said()
+        return None if text is None else REPORT.sub("", text)
+
+    def reports(self):
+        return "".join(REPORT.findall(self.said()))
+
+    def ctl(self, *words):
+        said = self.screen.run(self.tandem, "ctl", self.name, *words)
+        return json.loads(said) if said else {}
+
+    def own_picture(self, png):
+        path = self.screen.folder / "own.png"
+        self.ctl("screenshot", path)
+        width, height, rgb = png.read(path)
+        return width, height, [rgb[3 * width * y:3 * width * (y + 1)] for y in range(height)]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
