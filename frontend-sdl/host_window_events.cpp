@@ -45,6 +45,7 @@ void HostWindow::handle(const SDL_Event& event) {
 void HostWindow::handle_window(const SDL_WindowEvent& event) {
   switch (event.event) {
     case SDL_WINDOWEVENT_FOCUS_LOST: return focus_lost();
+    case SDL_WINDOWEVENT_FOCUS_GAINED: return host_clipboard_changed();
     case SDL_WINDOWEVENT_RESIZED: return resized();
     case SDL_WINDOWEVENT_EXPOSED:
     case SDL_WINDOWEVENT_SIZE_CHANGED:
@@ -198,6 +199,7 @@ void HostWindow::paste() {
 }
 
 void HostWindow::host_clipboard_changed() {
+  if (!callbacks_.clipboard) return;
   char* const text = SDL_GetClipboardText();
   if (text && text != clipboard_) callbacks_.clipboard(clipboard_ = text);
   SDL_free(text);

@@ -44,7 +44,8 @@ struct Status {
 struct WindowCallbacks {
   std::function<void(Request)> act;
   std::function<void(u32 width, u32 height)> resized;  // by the user: the size there is for a picture
-  std::function<void(std::string text)> clipboard;     // somebody on the host has copied a text
+  // Somebody on the host has copied a text. Empty: nobody wants to know.
+  std::function<void(std::string text)> clipboard;
 };
 
 // Has a thread of its own, which alone talks to the host's display.

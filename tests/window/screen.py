@@ -43,13 +43,15 @@ class Screen:
         self.environment = dict(os.environ, DISPLAY=self.name, XDG_RUNTIME_DIR=str(folder), XDG_CONFIG_HOME=str(folder), XDG_CACHE_HOME=str(folder),
                                 HOME=str(folder), SDL_VIDEODRIVER="x11")
         self.environment.pop("WAYLAND_DISPLAY", None)
-        self.start("openbox", "--sm-disable", stdout=subprocess.DEVNULL)
+        self.start("openbox", "--sm-disable")
         wait_for(lambda: b"window id" in self.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK", fails=True), "window manager")
 
-    def start(self, *words, **more):
-        process = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+    def start(self, *words, stdin_text=""):
+        process = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, text=True)
+        process.stdin.write(stdin_text)
+        process.stdin.close()
         self.processes.append(process)
-        return process
 
     def run(self, *words, fails=False, **more):
         done = subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, timeout=LIMIT, **more)

@@ -92,7 +92,8 @@ class Client:
 def check_viewer(screen):
     display = free_display()
     (screen.folder / "password").write_text("sesame77\n")
-    guest = Guest(screen, TANDEM, FLOPPY, "by-tcp", "--display", f"vnc:{display},password=password")
+    guest = Guest(screen, TANDEM, FLOPPY, "by-tcp", "--display", f"vnc:{display},password=password",
+                  "--clipboard", "on")
     viewer = None
     try:
         # It comes before the guest has chosen a mode, and sees it change.
@@ -107,10 +108,20 @@ def check_viewer(screen):
         screen.x("click", 1)
         wait_for(lambda: "[09 00 00][08 00 00]" in guest.reports()[before:], lambda: f"click, but {guest.reports()[before:]!r}")
         check_password(display)
+        check_clipboard(screen, guest)
     finally:
         if viewer:
             viewer.end()
         guest.end()
+
+
+def check_clipboard(screen, guest):
+    """The viewer hands on what is copied on its desktop, and the other way round."""
+    text = "über alles: ☃"
+    screen.start("xclip", "-selection", "clipboard", stdin_text=text)
+    wait_for(lambda: guest.ctl("clipboard")["text"] == text, lambda: f"{text!r} in {guest.ctl('clipboard')}")
+    guest.ctl("clipboard", "aus dem Gast: ü☃")
+    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == "aus dem Gast: ü☃", "the guest's text on the desktop")
 
 
 def accepts(place):

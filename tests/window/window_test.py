@@ -220,6 +220,24 @@ def check_full_screen(window):
     wait_for(window.shows_the_guest, "picture after the full screen")
 
 
+def check_clipboard(window):
+    """Between the desktop and the guest's port: what one side copies, the other has."""
+    screen = window.screen
+    text = "über alles: ☃ and\ntwo lines"
+    screen.start("xclip", "-selection", "clipboard", stdin_text=text)
+    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == text, "text on the desktop")
+    screen.x("windowfocus", "--sync", "0", fails=True)
+    screen.x("windowfocus", "--sync", window.id)  # somebody comes back from where it was copied
+    wait_for(lambda: window.guest.ctl("clipboard")["text"] == text, lambda: f"{text!r} in {window.guest.ctl('clipboard')}")
+    window.guest.ctl("clipboard", "from elsewhere ☃")
+    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == "from elsewhere ☃", "the guest's text on the desktop")
+    before = window.guest.typed()
+    window.guest.ctl("clipboard", "Typed (it)!")
+    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == "Typed (it)!", "the other text on the desktop")
+    window.key("ctrl+alt+v")
+    wait_for(lambda: window.guest.typed() == before + "Typed (it)!", lambda: f"the clipboard as keys: {window.guest.typed()!r}")
+
+
 def check_closing(window):
     click_close(window.screen, window.id)  # a guest that does not listen to its power button
     wait_for(lambda: not window.shows_the_guest(), "word of what happens")
@@ -246,9 +264,9 @@ def main():
         folder = pathlib.Path(scratch)
         screen, window = Screen(folder), None
         try:
-            window = Window(screen, "in-a-window", "--disk", "devtype=cdrom,vdev=hdc,access=ro,target=")
+            window = Window(screen, "in-a-window", "--disk", "devtype=cdrom,vdev=hdc,access=ro,target=", "--clipboard", "on")
             for test in [check_picture, check_keys, check_hot_keys, check_pointer, check_menu, check_disc, check_sizes, check_full_screen,
-                         check_closing]:
+                         check_clipboard, check_closing]:
                 started = time.monotonic()
                 test(window)
                 print(f"{test.__name__}: {time.monotonic() - started:.1f} s")

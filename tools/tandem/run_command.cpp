@@ -101,12 +101,13 @@ class Run {
     auto made = make_guest(settings_, [this] { supervisor_.escape(); });
     if (!made) return fail(made.error());
     const std::unique_ptr<Guest> guest = made.take();
+    if (const auto shared = share_clipboard(*guest); !shared) return fail(shared.error());
     auto control = open_control(settings_);
     if (!control) return fail(control.error());
     auto pc = devices::Pc::create(std::move(guest->config), *engine_.engine);
     if (!pc) return fail(pc.error());
     if (const auto traced = start_trace(pc.value()->machine()); !traced) return fail(traced.error());
-    GuestControl guest_control(*pc.value(), settings_, [this] { supervisor_.quit(); });
+    GuestControl guest_control(*pc.value(), settings_, clipboard_.get(), [this] { supervisor_.quit(); });
     ControlServer* const server = control.value().get();
     if (server) server->serve([&](std::string_view line) { return guest_control.execute(line); });
     if (const auto waits = start_gdb(guest_control); !waits) return fail(waits.error());
@@ -133,6 +134,14 @@ class Run {
   }
 
  private:
+  Result<void> share_clipboard(Guest& guest) {
+    if (settings_.clipboard != "on") return {};
+    TANDEM_TRY_ASSIGN(clipboard, Clipboard::create());
+    clipboard_ = std::move(clipboard);
+    guest.config.virtio.consoles.push_back({Clipboard::kPortName, clipboard_->take_guest_end()});
+    return {};
+  }
+
   Result<void> save_screenshot(devices::Pc& pc) {
     if (settings_.screenshot.empty()) return {};
     if (!pc.display()) return user_error("screenshot: the guest has no display");
@@ -200,6 +209,7 @@ class Run {
 
   const Settings& settings_;
   EngineChoice engine_;
+  std::unique_ptr<Clipboard> clipboard_;  // null: not shared
   Supervisor supervisor_;
 };
 

@@ -9,8 +9,14 @@
 
 namespace tandem::tools {
 
-GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit)
-    : pc_(pc), settings_(settings), quit_(std::move(quit)), verbs_(verbs()), cds_(cd_drives(settings)) {}
+GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, Clipboard* clipboard,
+                           std::function<void()> quit)
+    : pc_(pc),
+      settings_(settings),
+      clipboard_(clipboard),
+      quit_(std::move(quit)),
+      verbs_(verbs()),
+      cds_(cd_drives(settings)) {}
 
 Json GuestControl::execute(std::string_view line) {
   const std::lock_guard lock(verbs_mutex_);
@@ -39,6 +45,7 @@ Verbs GuestControl::verbs() {
   verbs.add("balloon", [this](const Json& request) { return balloon(request); });
   verbs.add("display-size", [this](const Json& request) { return display_size(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
+  verbs.add("clipboard", [this](const Json& request) { return clipboard(request); });
   return verbs;
 }
 
@@ -171,6 +178,15 @@ Result<Json> GuestControl::change_cd(const Json& request) {
   TANDEM_TRY_ASSIGN(cd, open_cd("devtype=cdrom,access=ro,vdev=" + unit + ",target=" + target));
   TANDEM_TRY(pc_.change_cd(cd.unit, std::move(cd.medium)));
   cds_[unit] = target;
+  return Json::object();
+}
+
+Result<Json> GuestControl::clipboard(const Json& request) {
+  if (!clipboard_) return user_error("clipboard: this guest does not share it; see clipboard=on");
+  if (!request.contains("text")) return Json{{"text", clipboard_->text()}};
+  TANDEM_TRY_ASSIGN(text, text_of(request, "text"));
+  if (text.size() > Clipboard::kMaxText) return user_error("clipboard: takes 1 MiB at most");
+  clipboard_->set(text);
   return Json::object();
 }
 

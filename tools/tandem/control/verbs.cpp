@@ -80,6 +80,7 @@ const std::vector<VerbUsage>& verb_usages() {
       {"display-size", {"width", "height"}, "pixels that the guest's display is to have (vga=virtio)"},
       {"balloon", {"memory"}, "MiB that the guest has to give up in all"},
       {"cd-change", {"unit", "target?"}, "hdc FILE; without FILE the tray is empty"},
+      {"clipboard", {"text?"}, "says what was copied last, or copies a text, for guest and host"},
       {"nmi", {}, "an NMI to every vCPU"},
   };
   return usages;

@@ -41,7 +41,7 @@ Result<std::unique_ptr<Face>> open_face(devices::Pc& pc, const config::Settings&
     if (!wanted) return std::unique_ptr<Face>();
     return user_error("display: a guest without vga, or with stdvga and no firmware, has no display");
   }
-  if (is_vnc(s.display)) return GuestVnc::open(pc, s);
+  if (is_vnc(s.display)) return GuestVnc::open(pc, s, control.clipboard());
   auto window = GuestWindow::open(pc, s, control);
   if (window || wanted) return window;
   say(window.error().message);  // nobody asked for it: it costs the guest nothing

@@ -68,7 +68,8 @@ Result<VncSpec> parse_vnc_spec(const std::string& text) {
   return spec;
 }
 
-Result<std::unique_ptr<Face>> GuestVnc::open(devices::Pc& pc, const config::Settings& settings) {
+Result<std::unique_ptr<Face>> GuestVnc::open(devices::Pc& pc, const config::Settings& settings,
+                                             Clipboard* clipboard) {
   TANDEM_TRY_ASSIGN(spec, parse_vnc_spec(settings.display));
   devices::VncConfig config;
   config.name = settings.name.empty() ? "Tandem" : settings.name;
@@ -79,18 +80,25 @@ Result<std::unique_ptr<Face>> GuestVnc::open(devices::Pc& pc, const config::Sett
   if (!listener) return std::move(listener.error()).in("display: vnc");
   config.listener = listener.value();
   config.resized = [&pc](u32 width, u32 height) { return pc.display()->want_size(width, height); };
-  config.clipboard = [](std::string) {};
+  config.clipboard = [clipboard](const std::string& text) {
+    if (clipboard) clipboard->copied_on_host(text);
+  };
   std::unique_ptr<GuestVnc> vnc(new GuestVnc);
+  vnc->clipboard_ = clipboard;
   vnc->path_ = spec.path;
   TANDEM_TRY_ASSIGN(server, devices::VncServer::start(std::move(config), pc.input()));
   vnc->server_ = std::move(server);
   vnc->pump_ = std::make_unique<DisplayPump>(*pc.display(), *vnc->server_);
+  if (clipboard)
+    clipboard->set_listener(
+        [&server = *vnc->server_](const std::string& text) { server.set_clipboard(text); });
   say(spec.path.empty() ? fmt::format("vnc: at {}:{}", spec.host, kFirstPort + spec.display)
                         : "vnc: at unix:" + spec.path);
   return std::unique_ptr<Face>(std::move(vnc));
 }
 
 GuestVnc::~GuestVnc() {
+  if (clipboard_) clipboard_->set_listener(nullptr);
   pump_.reset();
   server_.reset();
   if (!path_.empty()) unlink(path_.c_str());

@@ -21,13 +21,15 @@ Result<VncSpec> parse_vnc_spec(const std::string& text);
 
 class GuestVnc final : public Face {
  public:
-  // pc outlives it, and has a display.
-  static Result<std::unique_ptr<Face>> open(devices::Pc& pc, const config::Settings& settings);
+  // pc outlives it, and has a display; so does a clipboard that is not null.
+  static Result<std::unique_ptr<Face>> open(devices::Pc& pc, const config::Settings& settings,
+                                            Clipboard* clipboard);
   ~GuestVnc() override;
 
  private:
   GuestVnc() = default;
 
+  Clipboard* clipboard_ = nullptr;
   std::string path_;  // of a Unix socket, to be removed
   std::unique_ptr<devices::VncServer> server_;
   std::unique_ptr<DisplayPump> pump_;

@@ -25,6 +25,7 @@ GuestWindow::GuestWindow(devices::Pc& pc, const config::Settings& s, GuestContro
     : pc_(pc), control_(control), name_(s.name.empty() ? "Tandem" : s.name) {}
 
 GuestWindow::~GuestWindow() {
+  if (Clipboard* clipboard = control_.clipboard()) clipboard->set_listener(nullptr);
   pump_.reset();  // before the window that it shows in
   {
     std::lock_guard lock(mutex_);
@@ -38,11 +39,14 @@ Result<void> GuestWindow::start() {
   frontend::WindowCallbacks callbacks;
   callbacks.act = [this](Request request) { post(std::move(request)); };
   callbacks.resized = [this](u32 width, u32 height) { pc_.display()->want_size(width, height); };
-  callbacks.clipboard = [](std::string) {};
+  if (Clipboard* clipboard = control_.clipboard())
+    callbacks.clipboard = [clipboard](const std::string& text) { clipboard->copied_on_host(text); };
   auto window = frontend::Window::open(name_, pc_.input(), std::move(callbacks));
   if (!window) return std::move(window.error());
   window_ = window.take();
   pump_ = std::make_unique<DisplayPump>(*pc_.display(), *window_);
+  if (Clipboard* clipboard = control_.clipboard())
+    clipboard->set_listener([this](const std::string& text) { window_->set_clipboard(text); });
   thread_ = std::thread([this] { run(); });
   return {};
 }
