@@ -3,6 +3,7 @@
 #include <bit>
 #include <chrono>
 
+#include "devices/board/interrupt_text.h"
 #include "devices/board/pc_parts.h"
 
 namespace tandem::devices {
@@ -287,6 +288,10 @@ Result<void> Pc::change_cd(unsigned unit, std::unique_ptr<BlockBackend> medium) 
   TANDEM_TRY(parts_->ide->channel(unit / 2).insert(unit % 2, medium.get()));
   std::swap(parts_->config.ide[unit].medium, medium);
   return {};
+}
+
+std::string Pc::interrupt_text() const {
+  return devices::interrupt_text(parts_->pic->state(), parts_->ioapic->state());
 }
 
 InputSink& Pc::input() { return parts_->virtio_input ? *parts_->virtio_input : *parts_->ps2_input; }

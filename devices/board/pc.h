@@ -123,6 +123,9 @@ class Pc {
   // Asks the guest to give up so much of its memory, and to take back what it gave up more. [any-thread]
   Result<void> set_balloon(u64 bytes);
 
+  // What the interrupt controllers are at, a line each. [any-thread]
+  std::string interrupt_text() const;
+
   // The keyboard and the pointer. [any-thread]
   InputSink& input();
   // Null without a display adapter.

@@ -3,7 +3,6 @@
 
   clipboard_test.py TANDEM GUEST_FOLDER AGENT
 """
-import json
 import os
 import pathlib
 import shutil
@@ -41,7 +40,7 @@ class Session:
     def clipboard(self, *text):
         done = subprocess.run([self.tandem, "ctl", "copies", "clipboard", *text], env=self.environment, capture_output=True, text=True)
         check(done.returncode == 0, done.stderr)
-        return json.loads(done.stdout).get("text") if done.stdout else None
+        return done.stdout
 
     def wait_for(self, condition, what):
         end = time.monotonic() + LIMIT

@@ -108,6 +108,26 @@ def check_gdb_address(guest):
     check(not path.exists(), "the debugger's socket is left behind")
 
 
+def check_monitor(guest):
+    """What a debugger's monitor says, without one; on a guest that stands still too."""
+    def says(*words):
+        done = guest.ctl("monitor", *words)
+        check(done.returncode == 0, f"monitor {words}: {done.stderr}")
+        return done.stdout
+    for words, pattern in [(["help"], "info"), (["info", "engine"], "^jit\n$"), (["info", "registers"], "cr3 [0-9a-f]"), (["info", "irq"], "ioapic pin"),
+                           (["info", "cpus"], f"  {VCPUS - 1} pc|^\\* 0 pc"), (["vcpu", str(VCPUS - 1), "x/3i", "$pc"], "(0x[0-9a-f]+: .*\n){3}"),
+                           (["vcpu", str(VCPUS), "x/3i", "$pc"], "vcpu N"), (["fly"], "unknown")]:
+        check(re.search(pattern, says(*words)), f"monitor {words}: {says(*words)!r}")
+    guest.ask("pause")
+    first = says("x/4i", "$pc")
+    dis = subprocess.run([TANDEM, "dis", "--guest", "under-test", "--count", "4"], env=guest.environment, capture_output=True, text=True)
+    check(dis.stdout == first, f"dis: {dis}")
+    address = re.match("0x[0-9a-f]+", first)[0]
+    code = subprocess.run([TANDEM, "dis", "--guest", "under-test", "--code", address], env=guest.environment, capture_output=True, text=True).stdout
+    check(address[2:] in code or code == "the engine has nothing of it\n", f"dis --code: {code!r}")
+    guest.ask("resume")
+
+
 def check_forward(guest):
     """A port of the host is open from then on."""
     with socket.socket() as s:
@@ -179,6 +199,7 @@ def main():
             check_verbs(guest)
             check_input(guest)
             check_gdb_address(guest)
+            check_monitor(guest)
             check_forward(guest)
             check_nonsense(guest)
             check_second_guest(guest)

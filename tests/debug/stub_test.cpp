@@ -216,6 +216,7 @@ TEST_P(StubTest, OtherCodeIsTranslatedWhileBreakpointsAreSet) {
   if (GetParam().name == "interp") GTEST_SKIP() << "translates nothing";
   run_to(kSpin);
   for (u64 n = 0; n < 1000; ++n) d.ask(fmt::format("Z0,{:x},1", 0x1000000 + n * 16));
+  for (u64 n = 0; n < 100; ++n) d.ask(fmt::format("Z{},{:x},8", 2 + n % 3, 0x2000000 + n * 4096));
   ASSERT_EQ(break_at(kAfterSpin), "OK");
   const u64 before = d.machine().statistics()["jit.retired"];
   EXPECT_EQ(d.go("vCont;c"), "T05swbreak:;thread:1;");
@@ -243,6 +244,10 @@ TEST_P(StubTest, Monitor) {
   says("info mtree", "ioapic");
   says("info irq", "vCPU 0 local APIC 0");
   says("info cpus", "* 0 pc");
+  says("info registers", "vCPU 0");
+  says("vcpu 0 info registers", "vCPU 0");
+  says("vcpu 1 info registers", "vcpu N");
+  says("info help", "x/COUNT");
   says("x/2i $pc", "mov eax, 0x40490fdb");
   says(fmt::format("x/2xb {:#x}", at(kMain64)), "0xb8 0xdb");
   says(fmt::format("xp/xg {:#x}+0", at(kMain64)), "0x6e0f6640490fdbb8");

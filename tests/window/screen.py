@@ -116,6 +116,9 @@ class Guest:
         said = self.screen.run(self.tandem, "ctl", self.name, *words)
         return json.loads(said) if said else {}
 
+    def clipboard(self, *text):
+        return self.screen.run(self.tandem, "ctl", self.name, "clipboard", *text).decode()
+
     def own_picture(self, png):
         path = self.screen.folder / "own.png"
         self.ctl("screenshot", path)

@@ -119,8 +119,8 @@ def check_clipboard(screen, guest):
     """The viewer hands on what is copied on its desktop, and the other way round."""
     text = "über alles: ☃"
     screen.start("xclip", "-selection", "clipboard", stdin_text=text)
-    wait_for(lambda: guest.ctl("clipboard")["text"] == text, lambda: f"{text!r} in {guest.ctl('clipboard')}")
-    guest.ctl("clipboard", "aus dem Gast: ü☃")
+    wait_for(lambda: guest.clipboard() == text, lambda: f"{text!r} in {guest.clipboard()!r}")
+    guest.clipboard("aus dem Gast: ü☃")
     wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == "aus dem Gast: ü☃", "the guest's text on the desktop")
 
 

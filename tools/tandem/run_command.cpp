@@ -196,7 +196,7 @@ class Run {
         return say(fmt::format("time limit of {} s reached", settings_.timeout)), kTimeout;
       case Supervisor::Ended::Signal: return kSignalBase + supervisor_.signal();
       case Supervisor::Ended::Escape: return say("console left, the guest has been ended"), kOk;
-      case Supervisor::Ended::Quit: return say("ended by its control socket"), kOk;
+      case Supervisor::Ended::Quit: return say("ended as asked"), kOk;
       case Supervisor::Ended::No: break;
     }
     describe(outcome);

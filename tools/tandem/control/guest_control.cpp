@@ -41,6 +41,7 @@ Verbs GuestControl::verbs() {
   verbs.add("stats", [this](const Json&) { return statistics(); });
   add_input_verbs(verbs, pc_.input());
   verbs.add("gdb", [this](const Json& request) { return gdb(request); });
+  verbs.add("monitor", [this](const Json& request) { return monitor(request); });
   verbs.add("net-forward", [this](const Json& request) { return forward(request); });
   verbs.add("balloon", [this](const Json& request) { return balloon(request); });
   verbs.add("display-size", [this](const Json& request) { return display_size(request); });
@@ -111,17 +112,30 @@ Result<Json> GuestControl::start_gdb(const GdbAddress& address) {
   gdb_.reset();
   TANDEM_TRY_ASSIGN(server, GdbServer::listen(address));
   gdb_ = std::move(server);
-  const auto switch_and_say = [this](std::string_view words) {
+  gdb_->serve(pc_.machine(),
+              {.arch = {}, .has_long_mode = pc_.machine().model().has(cpu::Feature::lm), .kill = quit_},
+              [this](debug::Monitor& monitor) { add_monitor_commands(monitor); });
+  return Json{{"at", gdb_->place()}};
+}
+
+void GuestControl::add_monitor_commands(debug::Monitor& monitor) {
+  monitor.add("engine", "[interp|jit|kvm]: says or switches the engine", [this](std::string_view words) {
     if (words.empty()) return engine_name() + "\n";
     const auto name = switch_engine(std::string(words));
     return (name ? name.value() : name.error().message) + "\n";
-  };
-  gdb_->serve(pc_.machine(),
-              {.arch = {}, .has_long_mode = pc_.machine().model().has(cpu::Feature::lm), .kill = quit_},
-              [&](debug::Monitor& monitor) {
-                monitor.add("engine", "[interp|jit|kvm]: says or switches the engine", switch_and_say);
-              });
-  return Json{{"at", gdb_->place()}};
+  });
+  monitor.add("irqchips", "what the interrupt controllers are at",
+              [this](auto) { return pc_.interrupt_text(); });
+}
+
+// As in a debugger, while the guest stands still.
+Result<Json> GuestControl::monitor(const Json& request) {
+  TANDEM_TRY_ASSIGN(words, texts_of(request, "line"));
+  debug::Target target(pc_.machine(), [] {});
+  debug::Monitor monitor(target);
+  add_monitor_commands(monitor);
+  const machine::Machine::Hold hold(pc_.machine());
+  return Json{{"text", monitor.execute(fmt::to_string(fmt::join(words, " ")), 0)}};
 }
 
 Result<Json> GuestControl::screenshot(const Json& request) {

@@ -43,6 +43,8 @@ class GuestControl {
   Result<Json> screenshot(const Json& request);
   Result<Json> statistics();
   Result<Json> gdb(const Json& request);
+  Result<Json> monitor(const Json& request);
+  void add_monitor_commands(debug::Monitor& monitor);
   Result<std::string> switch_engine(const std::string& name);
   Result<Json> change_cd(const Json& request);
   Result<Json> clipboard(const Json& request);

@@ -76,6 +76,7 @@ const std::vector<VerbUsage>& verb_usages() {
        "move DX DY [WHEEL] | point X Y | press, release, click left|right|middle"},
       {"stats", {}, "counters as JSON"},
       {"gdb", {"at?"}, "[HOST:]PORT or unix:PATH: waits there for a debugger; off ends that"},
+      {"monitor", {"line..."}, "what a debugger's monitor says: help, info registers, x/10i $pc"},
       {"net-forward", {"forward"}, "tcp:127.0.0.1:2222-:22"},
       {"display-size", {"width", "height"}, "pixels that the guest's display is to have (vga=virtio)"},
       {"balloon", {"memory"}, "MiB that the guest has to give up in all"},
