@@ -2,17 +2,20 @@
 
 #include <chrono>
 #include <cmath>
-#include <span>
 
 namespace tandem::frontend {
 
 namespace {
 
 constexpr int kRate = 48000;
-constexpr Uint16 kBuffer = 512;  // samples: 11 ms
-constexpr double kLoudness = 0.12;
-constexpr double kEdge = 0.25;  // how fast a cone follows: what the ear takes for a click is longer
+constexpr Uint16 kBuffer = 512;   // samples: 11 ms
+constexpr double kBehind = 0.03;  // seconds that are played later, so that changes are known by then
+constexpr double kFarOff = 0.05;
 constexpr auto kPatience = std::chrono::seconds(5);
+
+double host_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -27,32 +30,33 @@ Speaker::~Speaker() {
   thread_.join();
 }
 
-void Speaker::tone(u32 hertz) {
-  if (hertz_.exchange(hertz) == hertz || hertz == 0) return;
-  {
-    const std::lock_guard lock(mutex_);
-    wanted_ = true;
-  }
-  changed_.notify_all();
+void Speaker::sound(GuestNs, std::span<const devices::SpeakerChange> changes) {
+  const std::lock_guard lock(mutex_);
+  wave_.add(host_seconds(), changes);
+  for (const devices::SpeakerChange& c : changes) wanted_ |= c.sound.period != 0 || c.sound.level;
+  if (wanted_) changed_.notify_all();
 }
 
 void Speaker::run() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     const auto something = [&] { return ending_ || wanted_; };
-    const bool in_time =
-        device_ ? changed_.wait_for(lock, kPatience, something) : (changed_.wait(lock, something), true);
+    if (!device_) changed_.wait(lock, something);
+    const bool goes_on = changed_.wait_for(lock, kPatience, something) || !wave_.is_quiet();
     wanted_ = false;
+    const bool opens = goes_on && !device_ && !ending_;
+    if (!opens && goes_on) continue;
     lock.unlock();
-    if (in_time && !device_) (void)open();
-    else if (!in_time && hertz_ == 0) close();
+    if (opens) open();
+    else close();
     lock.lock();
   }
+  lock.unlock();
   close();
 }
 
-bool Speaker::open() {
-  if (SDL_InitSubSystem(SDL_INIT_AUDIO) != 0) return false;
+void Speaker::open() {
+  if (SDL_InitSubSystem(SDL_INIT_AUDIO) != 0) return;
   SDL_AudioSpec wanted{}, had{};
   wanted.freq = kRate;
   wanted.format = AUDIO_F32SYS;
@@ -61,18 +65,17 @@ bool Speaker::open() {
   wanted.userdata = this;
   wanted.callback = [](void* self, Uint8* bytes, int size) {
     // SAFETY: the format that was asked for, and that SDL converts to, is float.
-    static_cast<Speaker*>(self)->fill(reinterpret_cast<float*>(bytes),
-                                      size / static_cast<int>(sizeof(float)));
+    static_cast<Speaker*>(self)->fill(
+        {reinterpret_cast<float*>(bytes), static_cast<std::size_t>(size) / sizeof(float)});
   };
   device_ = SDL_OpenAudioDevice(nullptr, 0, &wanted, &had, SDL_AUDIO_ALLOW_FREQUENCY_CHANGE);
-  if (!device_) {
-    SDL_QuitSubSystem(SDL_INIT_AUDIO);
-    return false;
+  if (!device_) return SDL_QuitSubSystem(SDL_INIT_AUDIO);
+  {
+    const std::lock_guard lock(mutex_);
+    rate_ = had.freq;
+    played_ = 0;
   }
-  rate_ = had.freq;
-  phase_ = level_ = 0;
   SDL_PauseAudioDevice(device_, 0);
-  return true;
 }
 
 void Speaker::close() {
@@ -82,18 +85,13 @@ void Speaker::close() {
   device_ = 0;
 }
 
-// A square wave whose edges take some samples.
-void Speaker::fill(float* samples, int count) {
-  const double step = hertz_.load() / rate_;
-  for (float& sample : std::span(samples, static_cast<std::size_t>(count))) {
-    double wanted = 0;
-    if (step > 0 && step < 0.5) {
-      wanted = phase_ < 0.5 ? kLoudness : -kLoudness;
-      phase_ = std::fmod(phase_ + step, 1.0);
-    }
-    level_ += (wanted - level_) * kEdge;
-    sample = static_cast<float>(level_);
-  }
+// On the sound card's thread, whose clock is another one: now and then it has to catch up.
+void Speaker::fill(std::span<float> samples) {
+  const std::lock_guard lock(mutex_);
+  const double due = host_seconds() - kBehind;
+  if (std::abs(played_ - due) > kFarOff) played_ = due;
+  wave_.render(played_, rate_, samples);
+  played_ += static_cast<double>(samples.size()) / rate_;
 }
 
 }  // namespace tandem::frontend

@@ -1,14 +1,13 @@
-// Speaker: the PC speaker's tone on the host's sound card.
+// Speaker: the PC speaker on the host's sound card.
 #pragma once
 
 #include <SDL.h>
 
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 
-#include "devices/platform/speaker_sink.h"
+#include "frontend-sdl/speaker_wave.h"
 
 namespace tandem::frontend {
 
@@ -17,22 +16,23 @@ namespace tandem::frontend {
 class Speaker final : public devices::SpeakerSink {
  public:
   Speaker();
-  ~Speaker() override;
-  void tone(u32 hertz) override;
+  ~Speaker();
+  void sound(GuestNs now, std::span<const devices::SpeakerChange> changes) override;
 
  private:
   void run();
-  bool open();
+  void open();
   void close();
-  void fill(float* samples, int count);
+  void fill(std::span<float> samples);
 
-  std::atomic<u32> hertz_ = 0;
-  SDL_AudioDeviceID device_ = 0;  // of the thread
-  double rate_ = 0;               // samples a second
-  double phase_ = 0, level_ = 0;  // of the sound card's thread
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool wanted_ = false, ending_ = false;  // with mutex_
+  SpeakerWave wave_;     // with mutex_, as what follows
+  double played_ = 0;    // up to this time
+  double rate_ = 0;      // samples a second
+  bool wanted_ = false;  // something is to be heard
+  bool ending_ = false;
+  SDL_AudioDeviceID device_ = 0;  // of the thread
   std::thread thread_;
 };
 
