@@ -49,6 +49,7 @@ void set_style(float scale) {
   style.FramePadding = {6, 4};
   style.ItemSpacing = {10, 6};
   style.WindowPadding = {10, 8};
+  style.Colors[ImGuiCol_TextDisabled] = {0.62f, 0.64f, 0.68f, 1};
   style.Colors[ImGuiCol_MenuBarBg] = {0.16f, 0.17f, 0.19f, 1};
   style.Colors[ImGuiCol_PopupBg] = {0.13f, 0.14f, 0.16f, 0.98f};
   style.Colors[ImGuiCol_WindowBg] = {0.13f, 0.14f, 0.16f, 0.94f};

@@ -150,7 +150,7 @@ void Menu::view_menu(const WindowState& window) {
 void Menu::draw_statistics(const Status& status, const WindowState& window) {
   const float margin = ImGui::GetFontSize();
   const float top = (window.menu_bar ? bar_height() : 0) + margin / 2;
-  ImGui::SetNextWindowBgAlpha(0.8f);
+  ImGui::SetNextWindowBgAlpha(0.9f);
   if (begin_box("##statistics", {ImGui::GetIO().DisplaySize.x - margin / 2, top}, {1, 0}) &&
       ImGui::BeginTable("##rows", 2, ImGuiTableFlags_SizingFixedFit)) {
     row("engine", status.engine + (status.paused ? ", paused" : ""));
