@@ -24,8 +24,9 @@ struct SpeakerChange {
 
 class SpeakerSink {
  public:
-  // From now (guest time) on, the line does this: the first change is now, others will come. It takes the place of
-  // all that was said of the time behind `now` before. [any-thread] With the counter's lock held: returns at once.
+  // From now (guest time) on, the line does this: the first change is now, others will come. It takes the
+  // place of all that was said of the time behind `now` before. [any-thread] With the counter's lock held:
+  // returns at once.
   virtual void sound(GuestNs now, std::span<const SpeakerChange> changes) = 0;
 
  protected:

@@ -8,8 +8,8 @@ namespace {
 
 using cpu::CpuidResult;
 
-// Programs ask leaf 4 for one cache after the other where leaf 2 sends them there, until it says that there are no
-// more; CPUs without that leaf answer with another one, for ever.
+// Programs ask leaf 4 for one cache after the other where leaf 2 sends them there, until it says that there
+// are no more; CPUs without that leaf answer with another one, for ever.
 TEST(Cpuid, LeafTwoSendsToLeafFourOnlyWhereThatIs) {
   for (const std::string_view name : cpu::cpu_model_names()) {
     auto model = cpu::make_cpu_model(name);
