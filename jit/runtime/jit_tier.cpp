@@ -472,7 +472,8 @@ std::string JitTier::code_text(const Context& c, u64 physical) const {
   std::vector<u8> crossing;
   const auto has = [&](const Block& b) {
     const u64 in_first = b.crosses() ? kPageSize - (b.key.physical & kPageMask) : b.bytes;
-    return physical - b.key.physical < in_first || (b.crosses() && physical - b.second_page < b.bytes - in_first);
+    return physical - b.key.physical < in_first ||
+           (b.crosses() && physical - b.second_page < b.bytes - in_first);
   };
   for (const Translation& t : translations_)
     if (t.valid && has(*t.block))
