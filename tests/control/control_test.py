@@ -80,7 +80,7 @@ def check_verbs(guest):
     check(stat.S_IMODE(guest.socket.stat().st_mode) == 0o600, "others may use the control socket")
     check(guest.ask("stats")["retired"] > 1_000_000, "stats count nothing")
     for words, reason in [(["paus"], "pause"), (["engine", "steam"], "steam"), (["engine"] * 3, "unexpected"),
-                          (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda"), (["send-keys", "ctrl-alt-delet"], "delete"),
+                          (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda"), (["send-keys", "ctrl-alt-delet"], "delete"), (["send-keys", "#0"], "#0"), (["send-keys", "#1x"], "#1x"),
                           (["send-text", "\u00e4"], "0xc3"), (["mouse", "point", "1", "2"], "tablet"), (["mouse", "click", "top"], "top"),
                           (["mouse", "move", "1"], "DX DY"), (["gdb", "there"], "there"), (["net-forward", "tcp:1"], "tcp:1")]:
         done = guest.ctl(*words)
@@ -88,7 +88,7 @@ def check_verbs(guest):
 
 
 def check_input(guest):
-    for words in [["send-keys", "a", "shift-f1", "-", "ctrl-alt-f2"], ["send-text", "ls", "-l /tmp | wc\n"], ["mouse", "move", "5", "-3"],
+    for words in [["send-keys", "a", "shift-f1", "-", "ctrl-alt-f2", "#", "#89", "shift-#30"], ["send-text", "ls", "-l /tmp | wc\n"], ["mouse", "move", "5", "-3"],
                   ["mouse", "click", "left"]]:
         check(guest.ask(*words) == {}, f"{words}")
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/input-event-codes.h>
 
+#include <charconv>
 #include <optional>
 
 #include "core/config/nearest.h"
@@ -71,7 +72,17 @@ std::optional<Chord> chord_of(char c) {
   return key->shift ? Chord{KEY_LEFTSHIFT, key->key} : Chord{key->key};
 }
 
+// "#30": a key by its code.
+std::optional<u16> coded(std::string_view name) {
+  u16 code = 0;
+  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), code);
+  if (error != std::errc() || end != name.data() + name.size() || code == 0 || code > KEY_MAX) return std::nullopt;
+  return code;
+}
+
 Result<Chord> key(std::string_view name) {
+  if (name.size() > 1 && name[0] == '#')
+    if (const auto code = coded(name)) return Chord{*code};
   if (name.size() == 1)
     if (auto chord = chord_of(name[0])) return *chord;
   std::vector<std::string_view> names;

@@ -69,7 +69,7 @@ const std::vector<VerbUsage>& verb_usages() {
       {"quit", {}, "ends the guest at once"},
       {"engine", {"to?"}, "says which engine runs it, or switches to interp, jit, kvm"},
       {"screenshot", {"to"}, "writes the display to a PNG file"},
-      {"send-keys", {"keys..."}, "presses keys: a ret ctrl-alt-delete shift-f1"},
+      {"send-keys", {"keys..."}, "presses keys: a ret ctrl-alt-delete shift-f1 #89 (Linux' code)"},
       {"send-text", {"text..."}, "types a text, on a US keyboard"},
       {"mouse",
        {"action", "values..."},
