@@ -161,6 +161,11 @@ void Gui::handle_key(const SDL_KeyboardEvent& event) {
   gui.KeyAlt = event.keysym.mod & KMOD_ALT;
 }
 
+int Gui::bar_height() const {
+  const ImGuiIO& gui = io();
+  return static_cast<int>(gui.Fonts->Fonts[0]->FontSize + 2 * ImGui::GetStyle().FramePadding.y);
+}
+
 void Gui::begin_frame(int width, int height) {
   ImGuiIO& gui = io();
   gui.DisplaySize = {static_cast<float>(width), static_cast<float>(height)};

@@ -26,6 +26,8 @@ class Gui {
   bool wants_pointer() const { return io().WantCaptureMouse; }  // as of the last frame
   bool wants_keys() const;                                      // a menu or a dialog is open
 
+  int bar_height() const;  // of a menu bar
+
   void begin_frame(int width, int height);
   void end_frame();  // draws what was said since
 

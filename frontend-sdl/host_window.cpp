@@ -31,9 +31,8 @@ std::string HostWindow::open() {
   SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
   SDL_SetHint(SDL_HINT_QUIT_ON_LAST_WINDOW_CLOSE, "0");
   if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) return SDL_GetError();
-  window_ =
-      SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
-                       kFirstHeight, SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+  window_ = SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
+                             kFirstHeight, SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
   if (!window_) return SDL_GetError();
   renderer_ = SDL_CreateRenderer(window_, -1, 0);
   if (!renderer_) renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
@@ -47,12 +46,11 @@ std::string HostWindow::open() {
   SDL_StopTextInput();  // else an input method would eat keys that are the guest's
   gui_.open(renderer_, scale_);
   pointer_.open(window_);
-  draw();  // the menu bar knows its height now
+  bar_height_ = gui_.bar_height();
   state_.picture_width = kFirstWidth;
   state_.picture_height = kFirstHeight;
   fit_window();
   SDL_SetWindowPosition(window_, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED);
-  SDL_ShowWindow(window_);
   update_title();
   redraw_soon();
   return {};
@@ -123,7 +121,6 @@ void HostWindow::draw() {
   SDL_SetRenderDrawColor(renderer_, 0, 0, 0, 255);
   SDL_RenderClear(renderer_);
   gui_.begin_frame(width, height);
-  bar_height_ = static_cast<int>(menu_.bar_height());
   if (texture_) {
     const Area a = area();
     const SDL_Rect to{a.x, a.y, a.width, a.height};

@@ -47,8 +47,6 @@ std::optional<Menu::Clock::time_point> Menu::next_change() const {
   return notices_.front().end;
 }
 
-float Menu::bar_height() const { return ImGui::GetFrameHeight(); }
-
 void Menu::draw(const Status& status, const WindowState& window, Clock::time_point now) {
   while (!notices_.empty() && notices_.front().end <= now) notices_.pop_front();
   if (window.menu_bar) draw_bar(status, window);
@@ -149,7 +147,7 @@ void Menu::view_menu(const WindowState& window) {
 
 void Menu::draw_statistics(const Status& status, const WindowState& window) {
   const float margin = ImGui::GetFontSize();
-  const float top = (window.menu_bar ? bar_height() : 0) + margin / 2;
+  const float top = (window.menu_bar ? ImGui::GetFrameHeight() : 0) + margin / 2;
   ImGui::SetNextWindowBgAlpha(0.9f);
   if (begin_box("##statistics", {ImGui::GetIO().DisplaySize.x - margin / 2, top}, {1, 0}) &&
       ImGui::BeginTable("##rows", 2, ImGuiTableFlags_SizingFixedFit)) {

@@ -43,7 +43,6 @@ class Menu {
   void tell(std::string text, Clock::time_point now);
   // Between Gui::begin_frame and end_frame.
   void draw(const Status& status, const WindowState& window, Clock::time_point now);
-  float bar_height() const;  // pixels
   // Something disappears then.
   std::optional<Clock::time_point> next_change() const;
 
