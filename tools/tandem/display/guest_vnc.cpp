@@ -44,6 +44,16 @@ Result<std::string> read_password(const std::string& path) {
   return line;
 }
 
+void warn(const VncSpec& spec, const std::string& password) {
+  constexpr std::size_t kCounts = 8;
+  if (password.size() > kCounts)
+    say(fmt::format("vnc: of the password, the first {} characters count", kCounts));
+  const bool from_here =
+      !spec.path.empty() || spec.host == "localhost" || spec.host == "::1" || spec.host.starts_with("127.");
+  if (password.empty() && !from_here)
+    say(fmt::format("vnc: whoever reaches {} has the guest: there is no password", spec.host));
+}
+
 }  // namespace
 
 Result<VncSpec> parse_vnc_spec(const std::string& text) {
@@ -74,6 +84,7 @@ Result<std::unique_ptr<Face>> GuestVnc::open(devices::Pc& pc, const config::Sett
   devices::VncConfig config;
   config.name = settings.name.empty() ? "Tandem" : settings.name;
   TANDEM_TRY_ASSIGN(password, read_password(spec.password_file));
+  warn(spec, password);
   config.password = std::move(password);
   auto listener = spec.path.empty() ? listen_tcp(spec.host, std::to_string(kFirstPort + spec.display))
                                     : listen_at(spec.path);
