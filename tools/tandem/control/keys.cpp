@@ -76,7 +76,8 @@ std::optional<Chord> chord_of(char c) {
 std::optional<u16> coded(std::string_view name) {
   u16 code = 0;
   const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), code);
-  if (error != std::errc() || end != name.data() + name.size() || code == 0 || code > KEY_MAX) return std::nullopt;
+  if (error != std::errc() || end != name.data() + name.size() || code == 0 || code > KEY_MAX)
+    return std::nullopt;
   return code;
 }
 
