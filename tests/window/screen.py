@@ -61,6 +61,10 @@ class Screen:
     def x(self, *words, fails=False):
         return self.run("xdotool", *map(str, words), fails=fails).decode()
 
+    def clipboard(self):
+        """Empty where its owner is not there yet."""
+        return self.run("xclip", "-o", "-selection", "clipboard", fails=True).decode()
+
     def find(self, pattern, process):
         """The window of a process that is to have one."""
         def look():

@@ -225,15 +225,15 @@ def check_clipboard(window):
     screen = window.screen
     text = "über alles: ☃ and\ntwo lines"
     screen.start("xclip", "-selection", "clipboard", stdin_text=text)
-    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == text, "text on the desktop")
+    wait_for(lambda: screen.clipboard() == text, "text on the desktop")
     screen.x("windowfocus", "--sync", "0", fails=True)
     screen.x("windowfocus", "--sync", window.id)  # somebody comes back from where it was copied
     wait_for(lambda: window.guest.clipboard() == text, lambda: f"{text!r} in {window.guest.clipboard()!r}")
     window.guest.clipboard("from elsewhere ☃")
-    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == "from elsewhere ☃", "the guest's text on the desktop")
+    wait_for(lambda: screen.clipboard() == "from elsewhere ☃", "the guest's text on the desktop")
     before = window.guest.typed()
     window.guest.clipboard("Typed (it)!")
-    wait_for(lambda: screen.run("xclip", "-o", "-selection", "clipboard").decode() == "Typed (it)!", "the other text on the desktop")
+    wait_for(lambda: screen.clipboard() == "Typed (it)!", "the other text on the desktop")
     window.key("ctrl+alt+v")
     wait_for(lambda: window.guest.typed() == before + "Typed (it)!", lambda: f"the clipboard as keys: {window.guest.typed()!r}")
 
