@@ -18,7 +18,7 @@ ENGINE = sys.argv[3]
 LIMIT = 60
 OWN = ["--firmware", ROM, "--debug-exit", "0x501"]
 LABELS = ("main16 after_real main32 main64 work repeated after_repeated fault after_fault written after_write after_read after_update "
-          "after_vector after_push patched spin after_spin done neighbour").split()
+          "after_vector after_push patched spin after_spin done neighbour held").split()
 
 
 class Failure(Exception):
