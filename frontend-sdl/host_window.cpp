@@ -10,8 +10,8 @@ namespace tandem::frontend {
 namespace {
 
 constexpr int kFirstWidth = 720, kFirstHeight = 400;  // of text, which guests begin with
-constexpr int kLeastWidth = 320,
-              kLeastHeight = 200;  // of a window; pictures may be smaller, of a reset adapter's 9 x 1
+// Of a window; pictures may be smaller, of a reset adapter's 9 x 1.
+constexpr int kLeastWidth = 320, kLeastHeight = 200;
 constexpr auto kModeTakes = std::chrono::seconds(3);
 constexpr unsigned kFramesToSettle = 3;  // until a menu has taken in what happened
 
@@ -31,12 +31,15 @@ std::string HostWindow::open() {
   SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
   SDL_SetHint(SDL_HINT_QUIT_ON_LAST_WINDOW_CLOSE, "0");
   if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) return SDL_GetError();
-  window_ = SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
-                             kFirstHeight, SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+  // The renderer may have to make the window anew.
+  window_ =
+      SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
+                       kFirstHeight, SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
   if (!window_) return SDL_GetError();
   renderer_ = SDL_CreateRenderer(window_, -1, 0);
   if (!renderer_) renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
   if (!renderer_) return SDL_GetError();
+  SDL_ShowWindow(window_);
   int points = 1, pixels = 1;
   SDL_GetWindowSize(window_, &points, nullptr);
   SDL_GetRendererOutputSize(renderer_, &pixels, nullptr);

@@ -35,7 +35,7 @@ class Window:
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.id = screen.find("^in-linux", self.process)
         wait_for(lambda: "listening" in self.text(0), "guest that listens")
-        screen.x("windowfocus", "--sync", self.id)
+        screen.focus(self.id)
 
     def text(self, port):
         return self.serials[port].read_text(errors="replace") if self.serials[port].exists() else ""

@@ -43,8 +43,15 @@ class Screen:
         self.environment = dict(os.environ, DISPLAY=self.name, XDG_RUNTIME_DIR=str(folder), XDG_CONFIG_HOME=str(folder), XDG_CACHE_HOME=str(folder),
                                 HOME=str(folder), SDL_VIDEODRIVER="x11")
         self.environment.pop("WAYLAND_DISPLAY", None)
-        self.start("openbox", "--sm-disable")
-        wait_for(lambda: b"window id" in self.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK", fails=True), "window manager")
+        self.other = None
+        manager = self.start("openbox", "--sm-disable")
+
+        def is_managed():
+            nonlocal manager
+            if manager.poll() is not None:  # on a busy host, it may find the server not ready
+                manager = self.start("openbox", "--sm-disable")
+            return b"window id" in self.run("xprop", "-root", "_NET_SUPPORTING_WM_CHECK", fails=True)
+        wait_for(is_managed, "window manager")
 
     def start(self, *words, stdin_text=""):
         process = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
@@ -52,14 +59,28 @@ class Screen:
         process.stdin.write(stdin_text)
         process.stdin.close()
         self.processes.append(process)
+        return process
 
     def run(self, *words, fails=False, **more):
-        done = subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, timeout=LIMIT, **more)
+        try:
+            done = subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, timeout=LIMIT, **more)
+        except subprocess.TimeoutExpired as expired:
+            raise Failure(f"{words}: does not end") from expired
         check(fails or done.returncode == 0, f"{words}: {done.stderr}")
         return done.stdout
 
     def x(self, *words, fails=False):
         return self.run("xdotool", *map(str, words), fails=fails).decode()
+
+    def focus(self, window):
+        self.x("windowfocus", window)
+        wait_for(lambda: self.x("getwindowfocus", fails=True).strip() == window, lambda: f"focus of {window}")
+
+    def other_program(self):
+        """A window that is not the guest's."""
+        if not self.other:
+            self.other = self.find("^xclock", self.start("xclock"))
+        return self.other
 
     def clipboard(self):
         """Empty where its owner is not there yet."""
@@ -68,7 +89,7 @@ class Screen:
     def find(self, pattern, process):
         """The window of a process that is to have one."""
         def look():
-            check(process.poll() is None, lambda: f"{pattern}: ended with status {process.returncode}: {process.stderr.read()}")
+            check(process.poll() is None, lambda: f"{pattern}: ended with status {process.returncode}: {process.stderr and process.stderr.read()}")
             return self.x("search", "--onlyvisible", "--name", pattern, fails=True).split()
         return wait_for(look, f"window {pattern}")[0]
 
@@ -90,7 +111,11 @@ class Screen:
     def close(self):
         for process in reversed(self.processes):
             process.terminate()
-            process.wait()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 class Guest:

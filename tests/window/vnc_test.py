@@ -38,7 +38,7 @@ class Viewer:
         self.process = subprocess.Popen(["xtigervncviewer", place], env=environment, cwd=screen.folder, stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True)
         self.id = screen.find(f"^{name} - TigerVNC", self.process)
-        screen.x("windowfocus", "--sync", self.id)
+        screen.focus(self.id)
 
     def end(self):
         self.process.terminate()
