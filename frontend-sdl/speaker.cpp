@@ -50,6 +50,8 @@ void Speaker::run() {
     if (opens) open();
     else close();
     lock.lock();
+    // A host without a sound card is not asked again at each tone.
+    if (opens && !device_) changed_.wait_for(lock, kPatience, [&] { return ending_; });
   }
   lock.unlock();
   close();
