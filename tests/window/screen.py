@@ -7,6 +7,7 @@ import subprocess
 import time
 
 LIMIT = 60
+PROMPT = "7c00\n>"  # behind the firmware's last words
 REPORT = re.compile(r"\[[0-9A-F]{2} [0-9A-F]{2} [0-9A-F]{2}\]")
 
 
@@ -95,10 +96,13 @@ class Screen:
 
     def shown(self, window):
         """Size and RGB rows of a window on the screen, from an X window dump (X11/XWDFile.h)."""
-        dump = self.run("xwd", "-silent", "-id", window)
-        header = struct.unpack(">25I", dump[:100])
-        size, width, height, order, bits, line, colors = (header[i] for i in (0, 4, 5, 7, 11, 12, 19))
-        check(bits == 32 and order == 0, f"a screen of {bits} bits, order {order}")
+        def whole():
+            """None while windows of several visuals are in the place, as where one comes up from behind another: xwd mixes them its own way."""
+            dump = self.run("xwd", "-silent", "-id", window)
+            header = struct.unpack(">25I", dump[:100])
+            return (dump, header) if (header[11], header[7]) == (32, 0) else None  # bits of a pixel, byte order
+        dump, header = wait_for(whole, lambda: f"dump of {window} with 32 bits for a pixel")
+        size, width, height, line, colors = (header[i] for i in (0, 4, 5, 12, 19))
         pixels = dump[size + 12 * colors:]
         rows = []
         for y in range(height):
@@ -128,10 +132,14 @@ class Guest:
                                          "--timeout", str(3 * LIMIT), *words], cwd=screen.folder, env=screen.environment,
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
+    def starts(self):
+        """Of the boot sector."""
+        return self.log.read_text(errors="replace").count(PROMPT)
+
     def said(self):
         """Since the boot sector's prompt; None before it."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return text.rpartition("7c00\n>")[2] if "7c00\n>" in text else None
+        return text.rpartition(PROMPT)[2] if PROMPT in text else None
 
     def typed(self):
         """Without reports of the mouse."""

@@ -121,6 +121,16 @@ def check_hot_keys(window):
     wait_for(lambda: window.guest.typed() == text + "x", "a key behind hot keys")
 
 
+def check_restarts(window):
+    """Ctrl+Alt+Del, which the firmware obeys, and the reset button."""
+    for letter in "dr":
+        before = window.guest.starts()
+        window.key(f"ctrl+alt+{letter}")
+        wait_for(lambda: window.guest.starts() == before + 1, lambda: f"start after Ctrl+Alt+{letter.upper()}, but {window.guest.starts()} of {before}")
+        window.type("again")
+        wait_for(lambda: window.guest.typed() == "again", lambda: f"again, but {window.guest.typed()!r}")
+
+
 def check_pointer(window):
     """Without a tablet: a click takes the pointer, Ctrl+Alt+G lets it go."""
     before = len(window.guest.reports())
@@ -263,7 +273,7 @@ def main():
         screen, window = Screen(folder), None
         try:
             window = Window(screen, "in-a-window", "--disk", "devtype=cdrom,vdev=hdc,access=ro,target=", "--clipboard", "on")
-            for test in [check_picture, check_keys, check_hot_keys, check_pointer, check_menu, check_disc, check_sizes, check_full_screen,
+            for test in [check_picture, check_keys, check_hot_keys, check_restarts, check_pointer, check_menu, check_disc, check_sizes, check_full_screen,
                          check_clipboard, check_closing]:
                 started = time.monotonic()
                 test(window)
