@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-LIMIT = 60
+LIMIT = 200
 # The guest's clipboard is a file, which the host writes and sees through a shared folder.
 WORK = ("mkdir /tmp/host; mount -t 9p -o trans=virtio,version=9p2000.L host /tmp/host; cd /tmp/host; "
         "sh clipboard-agent --file /tmp/clip & "

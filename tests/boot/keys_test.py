@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-LIMIT = 60
+LIMIT = 200
 EV_KEY = 1
 # linux/input-event-codes.h: the main keys, the cursor keys and their like, those of ISO, Brazilian and Japanese keyboards, Korean ones,
 # keys for sound. F13 to F24 are not asked for: Linux takes older codes than Microsoft's table has.
@@ -51,7 +51,7 @@ def main():
         folder = pathlib.Path(scratch)
         serial = folder / "serial"
         environment = dict(os.environ, XDG_RUNTIME_DIR=scratch)
-        process = subprocess.Popen([tandem, "run", guest / "default.cfg", "--name", "keys", "--vif", "type=none", "--serial", f"file:{serial}",
+        process = subprocess.Popen([tandem, "run", guest / "default.cfg", "--name", "keys", "--vif", "type=none", "--display", "none", "--serial", f"file:{serial}",
                                     "--timeout", str(2 * LIMIT), "--cmdline", f'console=ttyS0 quiet run="{WORK}"'], env=environment,
                                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 

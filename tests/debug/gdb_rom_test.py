@@ -15,7 +15,7 @@ import time
 
 TANDEM, ROM = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 ENGINE = sys.argv[3]
-LIMIT = 60
+LIMIT = 200
 OWN = ["--firmware", ROM, "--debug-exit", "0x501"]
 LABELS = ("main16 after_real main32 main64 work repeated after_repeated fault after_fault written after_write after_read after_update "
           "after_vector after_push patched spin after_spin done neighbour held").split()
@@ -47,7 +47,7 @@ class Session:
         self.folder = folder
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(folder), HOME=str(folder))
         self.process = subprocess.Popen([TANDEM, "run", "--engine", ENGINE + "!", "--gdb", gdb, "--name", "rom", "--display", "none",
-                                         "--timeout", str(LIMIT), *words], cwd=folder, env=self.environment, stdin=subprocess.DEVNULL,
+                                         "--timeout", str(3 * LIMIT), *words], cwd=folder, env=self.environment, stdin=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True)
         said = []
         while not said or (said[-1] and "gdb: " not in said[-1]):

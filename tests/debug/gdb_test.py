@@ -40,7 +40,7 @@ class Session:
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(folder), HOME=str(folder))
         self.process = subprocess.Popen(
             [TANDEM, "run", GUEST / "default.cfg", "--name", "debuggee", "--engine", ENGINE + "!", "--vcpus", "2",
-             "--gdb", f"unix:{self.socket},paused", "--serial", f"file:{self.serial}", "--timeout", str(LIMIT),
+             "--gdb", f"unix:{self.socket},paused", "--serial", f"file:{self.serial}", "--timeout", str(3 * LIMIT),
              "--cmdline", f'console=ttyS0 nokaslr quiet run="{WORK}"'],
             env=self.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -59,10 +59,10 @@ class Session:
         for command in [f"target remote {place or self.socket}", *commands]:
             arguments += ["-ex", command]
         return subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=60, env=self.environment).stdout
+                              timeout=LIMIT, env=self.environment).stdout
 
     def ctl(self, *words):
-        done = subprocess.run([TANDEM, "ctl", "debuggee", *words], env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([TANDEM, "ctl", "debuggee", *words], env=self.environment, capture_output=True, text=True, timeout=LIMIT)
         check(done.returncode == 0, done.stderr)
         return json.loads(done.stdout) if done.stdout else {}
 
@@ -156,7 +156,7 @@ def main():
             before = session.ctl("stats")["retired"]
             session.wait_for(lambda: session.ctl("stats")["retired"] > before + 1_000_000, "progress after all")
             session.ctl("quit")
-            check(session.process.wait(20) == 0, f"status {session.process.returncode}")
+            check(session.process.wait(LIMIT) == 0, f"status {session.process.returncode}")
             check(not session.socket.exists(), "the socket is left behind")
         finally:
             session.process.kill()

@@ -6,7 +6,7 @@ import struct
 import subprocess
 import time
 
-LIMIT = 60
+LIMIT = 200
 PROMPT = "7c00\n>"  # behind the firmware's last words
 REPORT = re.compile(r"\[[0-9A-F]{2} [0-9A-F]{2} [0-9A-F]{2}\]")
 
