@@ -12,7 +12,6 @@ namespace {
 constexpr int kFirstWidth = 720, kFirstHeight = 400;  // of text, which guests begin with
 // Of a window; pictures may be smaller, of a reset adapter's 9 x 1.
 constexpr int kLeastWidth = 320, kLeastHeight = 200;
-constexpr auto kModeTakes = std::chrono::seconds(3);
 constexpr unsigned kFramesToSettle = 3;  // until a menu has taken in what happened
 
 }  // namespace
@@ -36,6 +35,7 @@ std::string HostWindow::open() {
       SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
                        kFirstHeight, SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
   if (!window_) return SDL_GetError();
+  size_choice_.asked({kFirstWidth, kFirstHeight});
   renderer_ = SDL_CreateRenderer(window_, -1, 0);
   if (!renderer_) renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
   if (!renderer_) return SDL_GetError();
@@ -71,7 +71,6 @@ bool HostWindow::make_texture(int width, int height) {
 void HostWindow::fit_window() {
   if (state_.full_screen || (SDL_GetWindowFlags(window_) & SDL_WINDOW_MAXIMIZED)) return;
   if (state_.picture_width < kLeastWidth && state_.picture_height < kLeastHeight) return;
-  fitted_at_ = Menu::Clock::now();
   const float points = scale_ / pixel_ratio_, bar = static_cast<float>(bar_height_) / pixel_ratio_;
   float width = static_cast<float>(state_.picture_width) * points;
   float height = static_cast<float>(state_.picture_height) * points;
@@ -82,6 +81,7 @@ void HostWindow::fit_window() {
   const float most_height = static_cast<float>(room.h - frame.y - frame.h) - bar;
   const float shrink = std::min({1.0f, most_width / width, most_height / height});
   const int w = static_cast<int>(width * shrink), h = static_cast<int>(height * shrink + bar);
+  size_choice_.asked({w, h});
   SDL_SetWindowSize(window_, w, h);
   int x = 0, y = 0;
   SDL_GetWindowPosition(window_, &x, &y);
@@ -95,8 +95,7 @@ void HostWindow::show(const devices::Picture& image, std::span<const devices::Ro
   const devices::Rows all{0, image.height};
   if (!texture_ || width != state_.picture_width || height != state_.picture_height) {
     if (!make_texture(width, height)) return;
-    // A mode that the guest chose for the window's size, or while the user works at that, leaves it as it is.
-    if (!resized_at_ || Menu::Clock::now() - *resized_at_ > kModeTakes) fit_window();
+    if (!size_choice_.is_recent(SizeChoice::Clock::now())) fit_window();
     changed = {&all, 1};
   }
   for (const devices::Rows& rows : changed) {
@@ -175,7 +174,7 @@ void HostWindow::work(int milliseconds) {
   if (const auto change = menu_.next_change(); change && *change <= now) redraw_soon();
   if (frames_due_) draw();
   keyboard_.send_waiting();
-  tell_size_when_due();
+  if (size_choice_.has_settled(SizeChoice::Clock::now())) tell_size();
   SDL_Event event;
   if (!SDL_WaitEventTimeout(&event, frames_due_ ? 0 : milliseconds)) return;
   do handle(event);

@@ -8,6 +8,7 @@
 #include "frontend-sdl/gui.h"
 #include "frontend-sdl/menu.h"
 #include "frontend-sdl/pointer.h"
+#include "frontend-sdl/size_choice.h"
 #include "frontend-sdl/window.h"
 
 namespace tandem::frontend {
@@ -43,7 +44,7 @@ class HostWindow final : private MenuUser {
   void handle_button(const SDL_Event& event);
   void focus_lost();
   void resized();
-  void tell_size_when_due();
+  void tell_size();
   void grab(bool on);
   void paste();
   void host_clipboard_changed();
@@ -73,10 +74,8 @@ class HostWindow final : private MenuUser {
   int bar_height_ = 0;       // pixels
   unsigned frames_due_ = 0;  // that have to be drawn, whatever happens
   bool gui_has_button_ = false, menu_called_ = false;
-  std::string title_, clipboard_;                      // clipboard_: that the guest knows
-  std::optional<Menu::Clock::time_point> resized_at_;  // by the user
-  Menu::Clock::time_point fitted_at_;                  // by ourselves
-  bool size_untold_ = false;
+  std::string title_, clipboard_;  // clipboard_: that the guest knows
+  SizeChoice size_choice_;
 };
 
 }  // namespace tandem::frontend

@@ -60,21 +60,14 @@ void HostWindow::focus_lost() {
   grab(false);
 }
 
-// By the user, if it is not the answer of a window manager to ourselves.
 void HostWindow::resized() {
-  constexpr auto kAnswerTakes = std::chrono::milliseconds(500);
+  WindowSize size;
+  SDL_GetWindowSize(window_, &size.width, &size.height);
+  size_choice_.changed(size, SizeChoice::Clock::now());
   redraw_soon();
-  const auto now = Menu::Clock::now();
-  if (now - fitted_at_ < kAnswerTakes) return;
-  resized_at_ = now;
-  size_untold_ = true;
 }
 
-// The guest hears of it when the user has found the size: a change of mode takes it a while.
-void HostWindow::tell_size_when_due() {
-  constexpr auto kStands = std::chrono::milliseconds(250);
-  if (!size_untold_ || Menu::Clock::now() - *resized_at_ < kStands) return;
-  size_untold_ = false;
+void HostWindow::tell_size() {
   int width = 0, height = 0;
   SDL_GetRendererOutputSize(renderer_, &width, &height);
   const int top = state_.full_screen ? 0 : bar_height_;

@@ -34,7 +34,7 @@ class Window:
                                          f'console=ttyS0 console=tty0 quiet run="{WORK}"'], cwd=screen.folder, env=screen.environment,
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.id = screen.find("^in-linux", self.process)
-        wait_for(lambda: "listening" in self.text(0), "guest that listens")
+        wait_for(lambda: "listening" in self.text(0), lambda: f"guest that listens, but {self.text(0)[-2000:]}")
         screen.focus(self.id)
 
     def text(self, port):
