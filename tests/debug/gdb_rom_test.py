@@ -5,7 +5,6 @@
 """
 import os
 import pathlib
-import re
 import socket
 import struct
 import subprocess
@@ -13,25 +12,13 @@ import sys
 import tempfile
 import time
 
+from real_gdb import LIMIT, Refused, check, end_with, gdb, says
+
 TANDEM, ROM = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 ENGINE = sys.argv[3]
-LIMIT = 200
 OWN = ["--firmware", ROM, "--debug-exit", "0x501"]
 LABELS = ("main16 after_real main32 main64 work repeated after_repeated fault after_fault written after_write after_read after_update "
           "after_vector after_push patched spin after_spin done neighbour held").split()
-
-
-class Failure(Exception):
-    pass
-
-
-class Refused(Exception):
-    """The host refuses this engine: a KVM that is too slow just now."""
-
-
-def check(condition, text):
-    if not condition:
-        raise Failure(text)
 
 
 def labels():
@@ -58,11 +45,7 @@ class Session:
         self.at = said[-1].split()[-1].removeprefix("unix:")
 
     def gdb(self, *commands):
-        arguments = ["gdb", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set pagination off", "-ex", "set width 0"]
-        for command in [f"target remote {self.at}", *commands]:
-            arguments += ["-ex", command]
-        return subprocess.run(arguments, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=LIMIT, env=self.environment).stdout
+        return gdb(self.at, commands, cwd=self.folder, env=self.environment)
 
     def ends(self, status):
         check(self.process.wait(LIMIT) == status, f"status {self.process.returncode}: {self.process.stderr.read()}")
@@ -74,15 +57,6 @@ class Session:
         self.process.kill()
         self.process.wait()
         self.process.stderr.close()
-
-
-def says(text, *patterns):
-    """All patterns are there, in this order."""
-    at = 0
-    for pattern in patterns:
-        found = re.compile(pattern, re.MULTILINE).search(text, at)
-        check(found, f"no {pattern!r} behind character {at} of:\n{text}")
-        at = found.end()
 
 
 def check_16(folder, at):
@@ -145,9 +119,6 @@ def check_garbage(folder, at):
 
 
 def main():
-    if ENGINE == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("SKIP: no /dev/kvm here")
-        sys.exit(77)
     at = labels()
     for test in [check_16, check_32, check_64, check_garbage]:
         with tempfile.TemporaryDirectory() as scratch:
@@ -157,11 +128,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(failure)
-        sys.exit(1)
-    except Refused as refused:
-        print("SKIP:", refused)
-        sys.exit(77)
+    end_with(main, ENGINE)

@@ -12,24 +12,12 @@ import sys
 import tempfile
 import time
 
+from real_gdb import LIMIT, Failure, Refused, check, end_with, gdb, says
+
 TANDEM = pathlib.Path(sys.argv[1]).resolve()
 GUEST = pathlib.Path(sys.argv[2]).resolve()
 ENGINE, SYMBOLS = sys.argv[3], pathlib.Path(sys.argv[4]).resolve()
-LIMIT = 200
 WORK = ("cat /proc/kallsyms; echo symbols-end; while [ ! -e /etc/stop ]; do cat /proc/uptime > /dev/null; sleep 0.05; done")
-
-
-class Failure(Exception):
-    pass
-
-
-class Refused(Exception):
-    """The host refuses this engine: a KVM that is too slow just now."""
-
-
-def check(condition, text):
-    if not condition:
-        raise Failure(text)
 
 
 class Session:
@@ -55,25 +43,12 @@ class Session:
             time.sleep(0.1)
 
     def gdb(self, *commands, place=None):
-        arguments = ["gdb", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set pagination off"]
-        for command in [f"target remote {place or self.socket}", *commands]:
-            arguments += ["-ex", command]
-        return subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=LIMIT, env=self.environment).stdout
+        return gdb(place or self.socket, commands, env=self.environment)
 
     def ctl(self, *words):
         done = subprocess.run([TANDEM, "ctl", "debuggee", *words], env=self.environment, capture_output=True, text=True, timeout=LIMIT)
         check(done.returncode == 0, done.stderr)
         return json.loads(done.stdout) if done.stdout else {}
-
-
-def says(text, *patterns):
-    """All patterns are there, in this order."""
-    at = 0
-    for pattern in patterns:
-        found = re.compile(pattern, re.MULTILINE).search(text, at)
-        check(found, f"no {pattern!r} behind character {at} of:\n{text}")
-        at = found.end()
 
 
 def check_first_instruction(session):
@@ -130,9 +105,6 @@ def check_tcp(session, symbols):
 
 
 def main():
-    if ENGINE == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("SKIP: no /dev/kvm here")
-        sys.exit(77)
     with tempfile.TemporaryDirectory() as scratch:
         session = Session(pathlib.Path(scratch))
         symbols = session.folder / "symbols.elf"
@@ -164,11 +136,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(failure)
-        sys.exit(1)
-    except Refused as refused:
-        print("SKIP:", refused)
-        sys.exit(77)
+    end_with(main, ENGINE)
