@@ -92,7 +92,7 @@ class Screen:
         def look():
             check(process.poll() is None, lambda: f"{pattern}: ended with status {process.returncode}: {process.stderr and process.stderr.read()}")
             return self.x("search", "--onlyvisible", "--name", pattern, fails=True).split()
-        return wait_for(look, f"window {pattern}")[0]
+        return wait_for(look, lambda: f"window {pattern} among\n{self.run('xwininfo', '-root', '-tree', fails=True).decode()}")[0]
 
     def shown(self, window):
         """Size and RGB rows of a window on the screen, from an X window dump (X11/XWDFile.h)."""
