@@ -1,22 +1,24 @@
+// The window's picture and what is said to it from outside; host_window_events.cpp has what the user does.
 #include "frontend-sdl/host_window.h"
 
-#include <fmt/format.h>
-#include <linux/input-event-codes.h>
+#include <algorithm>
 
-#include "frontend-sdl/scancodes.h"
+#include "frontend-sdl/screen_scale.h"
 
 namespace tandem::frontend {
 
-using devices::InputSink;
-using devices::PointerButton;
-
 namespace {
-constexpr std::size_t kMostWaiting = 32;
+
 constexpr int kFirstWidth = 720, kFirstHeight = 400;  // of text, which guests begin with
+// Of a window; pictures may be smaller, of a reset adapter's 9 x 1.
+constexpr int kLeastWidth = 320, kLeastHeight = 200;
+constexpr unsigned kFramesToSettle = 3;  // until a menu has taken in what happened
+
 }  // namespace
 
 HostWindow::~HostWindow() {
   if (texture_) SDL_DestroyTexture(texture_);
+  gui_.close();
   if (renderer_) SDL_DestroyRenderer(renderer_);
   if (window_) SDL_DestroyWindow(window_);
   SDL_QuitSubSystem(SDL_INIT_VIDEO);
@@ -26,218 +28,163 @@ std::string HostWindow::open() {
   SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
   SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
   SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
+  SDL_SetHint(SDL_HINT_QUIT_ON_LAST_WINDOW_CLOSE, "0");
   if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) return SDL_GetError();
-  window_ = SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
-                             kFirstHeight, SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+  // The renderer may have to make the window anew.
+  window_ =
+      SDL_CreateWindow(name_.c_str(), SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, kFirstWidth,
+                       kFirstHeight, SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
   if (!window_) return SDL_GetError();
+  size_choice_.asked({kFirstWidth, kFirstHeight});
   renderer_ = SDL_CreateRenderer(window_, -1, 0);
   if (!renderer_) renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
   if (!renderer_) return SDL_GetError();
+  SDL_ShowWindow(window_);
+  int points = 1, pixels = 1;
+  SDL_GetWindowSize(window_, &points, nullptr);
+  SDL_GetRendererOutputSize(renderer_, &pixels, nullptr);
+  pixel_ratio_ = static_cast<float>(pixels) / static_cast<float>(points);
+  scale_ = screen_scale(window_, renderer_);
+  SDL_SetWindowMinimumSize(window_, kLeastWidth, kLeastHeight);
+  SDL_StopTextInput();  // else an input method would eat keys that are the guest's
+  gui_.open(renderer_, scale_);
+  pointer_.open(window_);
+  bar_height_ = gui_.bar_height();
+  state_.picture_width = kFirstWidth;
+  state_.picture_height = kFirstHeight;
+  fit_window();
+  SDL_SetWindowPosition(window_, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED);
   update_title();
-  draw();
+  redraw_soon();
   return {};
 }
 
 bool HostWindow::make_texture(int width, int height) {
   if (texture_) SDL_DestroyTexture(texture_);
-  SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, scaling_ == Scaling::Integer ? "nearest" : "linear");
   texture_ = SDL_CreateTexture(renderer_, SDL_PIXELFORMAT_RGB24, SDL_TEXTUREACCESS_STREAMING, width, height);
-  width_ = width;
-  height_ = height;
+  state_.picture_width = width;
+  state_.picture_height = height;
   return texture_ != nullptr;
 }
 
-void HostWindow::show(const devices::Picture& picture) {
-  const int width = static_cast<int>(picture.width), height = static_cast<int>(picture.height);
+// As large as the picture is, in pixels of an ordinary screen, and as there is room for.
+void HostWindow::fit_window() {
+  if (state_.full_screen || (SDL_GetWindowFlags(window_) & SDL_WINDOW_MAXIMIZED)) return;
+  if (state_.picture_width < kLeastWidth && state_.picture_height < kLeastHeight) return;
+  const float points = scale_ / pixel_ratio_, bar = static_cast<float>(bar_height_) / pixel_ratio_;
+  float width = static_cast<float>(state_.picture_width) * points;
+  float height = static_cast<float>(state_.picture_height) * points;
+  SDL_Rect room{}, frame{};
+  SDL_GetDisplayUsableBounds(std::max(SDL_GetWindowDisplayIndex(window_), 0), &room);
+  SDL_GetWindowBordersSize(window_, &frame.y, &frame.x, &frame.h, &frame.w);
+  const float most_width = static_cast<float>(room.w - frame.x - frame.w);
+  const float most_height = static_cast<float>(room.h - frame.y - frame.h) - bar;
+  const float shrink = std::min({1.0f, most_width / width, most_height / height});
+  const int w = static_cast<int>(width * shrink), h = static_cast<int>(height * shrink + bar);
+  size_choice_.asked({w, h});
+  SDL_SetWindowSize(window_, w, h);
+  int x = 0, y = 0;
+  SDL_GetWindowPosition(window_, &x, &y);
+  const int right = room.x + room.w - frame.w - w, bottom = room.y + room.h - frame.h - h;
+  if (x > right || y > bottom) SDL_SetWindowPosition(window_, std::min(x, right), std::min(y, bottom));
+}
+
+void HostWindow::show(const devices::Picture& image, std::span<const devices::Rows> changed) {
+  const int width = static_cast<int>(image.width), height = static_cast<int>(image.height);
   if (width == 0 || height == 0) return;
-  if (width != width_ || height != height_) {
+  const devices::Rows all{0, image.height};
+  if (!texture_ || width != state_.picture_width || height != state_.picture_height) {
     if (!make_texture(width, height)) return;
-    if (!fullscreen_ && !(SDL_GetWindowFlags(window_) & SDL_WINDOW_MAXIMIZED))
-      SDL_SetWindowSize(window_, width, height);
+    if (!size_choice_.is_recent(SizeChoice::Clock::now())) fit_window();
+    changed = {&all, 1};
   }
-  SDL_UpdateTexture(texture_, nullptr, picture.pixels.data(), width * 3);
-  draw();
+  for (const devices::Rows& rows : changed) {
+    const SDL_Rect to{0, static_cast<int>(rows.first), width, static_cast<int>(rows.count)};
+    SDL_UpdateTexture(texture_, &to, image.row(rows.first), width * 3);
+  }
+  frame_rate_.count(FrameRate::Clock::now());
+  frames_due_ = std::max(frames_due_, 1u);
 }
 
 Area HostWindow::area() const {
   int width = 1, height = 1;
   SDL_GetRendererOutputSize(renderer_, &width, &height);
-  return place(scaling_, std::max(width_, 1), std::max(height_, 1), std::max(width, 1), std::max(height, 1));
+  const int top = state_.full_screen ? 0 : bar_height_;
+  Area a = place(state_.scaling, std::max(state_.picture_width, 1), std::max(state_.picture_height, 1),
+                 std::max(width, 1), std::max(height - top, 1));
+  a.y += top;
+  return a;
 }
 
 void HostWindow::draw() {
+  const auto now = Menu::Clock::now();
+  int width = 1, height = 1;
+  SDL_GetRendererOutputSize(renderer_, &width, &height);
   SDL_SetRenderDrawColor(renderer_, 0, 0, 0, 255);
   SDL_RenderClear(renderer_);
+  gui_.begin_frame(width, height);
   if (texture_) {
     const Area a = area();
     const SDL_Rect to{a.x, a.y, a.width, a.height};
+    // Pixels stay sharp where each becomes so many whole ones.
+    const bool whole = a.width % state_.picture_width == 0 && a.height % state_.picture_height == 0;
+    SDL_SetTextureScaleMode(texture_, whole ? SDL_ScaleModeNearest : SDL_ScaleModeLinear);
     SDL_RenderCopy(renderer_, texture_, nullptr, &to);
   }
+  state_.menu_bar = !state_.full_screen || menu_called_;
+  state_.grabbed = pointer_.grabbed();
+  state_.pictures_per_second = frame_rate_.per_second(now);
+  menu_.draw(status_, state_, now);
+  gui_.end_frame();
   SDL_RenderPresent(renderer_);
+  if (frames_due_) --frames_due_;
+  else menu_called_ &= gui_.wants_keys();
 }
 
-void HostWindow::set_status(const std::string& status) {
-  if (status == status_) return;
-  status_ = status;
+void HostWindow::redraw_soon() { frames_due_ = kFramesToSettle; }
+
+void HostWindow::set_status(Status status) {
+  status_ = std::move(status);
   update_title();
+  if (state_.statistics) redraw_soon();
+}
+
+void HostWindow::tell(std::string text) {
+  menu_.tell(std::move(text), Menu::Clock::now());
+  redraw_soon();
 }
 
 void HostWindow::update_title() {
   std::string title = name_;
-  if (!status_.empty()) title += " - " + status_;
-  if (grabbed_) title += " - Ctrl+Alt+G lets go of the pointer";
+  if (!status_.engine.empty()) title += " - " + status_.engine;
+  if (status_.paused) title += ", paused";
+  if (pointer_.grabbed()) title += " - Ctrl+Alt+G lets go of the pointer";
+  if (title == title_) return;
+  title_ = title;
   SDL_SetWindowTitle(window_, title.c_str());
 }
 
-void HostWindow::handle_events(int milliseconds) {
-  send_waiting_keys();
+void HostWindow::set_clipboard(const std::string& text) {
+  clipboard_ = text;
+  SDL_SetClipboardText(text.c_str());
+}
+
+void HostWindow::work(int milliseconds) {
+  const auto now = Menu::Clock::now();
+  if (const auto change = menu_.next_change(); change && *change <= now) redraw_soon();
+  if (frames_due_) draw();
+  keyboard_.send_waiting();
+  if (size_choice_.has_settled(SizeChoice::Clock::now())) tell_size();
   SDL_Event event;
-  if (!SDL_WaitEventTimeout(&event, milliseconds)) return;
+  if (!SDL_WaitEventTimeout(&event, frames_due_ ? 0 : milliseconds)) return;
   do handle(event);
   while (SDL_PollEvent(&event));
 }
 
-void HostWindow::handle(const SDL_Event& event) {
-  switch (event.type) {
-    case SDL_KEYDOWN:
-    case SDL_KEYUP: handle_key(event.key); break;
-    case SDL_MOUSEMOTION: handle_motion(event.motion); break;
-    case SDL_MOUSEBUTTONDOWN:
-    case SDL_MOUSEBUTTONUP: handle_button(event.button); break;
-    case SDL_MOUSEWHEEL:
-      if (grabbed_ || input_.takes_points()) input_.move(0, 0, event.wheel.y);
-      break;
-    case SDL_WINDOWEVENT:
-      if (event.window.event == SDL_WINDOWEVENT_FOCUS_LOST) {
-        release_keys();
-        grab(false);
-      }
-      if (event.window.event == SDL_WINDOWEVENT_EXPOSED || event.window.event == SDL_WINDOWEVENT_SIZE_CHANGED)
-        draw();
-      if (event.window.event == SDL_WINDOWEVENT_CLOSE) act(Action::Close);
-      break;
-    default: break;
-  }
-}
-
-void HostWindow::handle_key(const SDL_KeyboardEvent& event) {
-  const SDL_Scancode code = event.keysym.scancode;
-  const bool pressed = event.type == SDL_KEYDOWN;
-  const u16 mods = event.keysym.mod;
-  if (pressed && (mods & KMOD_CTRL) && (mods & KMOD_ALT) && handle_hot_key(code)) return;
-  const u16 key = linux_key(code);
-  if (!key || (!pressed && !pressed_.contains(key))) return;
-  if (pressed && waiting_.size() >= kMostWaiting) return;  // a guest that reads no keys
-  send_key(key, pressed);
-}
-
-// Keys come in their order, and what went down comes up.
-void HostWindow::send_key(u16 key, bool pressed) {
-  waiting_.emplace_back(key, pressed);
-  if (pressed) pressed_.insert(key);
-  else pressed_.erase(key);
-  send_waiting_keys();
-}
-
-void HostWindow::send_waiting_keys() {
-  while (!waiting_.empty() && input_.key(waiting_.front().first, waiting_.front().second))
-    waiting_.pop_front();
-}
-
-// With Ctrl+Alt. The guest has seen those two go down: it sees them come up, too.
-bool HostWindow::handle_hot_key(SDL_Scancode code) {
-  switch (code) {
-    case SDL_SCANCODE_G:
-      release_keys();
-      grab(!grabbed_);
-      return true;
-    case SDL_SCANCODE_F:
-      release_keys();
-      toggle_fullscreen();
-      return true;
-    case SDL_SCANCODE_M: next_scaling(); return true;
-    case SDL_SCANCODE_D:
-      for (const bool pressed : {true, false})
-        for (const u16 key : {KEY_LEFTCTRL, KEY_LEFTALT, KEY_DELETE}) send_key(key, pressed);
-      release_keys();
-      return true;
-    case SDL_SCANCODE_P: act(Action::Pause); return true;
-    case SDL_SCANCODE_R: act(Action::Reset); return true;
-    case SDL_SCANCODE_B: act(Action::PowerButton); return true;
-    case SDL_SCANCODE_S: act(Action::Screenshot); return true;
-    case SDL_SCANCODE_E: act(Action::SwitchEngine); return true;
-    case SDL_SCANCODE_V: act(Action::Paste); return true;
-    default: return false;
-  }
-}
-
-void HostWindow::act(Action action) {
-  release_keys();
-  std::string text;
-  if (action == Action::Paste) {
-    char* const clipboard = SDL_GetClipboardText();
-    if (clipboard) text = clipboard;
-    SDL_free(clipboard);
-  }
-  callbacks_.act(action, text);
-}
-
-void HostWindow::release_keys() {
-  while (!pressed_.empty()) send_key(*pressed_.begin(), false);
-}
-
-void HostWindow::handle_motion(const SDL_MouseMotionEvent& event) {
-  if (!input_.takes_points()) {
-    if (grabbed_) input_.move(event.xrel, event.yrel, 0);
-    return;
-  }
-  int window_width = 1, width = 1, window_height = 1, height = 1;
-  SDL_GetWindowSize(window_, &window_width, &window_height);
-  SDL_GetRendererOutputSize(renderer_, &width, &height);
-  const Area a = area();
-  const auto scaled = [](int at, int points, int pixels, int start, int size) {
-    const i64 in = i64{at} * pixels / std::max(points, 1) - start;
-    return static_cast<u32>(
-        std::clamp<i64>(in * InputSink::kPointerRange / std::max(size - 1, 1), 0, InputSink::kPointerRange));
-  };
-  input_.point(scaled(event.x, window_width, width, a.x, a.width),
-               scaled(event.y, window_height, height, a.y, a.height));
-}
-
-void HostWindow::handle_button(const SDL_MouseButtonEvent& event) {
-  const bool pressed = event.type == SDL_MOUSEBUTTONDOWN;
-  if (!grabbed_ && !input_.takes_points()) {
-    if (pressed) grab(true);
-    return;
-  }
-  switch (event.button) {
-    case SDL_BUTTON_LEFT: input_.button(PointerButton::Left, pressed); break;
-    case SDL_BUTTON_RIGHT: input_.button(PointerButton::Right, pressed); break;
-    case SDL_BUTTON_MIDDLE: input_.button(PointerButton::Middle, pressed); break;
-    default: break;
-  }
-}
-
-void HostWindow::grab(bool on) {
-  if (on == grabbed_) return;
-  grabbed_ = on;
-  SDL_SetRelativeMouseMode(on && !input_.takes_points() ? SDL_TRUE : SDL_FALSE);
-  SDL_SetWindowGrab(window_, on ? SDL_TRUE : SDL_FALSE);
-  update_title();
-}
-
-void HostWindow::toggle_fullscreen() {
-  fullscreen_ = !fullscreen_;
-  SDL_SetWindowFullscreen(window_, fullscreen_ ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
-}
-
-void HostWindow::next_scaling() {
-  scaling_ = scaling_ == Scaling::Fit       ? Scaling::Integer
-             : scaling_ == Scaling::Integer ? Scaling::Stretch
-                                            : Scaling::Fit;
-  SDL_SetTextureScaleMode(texture_,
-                          scaling_ == Scaling::Integer ? SDL_ScaleModeNearest : SDL_ScaleModeLinear);
-  draw();
+void HostWindow::wake() {
+  SDL_Event event{};
+  event.type = SDL_USEREVENT;
+  SDL_PushEvent(&event);
 }
 
 }  // namespace tandem::frontend

@@ -1,10 +1,11 @@
-// Window: a guest's display, keyboard and pointer in a window of the host's.
+// Window: a guest's display, keyboard, pointer, clipboard and sound on the host's desktop.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "devices/display/display_sink.h"
@@ -12,12 +13,39 @@
 
 namespace tandem::frontend {
 
-// What somebody at the window asks for, by Ctrl+Alt and a key; Close by the window's button.
-enum class Action : u8 { Pause, Reset, PowerButton, Screenshot, SwitchEngine, Paste, Close };
+// What somebody at the window asks for, in its menu, by Ctrl+Alt and a key, or by its close button.
+enum class Action : u8 {
+  Pause,  // or goes on
+  Reset,
+  PowerButton,
+  Screenshot,
+  Engine,    // detail: which; empty: the next one
+  ChangeCd,  // drive; detail: the image's path, empty: none
+  Paste,     // detail: the text to be typed
+  Close,     // the guest is to end, in good order
+  Quit,      // ... at once
+};
 
+struct Request {
+  Action action;
+  std::string detail = {}, drive = {};
+};
+
+// What the title, the menu and the statistics say of the guest.
+struct Status {
+  std::string engine;
+  bool paused = false;
+  double million_per_second = 0;                               // instructions
+  std::vector<std::pair<std::string, double>> shares;          // of the engine's tiers, of all instructions
+  std::vector<std::pair<std::string, std::string>> cd_drives;  // name, medium
+};
+
+// All are called on the window's thread, and return soon.
 struct WindowCallbacks {
-  // On the window's thread; returns soon. text: of the clipboard, for Paste.
-  std::function<void(Action action, const std::string& text)> act;
+  std::function<void(Request)> act;
+  std::function<void(u32 width, u32 height)> resized;  // by the user: the size there is for a picture
+  // Somebody on the host has copied a text. Empty: nobody wants to know.
+  std::function<void(std::string text)> clipboard;
 };
 
 // Has a thread of its own, which alone talks to the host's display.
@@ -28,10 +56,12 @@ class Window final : public devices::DisplaySink {
                                               WindowCallbacks callbacks);
   ~Window() override;
 
-  // Keeps the picture for the window's next look; never waits for the host. [any-thread]
-  Result<void> show(const devices::Picture& picture) override;
-  // What the title says behind the name: engine, speed. [any-thread]
-  void set_status(const std::string& status);
+  // Keeps what has changed for the window's thread; never waits for the host. [any-thread]
+  Result<void> show(const devices::Picture& image, std::span<const devices::Rows> changed) override;
+  void set_status(Status status);        // [any-thread]
+  bool wants_figures() const;            // of the status: speed and shares are shown [any-thread]
+  void tell(std::string text);           // shown for some seconds [any-thread]
+  void set_clipboard(std::string text);  // of the host [any-thread]
 
  private:
   class Impl;

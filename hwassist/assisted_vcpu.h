@@ -27,6 +27,7 @@ class AssistedVcpu final : public cpu::Vcpu {
   Result<void> export_state(cpu::CpuState& out) override;
   Result<void> import_state(const cpu::CpuState& in) override;
   void statistics(const Report& report) const override;
+  std::string code_text(Gpa at) const override { return software_->code_text(at); }
   void flush_translations() override { software_->flush_translations(); }
   Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override;
 

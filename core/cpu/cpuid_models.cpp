@@ -320,6 +320,13 @@ u32 max_basic_leaf(const CpuModel& m) {
   return m.family >= 6 ? 2 : 1;
 }
 
+// Descriptors of caches and TLBs (SDM, CPUID, table 3-12): FFh sends to leaf 4, where programs ask on until
+// it ends; CPUs without it have theirs here: L1 of 16 KiB for code and for data, L2 of 512 KiB.
+CpuidResult leaf_caches(const CpuModel& m) {
+  if (max_basic_leaf(m) >= 4) return {0x00feff01, 0, 0, 0};
+  return {0x03020101, 0, 0, 0x0c040843};
+}
+
 }  // namespace
 
 CpuidResult cpuid(const CpuModel& m, u32 leaf, u32 subleaf, const CpuidContext& c) {
@@ -330,8 +337,8 @@ CpuidResult cpuid(const CpuModel& m, u32 leaf, u32 subleaf, const CpuidContext& 
   switch (leaf) {
     case 0: return {max_basic_leaf(m), 0x756e6547, 0x6c65746e, 0x49656e69};  // GenuineIntel
     case 1: return leaf_1(m, c);
-    case 2: return {0x00feff01, 0, 0, 0};  // see leaf 4
-    case 6: return {1u << 2, 0, 0, 0};     // ARAT: the APIC timer always runs
+    case 2: return leaf_caches(m);
+    case 6: return {1u << 2, 0, 0, 0};  // ARAT: the APIC timer always runs
     case 7: {
       if (subleaf != 0) return {};
       return feature_bits(m, 7, 0);

@@ -96,6 +96,8 @@ class Vcpu {
   // What the engine counts about itself, for --stats. Not while run() is under way.
   using Report = std::function<void(std::string_view name, u64 value)>;
   virtual void statistics(const Report& report) const = 0;
+  // What it made of the guest's code there, as text; empty: nothing. Not while run() is under way.
+  virtual std::string code_text(Gpa at) const = 0;
   // Guest code or page tables may have been changed from outside (DMA is covered by PageMarks).
   virtual void flush_translations() = 0;
 };

@@ -173,7 +173,10 @@ std::size_t Memory::write(u64 address, std::span<const u8> from) const {
     const u64 at = address + done;
     const std::optional<Gpa> gpa = find(at);
     const std::size_t n = std::min<u64>(from.size() - done, kPageSize - (at & kPageMask));
-    if (!gpa || !memory_.write(*gpa, from.subspan(done, n))) break;
+    if (!gpa) break;
+    u8* const to = memory_.host(*gpa);
+    std::copy_n(from.begin() + static_cast<i64>(done), n, to);
+    memory_.written_at(static_cast<u64>(to - memory_.base()), n);
     done += n;
   }
   return done;

@@ -26,7 +26,8 @@ void for_each_page(const cpu::CpuState& state, const mem::GuestMemory& memory,
 u64 linear_pc(const cpu::CpuState& state);
 u64 rip_of_linear(const cpu::CpuState& state, u64 linear);
 
-// Guest memory by linear or physical address; the number of bytes that could be had from the first on.
+// Guest memory by linear or physical address; the number of bytes that could be had from the first on. ROM
+// can be written.
 class Memory {
  public:
   Memory(const cpu::CpuState& state, mem::GuestMemory& memory, bool physical)

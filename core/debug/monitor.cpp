@@ -111,7 +111,10 @@ std::optional<Shape> parse_shape(std::string_view text) {
 
 Monitor::Monitor(Target& target) : target_(target) {
   add("help", "lists the commands", [this](auto) { return help(); });
-  add("info", "registers | mem | tlb | mtree | irq | cpus", [this](auto words) { return info(words); });
+  add("info", "registers | mem | tlb | mtree | irq | cpus, or a command that is told nothing",
+      [this](auto words) { return info(words); });
+  add("code", "ADDRESS: what the engine made of the guest's code there",
+      [this](auto words) { return show_code(words); });
 }
 
 void Monitor::add(std::string name, std::string help_text, Command command) {
@@ -123,12 +126,19 @@ std::string Monitor::help() const {
   for (const auto& [name, row] : commands_) out += fmt::format("{} {}\n", name, row.help);
   return out +
          "x/COUNTFORMATSIZE ADDRESS   linear memory; xp/ physical; format x, d, i; size b, h, w, g; "
-         "ADDRESS: 0x1000, $rsp+8\n";
+         "ADDRESS: 0x1000, $rsp+8\n"
+         "vcpu N COMMAND   for another vCPU than the one that the debugger looked at last\n";
 }
 
 std::string Monitor::execute(std::string_view line, u32 vcpu) {
   vcpu_ = vcpu;
-  const std::string_view name = take_word(line);
+  std::string_view name = take_word(line);
+  if (name == "vcpu") {
+    const std::optional<u64> n = number(take_word(line));
+    if (!n || *n >= target_.vcpu_count()) return "vcpu N COMMAND\n";
+    vcpu_ = static_cast<u32>(*n);
+    name = take_word(line);
+  }
   for (const bool physical : {false, true})
     if (std::string_view shape = name;
         take(shape, physical ? "xp" : "x") && (shape.empty() || take(shape, "/")))
@@ -146,12 +156,14 @@ std::string Monitor::info(std::string_view words) {
   if (what == "mtree") return show_memory_tree();
   if (what == "irq") return show_interrupts();
   if (what == "cpus") return show_vcpus();
+  if (const auto found = commands_.find(what); found != commands_.end() && what != "info")
+    return found->second.command("");
   return "info registers | mem | tlb | mtree | irq | cpus\n";
 }
 
 std::string Monitor::show_registers() {
   const CpuState s = target_.state(vcpu_);
-  std::string out;
+  std::string out = fmt::format("vCPU {}\n", vcpu_);
   static constexpr std::string_view kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                                 "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
   for (unsigned i = 0; i < 16; ++i)
@@ -225,6 +237,8 @@ std::string Monitor::show_interrupts() {
                     i, l.id, l.tpr, l.svr, l.lvt_timer, l.lvt_lint0, l.lvt_lint1);
     out += fmt::format("  requested{}\n  in service{}\n", bits_set(l.irr), bits_set(l.isr));
   }
+  if (const auto chips = commands_.find("irqchips"); chips != commands_.end())
+    out += chips->second.command("");
   return out;
 }
 
@@ -235,6 +249,19 @@ std::string Monitor::show_vcpus() {
     out += fmt::format("{} {} pc {:#x} {}\n", i == vcpu_ ? '*' : ' ', i, linear_pc(s), name_of(s.activity));
   }
   return out;
+}
+
+std::string Monitor::show_code(std::string_view address_text) {
+  const CpuState s = target_.state(vcpu_);
+  const std::optional<u64> address = evaluate(s, address_text);
+  if (!address) return "code ADDRESS\n";
+  const std::string text = target_.look([&]() -> std::string {
+    machine::Machine& m = target_.machine();
+    const std::optional<MappedPage> page = find_page(s, m.memory(), *address);
+    if (!page) return "not mapped\n";
+    return m.vcpu(vcpu_).code_text(Gpa{page->physical + (*address & (page->size - 1))});
+  });
+  return text.empty() ? "the engine has nothing of it\n" : text;
 }
 
 std::string Monitor::examine(std::string_view shape_text, std::string_view address_text, bool physical) {

@@ -32,6 +32,7 @@ class Monitor {
   std::string show_memory_tree();
   std::string show_interrupts();
   std::string show_vcpus();
+  std::string show_code(std::string_view address);
   std::string examine(std::string_view shape, std::string_view address, bool physical);
 
   Target& target_;

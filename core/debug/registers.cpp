@@ -72,6 +72,10 @@ class List {
     const std::string_view type = wide_ ? "int64" : "int", place = wide_ ? kSegments : kSystem;
     add("fs_base", RegisterKind::SegmentBase, kFs, bits, place, type);
     add("gs_base", RegisterKind::SegmentBase, kGs, bits, place, type);
+    static constexpr std::pair<std::string_view, u8> kBases[] = {
+        {"cs_base", kCs}, {"ss_base", kSs}, {"ds_base", kDs}, {"es_base", kEs}};
+    for (const auto& [name, i] : kBases)
+      add(std::string(name), RegisterKind::SegmentBase, i, bits, kSystem, type);
     if (wide_) add("k_gs_base", RegisterKind::KernelGsBase, 0, 64, kSystem, type);
     static constexpr std::pair<u8, std::string_view> kControls[] = {
         {0, "i386_cr0"}, {2, ""}, {3, ""}, {4, "i386_cr4"}, {8, ""}};
@@ -169,8 +173,8 @@ void set_scalar(CpuState& s, const Register& r, u64 v) {
     case RegisterKind::Flags: s.rflags = (s.rflags & ~kFlags) | (v & kFlags) | 2; break;
     case RegisterKind::X87Control: set_x87_control(s.vector.x87, r.index, v); break;
     case RegisterKind::Mxcsr: s.vector.mxcsr = static_cast<u32>(v) & 0xffff; break;
-    case RegisterKind::SegmentBase:
-      if (canonical(v)) s.segments[r.index].base = v;
+    case RegisterKind::SegmentBase:  // others follow from their selectors
+      if (canonical(v) && (r.index == kFs || r.index == kGs)) s.segments[r.index].base = v;
       break;
     case RegisterKind::KernelGsBase:
       if (canonical(v)) s.msr.kernel_gs_base = v;

@@ -110,6 +110,10 @@ void InterpVcpu::statistics(const Report& report) const {
   if (tier_) tier_->statistics(report);
 }
 
+std::string InterpVcpu::code_text(Gpa at) const {
+  return tier_ ? tier_->code_text(c_, raw(at)) : std::string();
+}
+
 void InterpVcpu::flush_translations() { drop_everything(); }
 
 void InterpVcpu::drop_everything() {

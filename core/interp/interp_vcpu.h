@@ -29,6 +29,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   Result<void> import_state(const cpu::CpuState& in) override;
   Result<void> import_registers(const cpu::CpuState& in) override;
   void statistics(const Report& report) const override;
+  std::string code_text(Gpa at) const override;
   void flush_translations() override;
   Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override;
 

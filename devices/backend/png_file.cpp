@@ -8,7 +8,7 @@
 
 namespace tandem::devices {
 
-Result<void> PngFile::show(const Picture& image) {
+Result<void> PngFile::show(const Picture& image, std::span<const Rows>) {
   const std::string draft = path_ + ".part";
   png_image png{};
   png.version = PNG_IMAGE_VERSION;

@@ -11,7 +11,8 @@ class PngFile final : public DisplaySink {
  public:
   explicit PngFile(std::string path) : path_(std::move(path)) {}
   // The file is there whole, or as it was.
-  Result<void> show(const Picture& image) override;
+  Result<void> show(const Picture& image) { return show(image, {}); }
+  Result<void> show(const Picture& image, std::span<const Rows> changed) override;
 
  private:
   std::string path_;

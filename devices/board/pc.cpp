@@ -3,6 +3,7 @@
 #include <bit>
 #include <chrono>
 
+#include "devices/board/interrupt_text.h"
 #include "devices/board/pc_parts.h"
 
 namespace tandem::devices {
@@ -275,12 +276,15 @@ void Pc::nmi() {
 void Pc::add_speaker(SpeakerSink& sink) { parts_->pit->add_speaker(sink); }
 void Pc::remove_speaker(SpeakerSink& sink) { parts_->pit->remove_speaker(sink); }
 
+std::string Pc::interrupt_text() const {
+  return devices::interrupt_text(parts_->pic->state(), parts_->ioapic->state());
+}
+
 InputSink& Pc::input() { return parts_->virtio_input ? *parts_->virtio_input : *parts_->input; }
 
-std::optional<Picture> Pc::picture() const {
-  if (parts_->gpu) return parts_->gpu->picture();
-  if (!parts_->vga) return std::nullopt;
-  return parts_->vga->picture();
+Display* Pc::display() {
+  if (parts_->gpu) return parts_->gpu;
+  return parts_->vga;
 }
 
 Result<std::vector<u8>> Pc::save() {

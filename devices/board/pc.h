@@ -18,7 +18,7 @@
 #include "devices/backend/p9/server.h"
 #include "devices/backend/wav_speaker.h"
 #include "devices/board/memory_map.h"
-#include "devices/display/picture.h"
+#include "devices/display/display.h"
 #include "devices/input/input_sink.h"
 #include "devices/platform/speaker_sink.h"
 #include "devices/storage/ata_unit.h"
@@ -144,12 +144,13 @@ class Pc {
   // Who hears the PC speaker, until it is removed. [any-thread]
   void add_speaker(SpeakerSink& sink);
   void remove_speaker(SpeakerSink& sink);
+  // What the interrupt controllers are at, a line each. [any-thread]
+  std::string interrupt_text() const;
+
   // The keyboard and the pointer. [any-thread]
   InputSink& input();
-  // What the screen shows; nothing without a display adapter. [any-thread]
-  std::optional<Picture> picture() const;
-  // Tells the guest how large its display is to be. [any-thread]
-  Result<void> want_size(u32 width, u32 height);
+  // Null without a display adapter.
+  Display* display();
 
   // Between calls of run().
   Result<std::vector<u8>> save();

@@ -40,12 +40,6 @@ Result<void> Pc::Parts::plug_mmio(std::unique_ptr<virtio::Model> model) {
   return claim(machine->mmio(), {base, virtio::MmioTransport::kSize}, transport, transport.name());
 }
 
-Result<void> Pc::want_size(u32 width, u32 height) {
-  if (!parts_->gpu) return user_error("display-size: only a guest with vga=virtio can be told");
-  parts_->gpu->want_size(width, height);
-  return {};
-}
-
 Result<void> Pc::set_balloon(u64 bytes) {
   if (!parts_->balloon) return user_error("balloon: the guest has none");
   parts_->balloon->set_target(bytes);

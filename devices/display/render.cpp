@@ -46,7 +46,8 @@ VbeGeometry vbe_geometry(const VgaState& s) {
   VbeGeometry g{};
   g.width = std::clamp<u32>(s.vbe[kVbeWidth] & ~7u, 8, kVbeMaxWidth);
   g.height = std::clamp<u32>(s.vbe[kVbeHeight], 1, kVbeMaxHeight);
-  g.depth = s.vbe[kVbeDepth] ? s.vbe[kVbeDepth] : 8;
+  const bool known = std::ranges::find(kVbeDepths, s.vbe[kVbeDepth]) != std::end(kVbeDepths);
+  g.depth = known ? s.vbe[kVbeDepth] : 8;
   g.virtual_width = std::max<u32>(s.vbe[kVbeVirtualWidth] & ~7u, g.width);
   const u32 bits = g.depth == 15 ? 16 : g.depth;
   g.line_bytes = g.virtual_width * bits / 8;
@@ -54,13 +55,16 @@ VbeGeometry vbe_geometry(const VgaState& s) {
   return g;
 }
 
+bool is_dark(const VgaState& s) {
+  return !(s.attr_index & kAttrVideoOn) || (s.seq[kSeqClocking] & kSeqScreenOff);
+}
+
 Picture render(const Screen& screen) {
   const VgaState& s = screen.state;
-  const bool dark = !(s.attr_index & kAttrVideoOn) || (s.seq[kSeqClocking] & kSeqScreenOff);
   Picture image = s.vbe_on()                       ? render_vbe(screen)
                   : s.gfx[kGfxMisc] & kGfxGraphics ? render_graphics(screen)
                                                    : render_text(screen);
-  if (dark) std::fill(image.pixels.begin(), image.pixels.end(), Rgb{});
+  if (is_dark(s)) std::fill(image.pixels.begin(), image.pixels.end(), Rgb{});
   return image;
 }
 

@@ -41,6 +41,14 @@ class Palette {
   std::array<Rgb, 16> attributes_;
 };
 
+// The bytes of video memory that row y is made of, as far as they are there.
+std::span<const u8> vbe_line(const VbeGeometry& geometry, std::span<const u8> memory, u32 y);
+// A row from them. What lies behind the memory's end is black.
+void render_vbe_line(const VbeGeometry& geometry, const Palette& palette, std::span<const u8> line, Rgb* out);
+
+// Nothing is shown, whatever the mode: the screen or the palette is off.
+bool is_dark(const VgaState& state);
+
 // What text and graphics have in common: the CRT controller's counters.
 struct Raster {
   u32 characters, lines;  // shown

@@ -3,6 +3,7 @@
 
 #include "core/base/bits.h"
 #include "devices/display/render.h"
+#include "devices/display/vga_view.h"
 
 namespace tandem::devices {
 
@@ -213,10 +214,18 @@ void Vga::register_io(bus::IoAccess& access) {
   }
 }
 
-Picture Vga::picture(bool blink_shown) const {
+VgaState Vga::registers() const {
   std::lock_guard lock(mutex_);
-  return render({state_, {video_bytes_, video_.size}, blink_shown});
+  return state_;
 }
+
+// Drawn without the lock: no vCPU that is at a register waits for it.
+Picture Vga::picture(bool blink_shown) const {
+  const VgaState state = registers();
+  return render({state, video_memory(), blink_shown});
+}
+
+std::unique_ptr<DisplayView> Vga::open_view() const { return std::make_unique<VgaView>(*this); }
 
 void Vga::save(snapshot::StateWriter& writer) const {
   std::lock_guard lock(mutex_);

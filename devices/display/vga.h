@@ -4,12 +4,12 @@
 
 #include <mutex>
 
-#include "devices/display/picture.h"
+#include "devices/display/display.h"
 #include "devices/display/vga_state.h"
 
 namespace tandem::devices {
 
-class Vga final : public PciDevice {
+class Vga final : public PciDevice, public Display {
  public:
   // memory: of `size` bytes, a power of two, at `offset` of the memfd.
   struct Memory {
@@ -25,9 +25,10 @@ class Vga final : public PciDevice {
   bus::IoHandler& vbe_ports() { return vbe_ports_; }  // 3 ports: 1CEh..1D0h
   bus::IoHandler& window() { return window_; }        // 128 KiB: A0000h..BFFFFh
 
-  // What the screen shows now. blink_shown: the phase in which the cursor and blinking text are seen.
-  // [any-thread]
-  Picture picture(bool blink_shown = true) const;
+  Picture picture(bool blink_shown = true) const override;
+  std::unique_ptr<DisplayView> open_view() const override;
+  VgaState registers() const;  // [any-thread]
+  std::span<const u8> video_memory() const { return {video_bytes_, video_.size}; }
 
   std::string_view name() const override { return "vga"; }
   void reset(machine::ResetKind kind) override;

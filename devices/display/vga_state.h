@@ -69,6 +69,7 @@ inline constexpr u8 kAttrLineGraphics = 0x04, kAttrBlink = 0x08, kAttrColorBits5
 inline constexpr u8 kAttrVideoOn = 0x20;                                                   // in the index
 inline constexpr u16 kOldestVbe = 0xb0c0, kNewestVbe = 0xb0c5;
 inline constexpr u16 kVbeEnabled = 1, kVbeGetCaps = 2, kVbe8BitDac = 0x20, kVbeNoClear = 0x80;
+inline constexpr u16 kVbeDepths[] = {4, 8, 15, 16, 24, 32};
 inline constexpr u16 kVbeMaxWidth = 2560, kVbeMaxHeight = 1600, kVbeMaxDepth = 32;
 
 struct VgaState {
@@ -92,6 +93,7 @@ struct VgaState {
       s.dac_latch, s.dac, s.latch, s.vbe_index, s.vbe);
   }
   bool valid() const { return dac_part < 3 && seq_index < 8 && gfx_index < 16; }
+  bool operator==(const VgaState&) const = default;
   bool vbe_on() const { return vbe[kVbeEnable] & kVbeEnabled; }
 };
 

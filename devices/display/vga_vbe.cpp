@@ -48,12 +48,10 @@ void Vga::write_vbe(unsigned index, u16 value) {
       break;
     case kVbeWidth: vbe[index] = std::min(value, kVbeMaxWidth); break;
     case kVbeHeight: vbe[index] = std::min(value, kVbeMaxHeight); break;
-    case kVbeDepth: {
-      constexpr u16 kDepths[] = {4, 8, 15, 16, 24, 32};
+    case kVbeDepth:
       if (value == 0) value = 8;
-      if (std::find(std::begin(kDepths), std::end(kDepths), value) != std::end(kDepths)) vbe[index] = value;
+      if (std::ranges::find(kVbeDepths, value) != std::end(kVbeDepths)) vbe[index] = value;
       break;
-    }
     case kVbeEnable: enable_vbe(value); break;
     case kVbeBank:
       if (u64{value} * 64 * KiB < video_.size) vbe[index] = value;

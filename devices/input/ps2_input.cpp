@@ -1,28 +1,18 @@
-// Linux' codes of the main keys are scan codes of set 1; the keyboard sends set 2, and the controller's
-// translation leads from one to the other (IBM PS/2 hardware interface technical reference, "Keyboard").
+// The keyboard sends set 2; the controller's translation leads from there to set 1 (IBM PS/2 hardware
+// interface technical reference, "Keyboard").
 #include "devices/input/ps2_input.h"
 
 #include <linux/input-event-codes.h>
 
 #include <vector>
 
+#include "devices/input/key_codes.h"
+
 namespace tandem::devices {
 
 namespace {
 
-constexpr u8 kExtended = 0xe0, kBreak = 0xf0;
-
-struct ExtendedKey {
-  u16 code;
-  u8 set1;
-};
-constexpr ExtendedKey kExtendedKeys[] = {
-    {KEY_KPENTER, 0x1c}, {KEY_RIGHTCTRL, 0x1d}, {KEY_KPSLASH, 0x35},  {KEY_RIGHTALT, 0x38},
-    {KEY_HOME, 0x47},    {KEY_UP, 0x48},        {KEY_PAGEUP, 0x49},   {KEY_LEFT, 0x4b},
-    {KEY_RIGHT, 0x4d},   {KEY_END, 0x4f},       {KEY_DOWN, 0x50},     {KEY_PAGEDOWN, 0x51},
-    {KEY_INSERT, 0x52},  {KEY_DELETE, 0x53},    {KEY_LEFTMETA, 0x5b}, {KEY_RIGHTMETA, 0x5c},
-    {KEY_COMPOSE, 0x5d},
-};
+constexpr u8 kExtended = 0xe0, kBreak = 0xf0, kHanja = 0xf1, kHangul = 0xf2;
 
 u8 set2_of_set1(u8 set1) {
   constexpr u8 kF7 = 0x83;  // alone lies behind the others; 02h, no key's, is translated to the same
@@ -47,10 +37,11 @@ std::vector<u8> bytes_of(u16 code, bool pressed) {
   if (code == KEY_SYSRQ)
     return pressed ? std::vector<u8>{0xe0, 0x12, 0xe0, 0x7c}
                    : std::vector<u8>{0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12};
-  for (const ExtendedKey& k : kExtendedKeys)
-    if (k.code == code) return with_prefix(true, pressed, set2_of_set1(k.set1));
-  const u8 set2 = code <= KEY_F12 ? set2_of_set1(static_cast<u8>(code)) : 0;
-  return set2 ? with_prefix(false, pressed, set2) : std::vector<u8>{};
+  if (code == KEY_HANGEUL || code == KEY_HANJA)  // the same
+    return pressed ? std::vector<u8>{code == KEY_HANJA ? kHanja : kHangul} : std::vector<u8>{};
+  const std::optional<Set1Code> set1 = set1_of(code);
+  const u8 set2 = set1 ? set2_of_set1(set1->code) : 0;
+  return set2 ? with_prefix(set1->extended, pressed, set2) : std::vector<u8>{};
 }
 
 }  // namespace

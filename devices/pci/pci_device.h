@@ -26,6 +26,7 @@ enum class BarKind : u8 { Io, Memory32, Prefetchable32, Memory64, Prefetchable64
 struct PciConfig {
   std::array<u8, 256> bytes{};
   static void fields(auto& a, auto& s) { a(s.bytes); }
+  bool operator==(const PciConfig&) const = default;
 };
 
 class PciDevice : public machine::Device {

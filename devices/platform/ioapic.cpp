@@ -108,6 +108,11 @@ void Ioapic::io(bus::IoAccess& access) {
   if (access.offset == kWindow) write_reg(value);
 }
 
+IoapicState Ioapic::state() const {
+  std::lock_guard lock(mutex_);
+  return state_;
+}
+
 void Ioapic::save(snapshot::StateWriter& writer) const {
   std::lock_guard lock(mutex_);
   snapshot::save_section(writer, name(), 1, state_);

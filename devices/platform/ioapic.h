@@ -25,6 +25,7 @@ class Ioapic final : public machine::Device,
  public:
   explicit Ioapic(irq::ApicBus& apic_bus);
 
+  IoapicState state() const;                // [any-thread]
   void io(bus::IoAccess& access) override;  // 4 KiB of MMIO
   void set_irq(unsigned pin, bool level) override;
   void end_of_interrupt(u8 vector) override;

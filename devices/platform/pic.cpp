@@ -204,6 +204,11 @@ void Pic::reset(machine::ResetKind) {
   update();
 }
 
+PicState Pic::state() const {
+  std::lock_guard lock(mutex_);
+  return state_;
+}
+
 void Pic::save(snapshot::StateWriter& writer) const {
   std::lock_guard lock(mutex_);
   snapshot::save_section(writer, name(), 1, state_);

@@ -12,6 +12,7 @@
 #include "core/semantics/host/host_signals.h"
 #include "core/semantics/host/xsave_area.h"
 #include "core/semantics/table.h"
+#include "jit/dump/block_text.h"
 #include "jit/runtime/host_thread.h"
 
 namespace tandem::jit {
@@ -196,14 +197,14 @@ Translation* JitTier::find(const Context& c, const Block& block, u32 mode) {
   return nullptr;
 }
 
-std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block) {
+std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block, std::vector<u8>& crossing) {
   const u8* first = c.memory->host(Gpa{block.key.physical});
   if (!block.crosses()) return {first, block.bytes};
   const u64 in_first = kPageSize - (block.key.physical & kPageMask);
-  crossing_.assign(first, first + in_first);
+  crossing.assign(first, first + in_first);
   const u8* second = c.memory->host(Gpa{block.second_page});
-  crossing_.insert(crossing_.end(), second, second + (block.bytes - in_first));
-  return crossing_;
+  crossing.insert(crossing.end(), second, second + (block.bytes - in_first));
+  return crossing;
 }
 
 // There must be room.
@@ -227,7 +228,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   if (t.hosted) inherit_hints(t);
   const auto started = std::chrono::steady_clock::now();
   const std::span<const u8> code =
-      translator_->translate(t, bytes_of(c, block), arena_->next(), tables_[index].table.entries(),
+      translator_->translate(t, bytes_of(c, block, crossing_), arena_->next(), tables_[index].table.entries(),
                              t.hosted ? static_cast<RegionChooser*>(this) : nullptr);
   t.code = arena_->append(code);
   figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
@@ -238,7 +239,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
   if (t.moves && !twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
-  if (observer_) observer_->translated(t, bytes_of(c, block));
+  if (observer_) observer_->translated(t, bytes_of(c, block, crossing_));
   return &t;
 }
 
@@ -464,6 +465,20 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
     if (figures_.executed[i]) report("jit.executed." + name, figures_.executed[i]);
     if (figures_.slow[i]) report("jit.slow." + name, figures_.slow[i]);
   }
+}
+
+std::string JitTier::code_text(const Context& c, u64 physical) const {
+  std::string out;
+  std::vector<u8> crossing;
+  const auto has = [&](const Block& b) {
+    const u64 in_first = b.crosses() ? kPageSize - (b.key.physical & kPageMask) : b.bytes;
+    return physical - b.key.physical < in_first ||
+           (b.crosses() && physical - b.second_page < b.bytes - in_first);
+  };
+  for (const Translation& t : translations_)
+    if (t.valid && has(*t.block))
+      out += block_text(t, bytes_of(c, *t.block, crossing), {.guest = true, .host = true});
+  return out;
 }
 
 u32 JitTier::enter(Context& c, const u8* code) {

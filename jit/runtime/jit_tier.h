@@ -33,6 +33,7 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   void protect(u64 page) override { hosted_.protect(page); }
   void forget_mappings() override { hosted_.forget_mappings(); }
   void statistics(const cpu::Vcpu::Report& report) const override;
+  std::string code_text(const interp::Context& context, u64 physical) const override;
   u32 first_runs() const override { return options_.threshold; }
 
  private:
@@ -64,7 +65,9 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   bool prepare(interp::Context& context);
   u8 mode_index(u32 mode);
   static Translation* find(const interp::Context& context, const interp::Block& block, u32 mode);
-  std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block);
+  // crossing: keeps the bytes of a block in two pages.
+  static std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block,
+                                      std::vector<u8>& crossing);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);
   const u8* split(interp::Context& context, Translation& t, const Split& split);

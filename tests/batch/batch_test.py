@@ -78,6 +78,10 @@ def check_matrix(folder):
     check(folder.batch("--list", "--only", "jit|2").stdout.split() == names[1:], "--only")
     shards = [folder.batch("--list", "--shard", f"{i}/2").stdout.split() for i in (1, 2)]
     check(sorted(shards[0] + shards[1]) == names, f"--shard: {shards}")
+    folder.suite('[[guest]]\nname = "all"\nmatrix.kernel = ["a/vmlinuz", "b/vmlinuz"]\nmatrix.cpu = ["x86-64-v1", "pentium3"]\nmatrix.engine = ["interp!"]\n')
+    check(folder.batch("--list").stdout.split() == [f"all/{cpu}-interp-{k}-vmlinuz" for cpu in ("x86-64-v1", "pentium3") for k in "ab"],
+          f"kernels and CPU models: {folder.batch('--list')}")
+    folder.suite(ENDS + 'matrix.engine = ["interp!", "jit!"]\nmatrix.vcpus = [1, 2]\nexclude = [{ engine = "jit!", vcpus = 2 }]\n')
     done = folder.batch("-j", "2", "--junit", "j.xml", "--json", "r.json")
     check(done.returncode == 0 and "3 of 3 passed" in done.stdout and done.stdout.count("PASS ends/") == 3, f"{done}")
     report = json.loads((folder.path / "r.json").read_text())
@@ -89,7 +93,7 @@ def check_matrix(folder):
 
 def check_failures(folder):
     folder.suite(ENDS.replace("status = 1", "status = 0") + STAYS + LINUX)
-    done = folder.batch("-j2", "--junit", "j.xml", "--json", "r.json", "--output", "kept")
+    done = folder.batch("-j2", "--junit", "j.xml", "--json", "r.json", "--output", "kept", env=dict(os.environ, DISPLAY=":77"))
     check(done.returncode == 1 and "0 of 3 passed" in done.stdout, f"{done}")
     cases = {c["name"]: c for c in json.loads((folder.path / "r.json").read_text())["cases"]}
     check("status 1, 0 expected" in cases["ends"]["reason"], f"{cases}")
@@ -98,6 +102,7 @@ def check_failures(folder):
     for name, files in [("stays", {"log", "screen.png", "serial.log", "stats.json"}), ("linux", {"log", "serial.log", "stats.json"})]:
         kept = {p.name for p in (folder.path / "kept" / name).iterdir()}
         check(kept == files, f"{name} kept {kept}")
+    check("display" not in (folder.path / "kept/stays/log").read_text(), "a guest of a batch looks for a screen")
     check((folder.path / "kept/stays/screen.png").read_bytes().startswith(b"\x89PNG"), "no picture")
     suite = xml.etree.ElementTree.parse(folder.path / "j.xml").getroot().find("testsuite")
     outputs = [case.find("system-out").text or "" for case in suite if case.get("name") == "linux"]

@@ -123,7 +123,9 @@ def refusals(folder):
         (direct + ["--control", "/nowhere/x"], 2, ["control", "/nowhere/x"]),
         (direct + ["--control", foreign], 2, ["control", "no socket"]),
         (direct + ["--display", "sdl"], 2, ["display", "vga"]),
-        (direct + ["--display", "vnc"], 2, ["display", "vnc"]),
+        (direct + ["--display", "vnc"], 2, ["display", "vga"]),
+        (["run", "--display", "vnc:one"], 2, ["display", "vnc:one"]),
+        (["run", "--clipboard", "maybe"], 2, ["clipboard", "maybe"]),
         (direct + ["--trace", "port_wirte"], 2, ["trace", "port_write"]),
         (direct + ["--trace", "halt:/nowhere/x"], 2, ["trace", "/nowhere/x"]),
         (["trace"], 2, ["file"]),
@@ -135,6 +137,9 @@ def refusals(folder):
         (["dis"], 2, ["file"]),
         (["dis", "missing"], 2, ["missing", "No such file"]),
         (["dis", foreign, "--bits", "17"], 2, ["--bits"]),
+        (["dis", "--guest", "nobody", "0x1000"], 2, ["nobody"]),
+        (["dis", "--guest"], 2, ["--guest", "missing"]),
+        (["dis", foreign, "--fly", "1"], 2, ["--fly"]),
         (["probe", "x"], 2, ["probe"]),
     ]
 

@@ -80,7 +80,7 @@ def check_verbs(guest):
     check(stat.S_IMODE(guest.socket.stat().st_mode) == 0o600, "others may use the control socket")
     check(guest.ask("stats")["retired"] > 1_000_000, "stats count nothing")
     for words, reason in [(["paus"], "pause"), (["engine", "steam"], "steam"), (["engine"] * 3, "unexpected"),
-                          (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda"), (["send-keys", "ctrl-alt-delet"], "delete"),
+                          (["screenshot", "x.png"], "no display"), (["screenshot"], "missing"), (["cd-change", "vda"], "vda"), (["send-keys", "ctrl-alt-delet"], "delete"), (["send-keys", "#0"], "#0"), (["send-keys", "#1x"], "#1x"),
                           (["send-text", "\u00e4"], "0xc3"), (["mouse", "point", "1", "2"], "tablet"), (["mouse", "click", "top"], "top"),
                           (["mouse", "move", "1"], "DX DY"), (["gdb", "there"], "there"), (["net-forward", "tcp:1"], "tcp:1")]:
         done = guest.ctl(*words)
@@ -88,7 +88,7 @@ def check_verbs(guest):
 
 
 def check_input(guest):
-    for words in [["send-keys", "a", "shift-f1", "-", "ctrl-alt-f2"], ["send-text", "ls", "-l /tmp | wc\n"], ["mouse", "move", "5", "-3"],
+    for words in [["send-keys", "a", "shift-f1", "-", "ctrl-alt-f2", "#", "#89", "shift-#30"], ["send-text", "ls", "-l /tmp | wc\n"], ["mouse", "move", "5", "-3"],
                   ["mouse", "click", "left"]]:
         check(guest.ask(*words) == {}, f"{words}")
 
@@ -106,6 +106,26 @@ def check_gdb_address(guest):
     check(guest.ask("gdb", f"unix:{path}") == {"at": f"unix:{path}"}, "a socket that was left is in the way")
     check(guest.ask("gdb")["at"] == f"unix:{path}" and guest.ask("gdb", "off") == {"at": "off"}, "gdb off")
     check(not path.exists(), "the debugger's socket is left behind")
+
+
+def check_monitor(guest):
+    """What a debugger's monitor says, without one; on a guest that stands still too."""
+    def says(*words):
+        done = guest.ctl("monitor", *words)
+        check(done.returncode == 0, f"monitor {words}: {done.stderr}")
+        return done.stdout
+    for words, pattern in [(["help"], "info"), (["info", "engine"], "^jit\n$"), (["info", "registers"], "cr3 [0-9a-f]"), (["info", "irq"], "ioapic pin"),
+                           (["info", "cpus"], f"  {VCPUS - 1} pc|^\\* 0 pc"), (["vcpu", str(VCPUS - 1), "x/3i", "$pc"], "(0x[0-9a-f]+: .*\n){3}"),
+                           (["vcpu", str(VCPUS), "x/3i", "$pc"], "vcpu N"), (["fly"], "unknown")]:
+        check(re.search(pattern, says(*words)), f"monitor {words}: {says(*words)!r}")
+    guest.ask("pause")
+    first = says("x/4i", "$pc")
+    dis = subprocess.run([TANDEM, "dis", "--guest", "under-test", "--count", "4"], env=guest.environment, capture_output=True, text=True)
+    check(dis.stdout == first, f"dis: {dis}")
+    address = re.match("0x[0-9a-f]+", first)[0]
+    code = subprocess.run([TANDEM, "dis", "--guest", "under-test", "--code", address], env=guest.environment, capture_output=True, text=True).stdout
+    check(address[2:] in code or code == "the engine has nothing of it\n", f"dis --code: {code!r}")
+    guest.ask("resume")
 
 
 def check_forward(guest):
@@ -179,6 +199,7 @@ def main():
             check_verbs(guest)
             check_input(guest)
             check_gdb_address(guest)
+            check_monitor(guest)
             check_forward(guest)
             check_nonsense(guest)
             check_second_guest(guest)

@@ -12,20 +12,12 @@ import sys
 import tempfile
 import time
 
+from real_gdb import LIMIT, Failure, Refused, check, end_with, gdb, says
+
 TANDEM = pathlib.Path(sys.argv[1]).resolve()
 GUEST = pathlib.Path(sys.argv[2]).resolve()
 ENGINE, SYMBOLS = sys.argv[3], pathlib.Path(sys.argv[4]).resolve()
-LIMIT = 200
 WORK = ("cat /proc/kallsyms; echo symbols-end; while [ ! -e /etc/stop ]; do cat /proc/uptime > /dev/null; sleep 0.05; done")
-
-
-class Failure(Exception):
-    pass
-
-
-def check(condition, text):
-    if not condition:
-        raise Failure(text)
 
 
 class Session:
@@ -36,13 +28,15 @@ class Session:
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(folder), HOME=str(folder))
         self.process = subprocess.Popen(
             [TANDEM, "run", GUEST / "default.cfg", "--name", "debuggee", "--engine", ENGINE + "!", "--vcpus", "2",
-             "--gdb", f"unix:{self.socket},paused", "--serial", f"file:{self.serial}", "--timeout", str(LIMIT),
+             "--gdb", f"unix:{self.socket},paused", "--serial", f"file:{self.serial}", "--timeout", str(3 * LIMIT),
              "--cmdline", f'console=ttyS0 nokaslr quiet run="{WORK}"'],
             env=self.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def wait_for(self, condition, what):
         end = time.monotonic() + LIMIT
         while not condition():
+            if self.process.poll() == 3:
+                raise Refused(self.process.stderr.read().strip())
             if self.process.poll() is not None:
                 text = self.process.stderr.read()
                 if self.process.returncode == 3 and "engine kvm:" in text:
@@ -53,25 +47,12 @@ class Session:
             time.sleep(0.1)
 
     def gdb(self, *commands, place=None):
-        arguments = ["gdb", "-nx", "-batch", "-ex", "set confirm off", "-ex", "set pagination off"]
-        for command in [f"target remote {place or self.socket}", *commands]:
-            arguments += ["-ex", command]
-        return subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=60, env=self.environment).stdout
+        return gdb(place or self.socket, commands, env=self.environment)
 
     def ctl(self, *words):
-        done = subprocess.run([TANDEM, "ctl", "debuggee", *words], env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([TANDEM, "ctl", "debuggee", *words], env=self.environment, capture_output=True, text=True, timeout=LIMIT)
         check(done.returncode == 0, done.stderr)
         return json.loads(done.stdout) if done.stdout else {}
-
-
-def says(text, *patterns):
-    """All patterns are there, in this order."""
-    at = 0
-    for pattern in patterns:
-        found = re.compile(pattern, re.MULTILINE).search(text, at)
-        check(found, f"no {pattern!r} behind character {at} of:\n{text}")
-        at = found.end()
 
 
 def check_first_instruction(session):
@@ -110,6 +91,14 @@ def check_memory(session, symbols):
          ENGINE, r"0x123")
 
 
+def check_32_bits(session, symbols):
+    text = session.gdb(f"symbol-file {symbols}", "show architecture", "break vfs_open", "continue", "bt 2", "p $cs_base", "p $cr4", "stepi 20",
+                       "watch -location *(int *)($esp - 8)", "continue", "x/i $pc", "delete", "tbreak do_sys_openat2", "continue", "finish",
+                       "info threads", "monitor info registers", "monitor info mem", "detach")
+    says(text, r"i386", r"hit Breakpoint 1, 0x\w+ in vfs_open", r"#0 .*vfs_open", r"#1 ", r"= 0$", r"PAE", r"Hardware watchpoint 2",
+         r"New value", r"=> 0x", r"hit Temporary breakpoint 3", r"in \w*sys_openat", r"vCPU 1", r"rip 0+[0-9a-f]{8} ", r"rwx|rw-", r"detached")
+
+
 def check_tcp(session, symbols):
     """Another address, while the guest runs; steps through interrupts and whatever comes."""
     place = session.ctl("gdb", ":0")["at"]
@@ -125,9 +114,15 @@ def main():
         symbols = session.folder / "symbols.elf"
         try:
             session.wait_for(session.socket.exists, "socket")
-            check_first_instruction(session)
+            if "686" not in GUEST.name:
+                check_first_instruction(session)
+            else:
+                check("reset" not in session.gdb("show architecture", "detach"), "the guest does not go on")
             session.wait_for(lambda: session.serial.exists() and "symbols-end" in session.serial.read_text(errors="replace"), "symbols")
             subprocess.run([SYMBOLS, session.serial, symbols], check=True, stdout=subprocess.DEVNULL)
+            if "686" in GUEST.name:
+                check_32_bits(session, symbols)
+                return
             check_breakpoints(session, symbols)
             check_conditions(session, symbols)
             check_watchpoints(session, symbols)
@@ -137,7 +132,7 @@ def main():
             before = session.ctl("stats")["retired"]
             session.wait_for(lambda: session.ctl("stats")["retired"] > before + 1_000_000, "progress after all")
             session.ctl("quit")
-            check(session.process.wait(20) == 0, f"status {session.process.returncode}")
+            check(session.process.wait(LIMIT) == 0, f"status {session.process.returncode}")
             check(not session.socket.exists(), "the socket is left behind")
         finally:
             session.process.kill()
@@ -145,8 +140,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(failure)
-        sys.exit(1)
+    end_with(main, ENGINE)

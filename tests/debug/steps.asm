@@ -14,6 +14,7 @@ align 8
   db "LABELS  "
   dq ROM + main16, ROM + after_real, main32, main64, work, repeated, after_repeated, fault, after_fault, written
   dq after_write, after_read, after_update, after_vector, after_push, patched, spin, after_spin, done, neighbour
+  dq held
 section flat
 bits 32
 main32:
@@ -69,6 +70,9 @@ after_spin:
   nop
 done:
   FINISH
+held:                         ; for good: a debugger leads here and away
+  pause
+  jmp held
 work:
   inc r8
   ret

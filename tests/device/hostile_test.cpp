@@ -167,8 +167,10 @@ TEST(HostileBoard, TakesGarbageEverywhere) {
     for (unsigned i = 0; i < 4000; ++i) hostile.poke(all[hostile.random() % all.size()]);
     for (unsigned i = 0; i < 1000; ++i) hostile.poke({BusKind::Pio, {0, 0x10000}, ""});
     if (hostile.random() % 4 == 0) ASSERT_TRUE(hostile.guest->pc->reboot());
-    if (const auto picture = hostile.guest->pc->picture())
-      EXPECT_EQ(picture->width == 0, picture->height == 0);
+    if (const devices::Display* display = hostile.guest->pc->display()) {
+      const devices::Picture picture = display->picture();
+      EXPECT_EQ(picture.width == 0, picture.height == 0);
+    }
   }
   ASSERT_TRUE(hostile.guest->pc->reboot());
   EXPECT_EQ(hostile.vendors(), before);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/input-event-codes.h>
 
+#include "devices/input/key_codes.h"
 #include "tests/support/device_bench.h"
 
 namespace tandem::tests {
@@ -62,12 +63,33 @@ TEST_F(Ps2InputTest, Keys) {
       {KEY_LEFTMETA, {0xe0, 0x1f}, {0xe0, 0xf0, 0x1f}},
       {KEY_SYSRQ, {0xe0, 0x12, 0xe0, 0x7c}, {0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12}},
       {KEY_PAUSE, {0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77}, {}},
+      {KEY_RO, {0x51}, {0xf0, 0x51}},
+      {KEY_YEN, {0x6a}, {0xf0, 0x6a}},
+      {KEY_HENKAN, {0x64}, {0xf0, 0x64}},
+      {KEY_MUHENKAN, {0x67}, {0xf0, 0x67}},
+      {KEY_KATAKANAHIRAGANA, {0x13}, {0xf0, 0x13}},
+      {KEY_KPCOMMA, {0x6d}, {0xf0, 0x6d}},
+      {KEY_HANGEUL, {0xf2}, {}},
+      {KEY_HANJA, {0xf1}, {}},
+      {KEY_F13, {0x08}, {0xf0, 0x08}},
+      {KEY_F24, {0x5f}, {0xf0, 0x5f}},
+      {KEY_MUTE, {0xe0, 0x23}, {0xe0, 0xf0, 0x23}},
       {KEY_CAMERA, {}, {}},
   };
   for (const Row& row : rows) {
     EXPECT_EQ(key(row.code, true), row.pressed) << row.code;
     EXPECT_EQ(key(row.code, false), row.released) << row.code;
   }
+}
+
+TEST(KeyCodes, SetOneThereAndBack) {
+  for (u16 key = KEY_ESC; key < KEY_MAX; ++key) {
+    const auto set1 = devices::set1_of(key);
+    if (set1 && key != KEY_F24) EXPECT_EQ(devices::key_of(*set1), key);  // F24 shares its code with Japan's
+  }
+  EXPECT_EQ(devices::key_of({0x1c, false}), KEY_ENTER);
+  EXPECT_EQ(devices::key_of({0x1c, true}), KEY_KPENTER);
+  EXPECT_FALSE(devices::key_of({0x54, false}));
 }
 
 TEST_F(Ps2InputTest, SaysWhenThereIsNoRoom) {

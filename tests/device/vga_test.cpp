@@ -58,7 +58,29 @@ class VgaTest : public testing::Test {
     gfx(6, 0x05);
     gfx(8, 0xff);
   }
-  const u8* video() { return bench.context().memory.base() + offset; }
+  void scramble(std::mt19937_64& random) {
+    bench.out(0x3c2, random() & 0xff);
+    for (u8 i = 0; i < 8; ++i) seq(i, static_cast<u8>(random()));
+    for (u8 i = 0; i < 16; ++i) gfx(i, static_cast<u8>(random()));
+    for (const u16 port : {u16{0x3b4}, u16{0x3d4}})
+      for (u8 i = 0; i < 0x20; ++i) set(port, i, static_cast<u8>(random()));
+    for (u8 i = 0; i < 0x20; ++i) attr(i, static_cast<u8>(random()));
+    const bool on = random() % 3 == 0;
+    for (u16 i = 0; i < kVbeCount; ++i)
+      if (i != kVbeEnable) vbe(i, static_cast<u16>(random() & (random() % 2 ? 0xffff : 0x3ff)));
+    vbe(kVbeEnable, static_cast<u16>((random() & 0xfffe) | (on ? 1 : 0)));
+    write_a_little(random);
+    bench.in(0x3da);
+    bench.out(0x3c0, 0x20);
+  }
+  void write_a_little(std::mt19937_64& random) {
+    for (unsigned i = 0; i < 200; ++i) {
+      const u64 at = kWindow + random() % (128 * KiB - 8);
+      if (random() % 2) bench.write(at, random(), 4);
+      else bench.read(at, 4);
+    }
+  }
+  u8* video() { return bench.context().memory.base() + offset; }
 
   DeviceBench bench;
   u64 offset = allocate(bench, kVideo);
@@ -284,28 +306,53 @@ TEST_F(VgaTest, RandomStatesGivePictures) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   for (unsigned round = 0; round < 150; ++round) {
-    bench.out(0x3c2, random() & 0xff);
-    for (u8 i = 0; i < 8; ++i) seq(i, static_cast<u8>(random()));
-    for (u8 i = 0; i < 16; ++i) gfx(i, static_cast<u8>(random()));
-    for (const u16 port : {u16{0x3b4}, u16{0x3d4}})
-      for (u8 i = 0; i < 0x20; ++i) set(port, i, static_cast<u8>(random()));
-    for (u8 i = 0; i < 0x20; ++i) attr(i, static_cast<u8>(random()));
-    const bool on = random() % 3 == 0;
-    for (u16 i = 0; i < kVbeCount; ++i)
-      if (i != kVbeEnable) vbe(i, static_cast<u16>(random() & (random() % 2 ? 0xffff : 0x3ff)));
-    vbe(kVbeEnable, static_cast<u16>((random() & 0xfffe) | (on ? 1 : 0)));
-    for (unsigned i = 0; i < 200; ++i) {
-      const u64 at = kWindow + random() % (128 * KiB - 8);
-      if (random() % 2) bench.write(at, random(), 4);
-      else bench.read(at, 4);
-    }
-    bench.in(0x3da);
-    bench.out(0x3c0, 0x20);
+    scramble(random);
     const Picture image = vga->picture(random() % 2);
     EXPECT_EQ(image.pixels.size(), u64{image.width} * image.height);
     EXPECT_GT(image.width, 0u);
     EXPECT_GT(image.height, 0u);
   }
+}
+
+// The whole picture, drawn anew, is the oracle for what a view redraws.
+TEST_F(VgaTest, AViewRedrawsWhatHasChanged) {
+  const u64 seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const auto view = vga->open_view();
+  for (unsigned round = 0; round < 300; ++round) {
+    const unsigned what = random() % 4;
+    if (what == 0) scramble(random);
+    if (what == 1) write_a_little(random);
+    if (what == 2) video()[random() % kVideo] ^= 1;
+    const bool blink = random() % 2;
+    const Picture before = view->picture();
+    const std::vector<Rows> changed = view->refresh(blink);
+    const Picture now = vga->picture(blink);
+    ASSERT_EQ(view->picture(), now) << "round " << round;
+    EXPECT_TRUE(view->refresh(blink).empty()) << "nothing happened, round " << round;
+    std::vector<bool> told(now.height);
+    for (const Rows& rows : changed)
+      for (u32 y = rows.first; y < rows.first + rows.count; ++y) told.at(y) = true;
+    const bool resized = before.width != now.width || before.height != now.height;
+    for (u32 y = 0; y < now.height; ++y)
+      if (resized || !std::equal(now.row(y), now.row(y) + now.width, before.row(y)))
+        ASSERT_TRUE(told[y]) << "row " << y << " of round " << round;
+  }
+}
+
+TEST_F(VgaTest, AViewTellsOnlyOfRowsThatChanged) {
+  vbe(kVbeWidth, 640);
+  vbe(kVbeHeight, 480);
+  vbe(kVbeDepth, 32);
+  vbe(kVbeEnable, kVbeEnabled);
+  bench.in(0x3da);
+  bench.out(0x3c0, 0x20);
+  const auto view = vga->open_view();
+  EXPECT_EQ(view->refresh(true), (std::vector<Rows>{{0, 480}}));
+  for (const u64 y : {7, 8, 300}) video()[y * 640 * 4 + 5] = 0xff;
+  EXPECT_EQ(view->refresh(true), (std::vector<Rows>{{7, 2}, {300, 1}}));
+  EXPECT_EQ(view->picture().row(300)[1], (Rgb{0, 255, 0}));
 }
 
 TEST_F(VgaTest, ComesBackWithItsState) {

@@ -216,6 +216,7 @@ class FaultyVcpu final : public cpu::Vcpu {
   Result<void> export_state(cpu::CpuState& out) override { return inner_->export_state(out); }
   Result<void> import_state(const cpu::CpuState& in) override { return inner_->import_state(in); }
   void statistics(const Report& report) const override { inner_->statistics(report); }
+  std::string code_text(Gpa at) const override { return inner_->code_text(at); }
   void flush_translations() override { inner_->flush_translations(); }
   Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override {
     return inner_->set_debug_points(std::move(points));

@@ -47,6 +47,7 @@ class MistakenVcpu final : public cpu::Vcpu {
   Result<void> export_state(cpu::CpuState& out) override { return vcpu_->export_state(out); }
   Result<void> import_state(const cpu::CpuState& in) override { return vcpu_->import_state(in); }
   void statistics(const Report& report) const override { vcpu_->statistics(report); }
+  std::string code_text(Gpa at) const override { return vcpu_->code_text(at); }
   void flush_translations() override { vcpu_->flush_translations(); }
   Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override {
     return vcpu_->set_debug_points(std::move(points));

@@ -115,6 +115,15 @@ Result<void> open_disks(const config::Settings& settings, devices::PcConfig& con
   return add(cdrom, config);
 }
 
+std::map<std::string, std::string> cd_drives(const config::Settings& settings) {
+  std::map<std::string, std::string> drives;
+  for (const std::string& text : settings.disk)
+    if (const auto spec = config::parse_disk_spec(text); spec && spec.value().cdrom)
+      drives[spec.value().vdev] = spec.value().target;
+  if (!settings.cdrom.empty()) drives["hdc"] = settings.cdrom;
+  return drives;
+}
+
 Result<Cd> open_cd(const std::string& text) {
   TANDEM_TRY_ASSIGN(spec, config::parse_disk_spec(text));
   if (spec.bus != DiskBus::Ide && spec.bus != DiskBus::Ahci)

@@ -1,6 +1,9 @@
 // disk= and cdrom=: from settings to back ends at the board's places.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "core/config/settings.h"
 #include "devices/board/pc.h"
 
@@ -8,6 +11,9 @@ namespace tandem::tools {
 
 // Opens the images. Error: one line that names the item.
 Result<void> open_disks(const config::Settings& settings, devices::PcConfig& config);
+
+// Drives for discs by their names, with the path of what lies in them at the start.
+std::map<std::string, std::string> cd_drives(const config::Settings& settings);
 
 struct Cd {
   devices::DrivePlace place;

@@ -29,8 +29,6 @@ Result<std::optional<u16>> check_port(std::string_view key, u64 port) {
 }
 
 Result<void> check(const Settings& s) {
-  if (!s.display.empty() && s.display != "sdl" && s.display != "none")
-    return user_error(fmt::format("display: '{}' is none of sdl, none", s.display));
   TANDEM_TRY(check_action("on_poweroff", s.on_poweroff));
   TANDEM_TRY(check_action("on_reboot", s.on_reboot));
   TANDEM_TRY(check_action("on_crash", s.on_crash));
@@ -47,6 +45,8 @@ Result<void> check(const Settings& s) {
     return user_error(fmt::format("input: '{}' is none of ps2, virtio", s.input));
   if (s.balloon != "on" && s.balloon != "off")
     return user_error(fmt::format("balloon: '{}' is none of on, off", s.balloon));
+  if (s.clipboard != "on" && s.clipboard != "off")
+    return user_error(fmt::format("clipboard: '{}' is none of on, off", s.clipboard));
   if (s.serial.size() > 4) return user_error("serial: a PC has four serial ports");
   if (!s.kernel.empty() && !s.firmware.empty())
     return user_error("firmware: a kernel that is given is started without it");

@@ -23,7 +23,10 @@ constexpr Command kCommands[] = {
     {"trace", trace_command,
      "FILE [--only POINTS] [--summary] | --list  reads what --trace POINTS:FILE wrote"},
     {"probe", probe_command, "prints what this host can do, and which engine auto takes"},
-    {"dis", dis_command, "FILE [--bits 16|32|64] [--base ADDRESS]  disassembles a flat file or an ELF file"},
+    {"dis", dis_command,
+     "FILE [--bits 16|32|64] [--base ADDRESS] | --guest NAME [ADDRESS] [--count N] [--vcpu N] "
+     "[--physical|--code]"
+     "  disassembles a flat file, an ELF file, a guest's memory, or what the translator made of it"},
     {"img", img_command, "create|convert|info|check FILE...  makes and looks at disk images"},
 };
 

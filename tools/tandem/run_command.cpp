@@ -12,12 +12,12 @@
 #include "tools/tandem/control/guest_control.h"
 #include "tools/tandem/control/paths.h"
 #include "tools/tandem/control/server.h"
+#include "tools/tandem/display/face.h"
 #include "tools/tandem/engines.h"
 #include "tools/tandem/guest.h"
 #include "tools/tandem/report.h"
 #include "tools/tandem/stats.h"
 #include "tools/tandem/supervisor.h"
-#include "tools/tandem/window.h"
 
 namespace tandem::tools {
 
@@ -97,27 +97,29 @@ class Run {
   Run(const Settings& settings, EngineChoice engine) : settings_(settings), engine_(std::move(engine)) {}
 
   int go() {
+    if (const auto good = check_display(settings_); !good) return fail(good.error());
     auto made = make_guest(settings_, [this] { supervisor_.escape(); });
     if (!made) return fail(made.error());
     const std::unique_ptr<Guest> guest = made.take();
+    if (const auto shared = share_clipboard(*guest); !shared) return fail(shared.error());
     auto control = open_control(settings_);
     if (!control) return fail(control.error());
     auto pc = devices::Pc::create(std::move(guest->config), *engine_.engine);
     if (!pc) return fail(pc.error());
     if (const auto traced = start_trace(pc.value()->machine()); !traced) return fail(traced.error());
-    GuestControl guest_control(*pc.value(), settings_, [this] { supervisor_.quit(); });
+    GuestControl guest_control(*pc.value(), settings_, clipboard_.get(), [this] { supervisor_.quit(); });
     ControlServer* const server = control.value().get();
     if (server) server->serve([&](std::string_view line) { return guest_control.execute(line); });
     if (const auto waits = start_gdb(guest_control); !waits) return fail(waits.error());
-    auto window = open_window(*pc.value(), guest_control);
-    if (!window) return fail(window.error());
+    auto face = open_face(*pc.value(), settings_, guest_control);
+    if (!face) return fail(face.error());
     say(fmt::format("engine {}: {}", engine_.name, engine_.reason));
     for (const std::string& note : guest->notes) say(note);
     supervisor_.start([&] { pc.value()->request_stop(); }, std::chrono::seconds(settings_.timeout));
     const auto started = std::chrono::steady_clock::now();
     auto outcome = run_with_actions(*pc.value());
     supervisor_.finish();
-    window.value().reset();
+    face.value().reset();
     if (server) server->stop();
     guest_control.stop_gdb();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
@@ -132,11 +134,18 @@ class Run {
   }
 
  private:
-  Result<void> save_screenshot(const devices::Pc& pc) {
+  Result<void> share_clipboard(Guest& guest) {
+    if (settings_.clipboard != "on") return {};
+    TANDEM_TRY_ASSIGN(clipboard, Clipboard::create());
+    clipboard_ = std::move(clipboard);
+    guest.config.virtio.consoles.push_back({Clipboard::kPortName, clipboard_->take_guest_end()});
+    return {};
+  }
+
+  Result<void> save_screenshot(devices::Pc& pc) {
     if (settings_.screenshot.empty()) return {};
-    const std::optional<devices::Picture> picture = pc.picture();
-    if (!picture) return user_error("screenshot: the guest has no display");
-    return devices::PngFile(settings_.screenshot).show(*picture);
+    if (!pc.display()) return user_error("screenshot: the guest has no display");
+    return devices::PngFile(settings_.screenshot).show(pc.display()->picture());
   }
 
   // POINTS as text on standard error, or POINTS:FILE as a file for tandem trace.
@@ -165,16 +174,6 @@ class Run {
     return {};
   }
 
-  // A window that nobody asked for and the host refuses costs a guest nothing.
-  Result<std::unique_ptr<GuestWindow>> open_window(devices::Pc& pc, GuestControl& control) {
-    TANDEM_TRY_ASSIGN(wanted, wants_window(settings_, pc.picture().has_value()));
-    if (!wanted) return std::unique_ptr<GuestWindow>();
-    auto window = GuestWindow::open(pc, settings_, control);
-    if (window || !settings_.display.empty()) return window;
-    say(window.error().message);
-    return std::unique_ptr<GuestWindow>();
-  }
-
   // A restart begins with the boot loader again; the machine stays.
   Result<RunOutcome> run_with_actions(devices::Pc& pc) {
     for (;;) {
@@ -197,7 +196,7 @@ class Run {
         return say(fmt::format("time limit of {} s reached", settings_.timeout)), kTimeout;
       case Supervisor::Ended::Signal: return kSignalBase + supervisor_.signal();
       case Supervisor::Ended::Escape: return say("console left, the guest has been ended"), kOk;
-      case Supervisor::Ended::Quit: return say("ended by its control socket"), kOk;
+      case Supervisor::Ended::Quit: return say("ended as asked"), kOk;
       case Supervisor::Ended::No: break;
     }
     describe(outcome);
@@ -210,6 +209,7 @@ class Run {
 
   const Settings& settings_;
   EngineChoice engine_;
+  std::unique_ptr<Clipboard> clipboard_;  // null: not shared
   Supervisor supervisor_;
 };
 

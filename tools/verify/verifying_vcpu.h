@@ -43,6 +43,7 @@ class VerifyingVcpu final : public cpu::Vcpu {
   Result<void> import_state(const cpu::CpuState& in) override;
   Result<void> import_registers(const cpu::CpuState& in) override;
   void statistics(const Report& report) const override;
+  std::string code_text(Gpa at) const override { return subject_->code_text(at); }
   void flush_translations() override { subject_->flush_translations(); }
   Result<void> set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) override;
 

@@ -98,7 +98,33 @@ std::string one(const Values& values, const std::string& key) {
 }
 
 // A combination of the matrix: keys in alphabetical order.
-using Row = std::vector<std::pair<std::string, std::string>>;
+struct Choice {
+  std::string key, value;
+  std::string short_value;  // for names
+};
+using Row = std::vector<Choice>;
+
+bool are_unique(const Texts& texts) { return std::set(texts.begin(), texts.end()).size() == texts.size(); }
+
+// Values as names of cases have them: of paths, no more than tells them from each other.
+Texts short_values(const Texts& values) {
+  namespace fs = std::filesystem;
+  const auto all = [&](auto shorten) {
+    Texts out;
+    for (const std::string& value : values) {
+      const std::string text = shorten(fs::path(value));
+      out.push_back(text.empty() ? value : text);
+      std::erase(out.back(), '!');
+    }
+    return out;
+  };
+  Texts names = all([](const fs::path& p) { return p.filename().string(); });
+  if (!are_unique(names))
+    names = all(
+        [](const fs::path& p) { return p.parent_path().filename().string() + "-" + p.filename().string(); });
+  if (!are_unique(names)) names = all([](const fs::path& p) { return p.string(); });
+  return names;
+}
 
 class Guest {
  public:
@@ -127,11 +153,12 @@ class Guest {
     for (const auto& [key, node] : *matrix) {
       TANDEM_TRY(check_key(key.str()));
       TANDEM_TRY_ASSIGN(choices, texts(key.str(), node));
+      const Texts names = short_values(choices);
       std::vector<Row> longer;
       for (const Row& row : rows)
-        for (const std::string& choice : choices) {
+        for (std::size_t i = 0; i < choices.size(); ++i) {
           longer.push_back(row);
-          longer.back().emplace_back(key.str(), choice);
+          longer.back().push_back({std::string(key.str()), choices[i], names[i]});
         }
       rows = std::move(longer);
     }
@@ -145,7 +172,7 @@ class Guest {
       const toml::table* rule = node.as_table();
       return rule && !rule->empty() && std::all_of(rule->begin(), rule->end(), [&](const auto& pair) {
                return std::any_of(row.begin(), row.end(), [&](const auto& of) {
-                 return of.first == pair.first.str() && of.second == scalar(pair.second).value_or("");
+                 return of.key == pair.first.str() && of.value == scalar(pair.second).value_or("");
                });
              });
     });
@@ -153,19 +180,15 @@ class Guest {
 
   static std::string case_name(const std::string& guest, const Row& row) {
     std::string name = guest;
-    for (const auto& [key, value] : row) {
-      const std::string stem = std::filesystem::path(value).filename().string();
-      name += (name == guest ? "/" : "-") + (stem.empty() ? value : stem);
-    }
-    std::erase(name, '!');
+    for (const Choice& c : row) name += (name == guest ? "/" : "-") + c.short_value;
     return name;
   }
 
   Result<BatchCase> make(Values values, const Row& row) {
     std::map<std::string, std::string> variables = variables_;
-    for (const auto& [key, value] : row) {
-      values[key] = {value};
-      variables[key] = value;
+    for (const Choice& c : row) {
+      values[c.key] = {c.value};
+      variables[c.key] = c.value;
     }
     for (auto& [key, all] : values)
       for (std::string& text : all) {
@@ -209,6 +232,7 @@ class Guest {
     for (const std::string& a : c.arguments) arguments.push_back(a.c_str());
     TANDEM_TRY_ASSIGN(line, config::parse_command_line(arguments));
     c.has_display = line.settings.kernel.empty() && line.settings.vga != "none";
+    if (line.settings.display.empty()) c.arguments.push_back("--display=none");
     return {};
   }
 

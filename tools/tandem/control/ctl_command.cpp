@@ -77,7 +77,10 @@ int ctl_command(Arguments arguments) {
   if (!reply) return fail(reply.error());
   Json& said = reply.value();
   said.erase("ok");
-  if (!said.empty()) fmt::print("{}\n", said.dump(2));
+  // A text is for people, or for the next program.
+  if (said.size() == 1 && said.contains("text") && said["text"].is_string())
+    fmt::print("{}", said["text"].get<std::string>());
+  else if (!said.empty()) fmt::print("{}\n", said.dump(2));
   return kOk;
 }
 

@@ -9,8 +9,14 @@
 
 namespace tandem::tools {
 
-GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit)
-    : pc_(pc), settings_(settings), quit_(std::move(quit)), verbs_(verbs()) {}
+GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, Clipboard* clipboard,
+                           std::function<void()> quit)
+    : pc_(pc),
+      settings_(settings),
+      clipboard_(clipboard),
+      quit_(std::move(quit)),
+      verbs_(verbs()),
+      cds_(cd_drives(settings)) {}
 
 Json GuestControl::execute(std::string_view line) {
   const std::lock_guard lock(verbs_mutex_);
@@ -35,10 +41,12 @@ Verbs GuestControl::verbs() {
   verbs.add("stats", [this](const Json&) { return statistics(); });
   add_input_verbs(verbs, pc_.input());
   verbs.add("gdb", [this](const Json& request) { return gdb(request); });
+  verbs.add("monitor", [this](const Json& request) { return monitor(request); });
   verbs.add("net-forward", [this](const Json& request) { return forward(request); });
   verbs.add("balloon", [this](const Json& request) { return balloon(request); });
   verbs.add("display-size", [this](const Json& request) { return display_size(request); });
   verbs.add("cd-change", [this](const Json& request) { return change_cd(request); });
+  verbs.add("clipboard", [this](const Json& request) { return clipboard(request); });
   return verbs;
 }
 
@@ -49,7 +57,8 @@ Result<Json> GuestControl::status() {
               {"state", pause_ ? "paused" : "running"},
               {"engine", engine_name()},
               {"vcpus", pc_.machine().vcpu_count()},
-              {"memory", settings_.memory / MiB}};
+              {"memory", settings_.memory / MiB},
+              {"cd", cds_}};
 }
 
 Result<Json> GuestControl::pause() {
@@ -103,25 +112,38 @@ Result<Json> GuestControl::start_gdb(const GdbAddress& address) {
   gdb_.reset();
   TANDEM_TRY_ASSIGN(server, GdbServer::listen(address));
   gdb_ = std::move(server);
-  const auto switch_and_say = [this](std::string_view words) {
+  gdb_->serve(pc_.machine(),
+              {.arch = {}, .has_long_mode = pc_.machine().model().has(cpu::Feature::lm), .kill = quit_},
+              [this](debug::Monitor& monitor) { add_monitor_commands(monitor); });
+  return Json{{"at", gdb_->place()}};
+}
+
+void GuestControl::add_monitor_commands(debug::Monitor& monitor) {
+  monitor.add("engine", "[interp|jit|kvm]: says or switches the engine", [this](std::string_view words) {
     if (words.empty()) return engine_name() + "\n";
     const auto name = switch_engine(std::string(words));
     return (name ? name.value() : name.error().message) + "\n";
-  };
-  gdb_->serve(pc_.machine(),
-              {.arch = {}, .has_long_mode = pc_.machine().model().has(cpu::Feature::lm), .kill = quit_},
-              [&](debug::Monitor& monitor) {
-                monitor.add("engine", "[interp|jit|kvm]: says or switches the engine", switch_and_say);
-              });
-  return Json{{"at", gdb_->place()}};
+  });
+  monitor.add("irqchips", "what the interrupt controllers are at",
+              [this](auto) { return pc_.interrupt_text(); });
+}
+
+// As in a debugger, while the guest stands still.
+Result<Json> GuestControl::monitor(const Json& request) {
+  TANDEM_TRY_ASSIGN(words, texts_of(request, "line"));
+  debug::Target target(pc_.machine(), [] {});
+  debug::Monitor monitor(target);
+  add_monitor_commands(monitor);
+  const machine::Machine::Hold hold(pc_.machine());
+  return Json{{"text", monitor.execute(fmt::to_string(fmt::join(words, " ")), 0)}};
 }
 
 Result<Json> GuestControl::screenshot(const Json& request) {
   TANDEM_TRY_ASSIGN(path, text_of(request, "to"));
-  const std::optional<devices::Picture> picture = pc_.picture();
-  if (!picture) return user_error("screenshot: the guest has no display");
-  TANDEM_TRY(devices::PngFile(path).show(*picture));
-  return Json{{"width", picture->width}, {"height", picture->height}};
+  if (!pc_.display()) return user_error("screenshot: the guest has no display");
+  const devices::Picture picture = pc_.display()->picture();
+  TANDEM_TRY(devices::PngFile(path).show(picture));
+  return Json{{"width", picture.width}, {"height", picture.height}};
 }
 
 Result<Json> GuestControl::statistics() {
@@ -155,19 +177,30 @@ Result<Json> GuestControl::display_size(const Json& request) {
   TANDEM_TRY_ASSIGN(height, number_of(request, "height"));
   if (width < 1 || height < 1 || width > kLargest || height > kLargest)
     return user_error("display-size: width and height are numbers of pixels");
-  TANDEM_TRY(pc_.want_size(static_cast<u32>(width), static_cast<u32>(height)));
+  if (!pc_.display() || !pc_.display()->want_size(static_cast<u32>(width), static_cast<u32>(height)))
+    return user_error("display-size: only a guest with vga=virtio can be told");
   return Json::object();
 }
 
 Result<Json> GuestControl::change_cd(const Json& request) {
   TANDEM_TRY_ASSIGN(unit, text_of(request, "unit"));
-  std::string spec = "devtype=cdrom,access=ro,vdev=" + unit + ",target=";
+  std::string target;
   if (request.contains("target")) {
-    TANDEM_TRY_ASSIGN(target, text_of(request, "target"));
-    spec += target;
+    TANDEM_TRY_ASSIGN(named, text_of(request, "target"));
+    target = std::move(named);
   }
-  TANDEM_TRY_ASSIGN(cd, open_cd(spec));
+  TANDEM_TRY_ASSIGN(cd, open_cd("devtype=cdrom,access=ro,vdev=" + unit + ",target=" + target));
   TANDEM_TRY(pc_.change_cd(cd.place, std::move(cd.medium)));
+  cds_[unit] = target;
+  return Json::object();
+}
+
+Result<Json> GuestControl::clipboard(const Json& request) {
+  if (!clipboard_) return user_error("clipboard: this guest does not share it; see clipboard=on");
+  if (!request.contains("text")) return Json{{"text", clipboard_->text()}};
+  TANDEM_TRY_ASSIGN(text, text_of(request, "text"));
+  if (text.size() > Clipboard::kMaxText) return user_error("clipboard: takes 1 MiB at most");
+  clipboard_->set(text);
   return Json::object();
 }
 

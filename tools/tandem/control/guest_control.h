@@ -11,6 +11,7 @@
 #include "core/config/settings.h"
 #include "devices/board/pc.h"
 #include "tools/tandem/control/verbs.h"
+#include "tools/tandem/display/clipboard.h"
 #include "tools/tandem/engines.h"
 #include "tools/tandem/gdb/gdb_server.h"
 
@@ -18,8 +19,9 @@ namespace tandem::tools {
 
 class GuestControl {
  public:
-  // quit: ends the run. All outlive this.
-  GuestControl(devices::Pc& pc, const config::Settings& settings, std::function<void()> quit);
+  // clipboard: null where it is not shared. quit: ends the run. All outlive this.
+  GuestControl(devices::Pc& pc, const config::Settings& settings, Clipboard* clipboard,
+               std::function<void()> quit);
 
   // One request at a time. [any-thread]
   Json execute(std::string_view line);
@@ -28,6 +30,7 @@ class GuestControl {
   Result<Json> start_gdb(const GdbAddress& address);
   // No debugger holds the machine, and none comes, afterwards.
   void stop_gdb() { gdb_.reset(); }
+  Clipboard* clipboard() { return clipboard_; }
 
  private:
   Verbs verbs();
@@ -40,20 +43,25 @@ class GuestControl {
   Result<Json> screenshot(const Json& request);
   Result<Json> statistics();
   Result<Json> gdb(const Json& request);
+  Result<Json> monitor(const Json& request);
+  void add_monitor_commands(debug::Monitor& monitor);
   Result<std::string> switch_engine(const std::string& name);
   Result<Json> change_cd(const Json& request);
+  Result<Json> clipboard(const Json& request);
   Result<Json> forward(const Json& request);
   Result<Json> balloon(const Json& request);
   Result<Json> display_size(const Json& request);
 
   devices::Pc& pc_;
   const config::Settings& settings_;
+  Clipboard* clipboard_;
   std::function<void()> quit_;
   std::mutex verbs_mutex_;
   Verbs verbs_;
   std::mutex engines_mutex_;                                     // a debugger may switch them too
   std::map<std::string, std::unique_ptr<cpu::Engine>> engines_;  // that the guest was switched to, by name
   std::optional<machine::Machine::Hold> pause_;
+  std::map<std::string, std::string> cds_;  // drives for discs, and what is in them
   std::unique_ptr<GdbServer> gdb_;
 };
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <linux/input-event-codes.h>
 
+#include <charconv>
 #include <optional>
 
 #include "core/config/nearest.h"
+#include "devices/input/key_codes.h"
 
 namespace tandem::tools {
 
@@ -64,32 +66,24 @@ constexpr NamedKey kNames[] = {
     {"kp_enter", KEY_KPENTER},
 };
 
-// A row of the keyboard: what its keys give without and with Shift, from this code on.
-struct Row {
-  u16 first;
-  std::string_view plain, shifted;
-};
-constexpr Row kRows[] = {
-    {KEY_1, "1234567890-=", "!@#$%^&*()_+"},
-    {KEY_Q, "qwertyuiop[]", "QWERTYUIOP{}"},
-    {KEY_A, "asdfghjkl;'`", "ASDFGHJKL:\"~"},
-    {KEY_BACKSLASH, "\\zxcvbnm,./", "|ZXCVBNM<>?"},
-    {KEY_SPACE, " ", ""},
-    {KEY_ENTER, "\n", ""},
-    {KEY_TAB, "\t", ""},
-};
-
 std::optional<Chord> chord_of(char c) {
-  for (const Row& row : kRows) {
-    if (const std::size_t at = row.plain.find(c); at != std::string_view::npos)
-      return Chord{static_cast<u16>(row.first + at)};
-    if (const std::size_t at = row.shifted.find(c); at != std::string_view::npos)
-      return Chord{KEY_LEFTSHIFT, static_cast<u16>(row.first + at)};
-  }
-  return std::nullopt;
+  const auto key = devices::us_key(c);
+  if (!key) return std::nullopt;
+  return key->shift ? Chord{KEY_LEFTSHIFT, key->key} : Chord{key->key};
+}
+
+// "#30": a key by its code.
+std::optional<u16> coded(std::string_view name) {
+  u16 code = 0;
+  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), code);
+  if (error != std::errc() || end != name.data() + name.size() || code == 0 || code > KEY_MAX)
+    return std::nullopt;
+  return code;
 }
 
 Result<Chord> key(std::string_view name) {
+  if (name.size() > 1 && name[0] == '#')
+    if (const auto code = coded(name)) return Chord{*code};
   if (name.size() == 1)
     if (auto chord = chord_of(name[0])) return *chord;
   std::vector<std::string_view> names;

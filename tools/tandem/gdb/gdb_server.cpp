@@ -11,44 +11,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tools/tandem/tcp_socket.h"
 #include "tools/tandem/unix_socket.h"
 
 namespace tandem::tools {
 
 namespace {
 
-constexpr int kBacklog = 1;
-
-Error refused(const std::string& place) {
-  return user_error(fmt::format("gdb: {}: {}", place, std::strerror(errno)));
-}
-
-Result<int> bind_and_listen(int family, const sockaddr* address, socklen_t size, const std::string& place) {
-  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return refused(place);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(fd, address, size) == 0 && listen(fd, kBacklog) == 0) return fd;
-  const Error error = refused(place);
-  close(fd);
-  return error;
-}
-
-Result<int> listen_tcp(const std::string& host, const std::string& port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  const std::string place = host + ":" + port;
-  if (const int error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
-    return user_error(fmt::format("gdb: {}: {}", place, gai_strerror(error)));
-  auto fd = bind_and_listen(found->ai_family, found->ai_addr, found->ai_addrlen, place);
-  freeaddrinfo(found);
-  return fd;
-}
-
-Result<int> listen_unix(const std::string& path) {
-  auto fd = listen_at(path);
+Result<int> open_listener(const GdbAddress& address) {
+  auto fd = address.path.empty() ? listen_tcp(address.host, address.port) : listen_at(address.path);
   if (!fd) return std::move(fd.error()).in("gdb");
   return fd;
 }
@@ -56,8 +27,7 @@ Result<int> listen_unix(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<GdbServer>> GdbServer::listen(const GdbAddress& address) {
-  TANDEM_TRY_ASSIGN(
-      fd, address.path.empty() ? listen_tcp(address.host, address.port) : listen_unix(address.path));
+  TANDEM_TRY_ASSIGN(fd, open_listener(address));
   return std::unique_ptr<GdbServer>(new GdbServer(address, fd));
 }
 
