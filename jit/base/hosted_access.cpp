@@ -181,6 +181,7 @@ void Translator::address_for_region(const Insn* insn, const LinearForm& f, u8 te
   }
   for (const u8 reg : {f.base, f.index}) {
     if (!is_temporary(reg) || names_gpr(*insn, reg)) continue;
+    if (reg == kT1) free_t1();
     load_guest(reg);
     if (reg == kT0) held_ = kNoGroup;
   }

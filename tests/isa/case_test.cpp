@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 
 #include "core/cpu/isa_allowed.h"
@@ -148,6 +149,26 @@ TEST(Models, BitScanWithAPrefixThatMeansNothing) {
     }
     EXPECT_EQ(state.gpr[cpu::kRax], 5u);
     EXPECT_EQ(state.gpr[cpu::kRdx], 4u);
+  }
+}
+
+// The translator's budget is in R15 of the host, which an operand may need for the guest's.
+TEST(Counts, OperandsOfR15) {
+  const std::vector<u8> code = {0x49, 0x8b, 0x08,                    // MOV RCX, [R8]
+                                0x4a, 0x8b, 0x54, 0xfa, 0xf8, 0x90};  // MOV RDX, [RDX+8*R15-8]; NOP
+  std::optional<u64> retired;
+  for (const EngineRow& row : engine_rows()) {
+    SCOPED_TRACE(row.name);
+    const auto engine = row.make();
+    const auto executor = EngineExecutor::create(*engine, cpu::make_cpu_model("max").take()).take();
+    for (int run = 0; run < 12; ++run) {  // translated, and with what was learned of its operands
+      RunState state = default_state();
+      state.gpr[8] = state.gpr[cpu::kRdx] = kWindowAddress;
+      state.gpr[15] = 2;
+      ASSERT_TRUE(executor->run(code, state));
+      if (!retired) retired = executor->retired();
+      EXPECT_EQ(executor->retired(), *retired);
+    }
   }
 }
 

@@ -123,6 +123,7 @@ Result<void> EngineExecutor::run(std::span<const u8> code, RunState& state) {
   s.xcr0 = xcr0_mask(model_);
   TANDEM_TRY(vcpu_->import_state(s));
   const Stop stop = vcpu_->run({kBudget}, *devices_);
+  retired_ = stop.retired;
   if (stop.why != StopReason::Halted)
     return host_error(fmt::format("stopped for reason {} instead of halting", static_cast<int>(stop.why)));
   return read_result(kCodeAddress + code.size(), state);

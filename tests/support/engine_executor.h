@@ -20,6 +20,8 @@ class EngineExecutor {
 
   // As NativeExecutor::run. Error: the vCPU stopped for a reason that no instruction should give.
   Result<void> run(std::span<const u8> code, RunState& state);
+  // Instructions of the last run, with those of the handler that ended it.
+  u64 retired() const { return retired_; }
 
  private:
   class NoDevices;
@@ -31,6 +33,7 @@ class EngineExecutor {
   std::unique_ptr<mem::GuestMemory> memory_;
   std::unique_ptr<NoDevices> devices_;
   std::unique_ptr<cpu::Vcpu> vcpu_;
+  u64 retired_ = 0;
 };
 
 }  // namespace tandem::tests
