@@ -154,7 +154,7 @@ TEST(Models, BitScanWithAPrefixThatMeansNothing) {
 
 // The translator's budget is in R15 of the host, which an operand may need for the guest's.
 TEST(Counts, OperandsOfR15) {
-  const std::vector<u8> code = {0x49, 0x8b, 0x08,                    // MOV RCX, [R8]
+  const std::vector<u8> code = {0x49, 0x8b, 0x08,                     // MOV RCX, [R8]
                                 0x4a, 0x8b, 0x54, 0xfa, 0xf8, 0x90};  // MOV RDX, [RDX+8*R15-8]; NOP
   std::optional<u64> retired;
   for (const EngineRow& row : engine_rows()) {
