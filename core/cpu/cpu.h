@@ -35,8 +35,9 @@ enum Request : u32 {
   kRequestSmi = 8,
   kRequestInit = 16,
   kRequestStartup = 32,
-  kRequestCode = 64,    // another thread wrote or decoded code: bring caches up to date
-  kRequestRemap = 128,  // addresses lead to other memory: drop all that was cached
+  kRequestCode = 64,      // another thread wrote or decoded code: bring caches up to date
+  kRequestRemap = 128,    // addresses lead to other memory: drop all that was cached
+  kRequestProfile = 256,  // the tier above the interpreter wants to look at what it has seen
 };
 
 // Which decoding and which checks apply. Everything that changes how bytes become a block.

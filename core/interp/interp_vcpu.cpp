@@ -204,6 +204,7 @@ void InterpVcpu::startup(u8 vector) {
 // that; all that can (STI, POPF, IRET, RSM) come back to the boundary.
 InterpVcpu::Next InterpVcpu::handle_requests(StopReason& why) {
   c_.held |= c_.requests.exchange(0);
+  take(kRequestProfile);  // that this boundary was come to is all it is for
   if (take(kRequestRemap)) drop_everything();
   if (take(kRequestCode)) process_code_requests();
   if (take(kRequestInit)) {

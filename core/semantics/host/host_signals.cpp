@@ -39,11 +39,16 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   // SAFETY: the kernel passes a ucontext_t to SA_SIGINFO handlers (sigaction(2)).
   auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
   const auto rip = static_cast<u64>(machine.gregs[REG_RIP]);
-  if (!running.arena || !running.arena->contains(rip)) return pass_on(signal, info, context);
+  const std::optional<u64> way = running.ways ? running.ways->way_out(rip) : std::nullopt;
+  if (!way && (!running.arena || !running.arena->contains(rip))) return pass_on(signal, info, context);
   running.frame->signal = static_cast<u32>(signal);
   running.frame->fault_pc = rip;
   running.frame->fault_address = signal == SIGSEGV ? reinterpret_cast<u64>(info->si_addr) : 0;
   running.frame->fault_write = machine.gregs[REG_ERR] & kPageFaultWrite;
+  if (way) {
+    machine.gregs[REG_RIP] = static_cast<greg_t>(*way);
+    return;
+  }
   running.frame->fault_mxcsr = machine.fpregs->mxcsr;
   // SAFETY: the frame begins as FXSAVE does (Linux, asm/sigcontext.h); registers that the thunk loaded are in
   // it.
@@ -63,8 +68,8 @@ void install_signal_handlers() {
   });
 }
 
-SignalScope::SignalScope(const CodeArena& arena, HostFrame& frame) : outer_(running) {
-  running = {&arena, &frame};
+SignalScope::SignalScope(const CodeArena& arena, HostFrame& frame, const WaysOut* ways) : outer_(running) {
+  running = {&arena, &frame, ways};
 }
 SignalScope::~SignalScope() { running = outer_; }
 
