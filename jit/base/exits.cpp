@@ -35,6 +35,28 @@ void Translator::exit_by_table(u64 target) {
   jump_by_table();
 }
 
+// Of a hosted mode. The budget is put where compiled code finds it.
+std::span<const u8> Translator::region_entry(Translation& t, u32 site, const u64* table, const u8* base,
+                                             EntryPoints& entries) {
+  t_ = &t;
+  base_ = base;
+  table_ = table;
+  wide_ = counts_in_t1_ = true;
+  a_.clear();
+  fixups_.clear();
+  check_entered();
+  const u32 saved = a_.size();
+  a_.store(remaining(), kT1);
+  a_.mov_imm(kT1, site);
+  jump_to(stubs_.site_saved);
+  const u32 plain = a_.size();
+  save_flags(kT0);
+  a_.fill(a_.jump(), saved);
+  apply_fixups();
+  entries = {base, base + plain, base + saved, base + plain, base + saved};
+  return a_.code();
+}
+
 std::span<const u8> Translator::table_exit(const Link& link, const u64* table, const u8* base) {
   a_.clear();
   base_ = base;

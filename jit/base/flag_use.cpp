@@ -29,12 +29,17 @@ bool may_shift_by_nothing(const ZydisDecodedInstruction& insn) {
 
 }  // namespace
 
+u32 written_flags(const ZydisDecodedInstruction& insn) {
+  const ZydisAccessedFlags* f = insn.cpu_flags;
+  return f ? (f->modified | f->set_0 | f->set_1 | f->undefined) & kAllFlags : 0;
+}
+
 FlagUse flag_use(const ZydisDecodedInstruction& insn) {
   const ZydisAccessedFlags* f = insn.cpu_flags;
   if (!f) return {};
   FlagUse use;
   use.reads = f->tested & kAllFlags;
-  const u32 written = (f->modified | f->set_0 | f->set_1 | f->undefined) & kAllFlags;
+  const u32 written = written_flags(insn);
   use.writes = written;
   if (!may_shift_by_nothing(insn)) use.kills = written;
   return use;

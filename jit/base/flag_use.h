@@ -18,6 +18,8 @@ struct FlagUse {
   bool writes = false;
 };
 
+// All that are not as they were before, or left undefined.
+u32 written_flags(const ZydisDecodedInstruction& insn);
 FlagUse flag_use(const ZydisDecodedInstruction& insn);
 // What an instruction does that the interpreter executes: it may look at any flag.
 inline constexpr FlagUse kExecutedFlags{kAllFlags, 0, true};

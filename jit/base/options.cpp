@@ -14,6 +14,7 @@ struct Switch {
 };
 constexpr Switch kSwitches[] = {
     {"base", &JitOptions::base},
+    {"llvm", &JitOptions::llvm},
     {"links", &JitOptions::links},
     {"memory", &JitOptions::memory},
     {"merge", &JitOptions::merge},
@@ -22,7 +23,8 @@ constexpr Switch kSwitches[] = {
     {"exact_flags", &JitOptions::exact_flags},
     {"exact_count", &JitOptions::exact_count},
 };
-constexpr std::string_view kThreshold = "threshold=", kCache = "cache=", kHosted = "hosted=";
+constexpr std::string_view kThreshold = "threshold=", kCache = "cache=", kHosted = "hosted=",
+                           kStore = "store=";
 
 bool set_switch(JitOptions& options, std::string_view name, bool on) {
   if (name == "hosted") return options.hosted.on = on, true;
@@ -47,9 +49,13 @@ bool set_cache(JitOptions& options, std::string_view digits) {
 }
 
 bool apply(JitOptions& options, std::string_view item) {
-  if (item == "all" || item == "base") return true;
+  if (item == "all") return true;
+  if (item == "llvm") return options.llvm = true;
+  if (item == "base") return options.llvm = false, true;
+  if (item == "llvm=now") return options.llvm_now = true;
   if (item.starts_with(kThreshold)) return parse_number(item.substr(kThreshold.size()), options.threshold);
   if (item.starts_with(kHosted)) return parse_number(item.substr(kHosted.size()), options.hosted.after);
+  if (item.starts_with(kStore)) return options.store = item.substr(kStore.size()), true;
   if (item.starts_with(kCache)) return set_cache(options, item.substr(kCache.size()));
   if (item.starts_with('+') || item.starts_with('-'))
     return set_switch(options, item.substr(1), item[0] == '+');
@@ -63,9 +69,7 @@ Result<JitOptions> parse_options(std::string_view list) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
     const std::string_view item = list.substr(0, comma);
-    if (item == "llvm" || item == "+llvm") return user_error("jit: tier llvm is not in this build");
-    if (item != "-llvm" && !apply(options, item))
-      return user_error(fmt::format("jit: '{}' is no tier and no switch", item));
+    if (!apply(options, item)) return user_error(fmt::format("jit: '{}' is no tier and no switch", item));
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return options;

@@ -1,6 +1,7 @@
 // What --jit can switch.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/base/result.h"
@@ -18,6 +19,9 @@ struct JitOptions {
   // block may look for them behind its first instructions, where flags need not be saved.
   bool exact_count = false;
   bool base = true;           // tier 1 at all
+  bool llvm = false;          // tier 2, of hosted 64-bit code
+  bool llvm_now = false;      // each block is compiled by it when it is first translated: for tests
+  std::string store = {};     // directory of compiled regions; empty: none is kept
   bool links = true;          // jumps from block to block, not by the dispatcher
   bool memory = true;         // memory operands by an inline check, not by the interpreter
   bool merge = true;          // neighbouring accesses share a check
@@ -26,8 +30,9 @@ struct JitOptions {
   HostedOptions hosted = {};  // accesses by the host's own mappings
 };
 
-// A comma list: "all", a tier ("base"), "+x" or "-x" with x a tier or a switch above, "threshold=N",
-// "cache=N" (MiB, 1 to 1024). Errors name the item.
+// A comma list: "all" (what is not off by default), a tier ("base", "llvm"), "+x" or "-x" with x a tier or a
+// switch above, "threshold=N", "cache=N" (MiB, 1 to 1024), "store=DIRECTORY" of compiled regions, "llvm=now".
+// A tier alone means no tier above it. Errors name the item.
 Result<JitOptions> parse_options(std::string_view list);
 
 }  // namespace tandem::jit

@@ -107,6 +107,7 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
   slow_paths();
   exit_stubs();
   t.size = a_.size();
+  if (regions_) note_regions();
   apply_fixups();
   return a_.code();
 }
@@ -116,6 +117,15 @@ void Translator::apply_fixups() {
     store_le<u32>(
         a_.code().data() + f.from.at,
         static_cast<u32>(reinterpret_cast<u64>(f.to) - reinterpret_cast<u64>(base_ + f.from.at + 4)));
+}
+
+void Translator::note_regions() {
+  const auto region = [](const SharedCheck& c) {
+    return c.hosted() ? static_cast<u8>(c.group - kHostedGroup) : RegionChooser::kNone;
+  };
+  t_->regions.clear();
+  for (const auto* checks : {&shared_.of, &shared_.second})
+    for (const SharedCheck& c : *checks) t_->regions.push_back(region(c));
 }
 
 void Translator::find_shared_checks() {
@@ -248,13 +258,14 @@ bool Translator::wants_host_flags(unsigned i) const {
 
 // Who comes from a jump table has the rip in T0, or, where T1 is the budget, in TierFrame::branch_target; it
 // may be another with the same low bits. The flags are in the slot.
+void Translator::check_entered() {
+  if (t_->moves) return check_place();
+  check_rip();
+  check_mapping();
+}
+
 void Translator::checked_entry() {
-  if (t_->moves) {
-    check_place();
-  } else {
-    check_rip();
-    check_mapping();
-  }
+  check_entered();
   t_->entry_saved = a_.size();
   flags_at_ = FlagsAt::Host;
   saves_at_entry_ = (live_[0] || options_.exact_flags) && loses_flags_first();
@@ -480,6 +491,7 @@ void Translator::ensure_vectors(Vectors what) {
   t0_addend_ = kNoGroup;
   flags_into_slot(kT0);
   const bool all = what == Vectors::All;
+  t_->vectors_loaded = std::max<u8>(t_->vectors_loaded, all ? 2 : 1);
   a_.alu_imm(Alu::Cmp, field(&context_.tier.vectors_loaded), all ? 2 : 0, false);
   const Hole not_loaded = a_.jump(all ? Cc::Nz : Cc::Z);
   vector_loads_.push_back({not_loaded, a_.size(), all});

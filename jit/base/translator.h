@@ -39,6 +39,9 @@ class Translator {
   // Both give code that holds until the next call.
   // Code that goes to the link's target by the table, to be placed at `base`.
   std::span<const u8> table_exit(const Link& link, const u64* table, const u8* base);
+  // Code that enters t's region by a site of this number, to be placed at `base`.
+  std::span<const u8> region_entry(Translation& t, u32 site, const u64* table, const u8* base,
+                                   EntryPoints& entries);
   // Code for t's block at t's rip, to be placed at `base`; fills t. bytes: the block's guest code. table: of
   // the present mode. regions: for accesses that may be hosted; null: none.
   std::span<const u8> translate(Translation& t, std::span<const u8> bytes, const u8* base, const u64* table,
@@ -91,6 +94,8 @@ class Translator {
   bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
 
   void execute_undefined(std::span<FlagUse> uses);
+  void note_regions();
+  void check_entered();
   void checked_entry();
   void check_rip();
   void check_place();

@@ -49,4 +49,13 @@ std::string block_text(const Translation& t, std::span<const u8> guest, BlockPar
   return out;
 }
 
+std::string region_text(const RegionPlan& plan, std::span<const u8> code) {
+  constexpr ZydisMachineMode kMode = ZYDIS_MACHINE_MODE_LONG_64;
+  std::string out = fmt::format("region {:x}: {} blocks, code {} bytes\n", plan.blocks[0].rip,
+                                plan.blocks.size(), code.size());
+  for (const PlanBlock& block : plan.blocks)
+    out += fmt::format("  block {:x}\n", block.rip) + code_text(kMode, block.rip, block.bytes, "  ");
+  return out + "  code\n" + code_text(kMode, reinterpret_cast<u64>(code.data()), code, "    ");
+}
+
 }  // namespace tandem::jit

@@ -12,8 +12,11 @@ namespace tandem::jit {
 // stages: STAGE[,STAGE...][:FILE], where a stage is
 //   guest  the block's instructions
 //   host   the code made of each
-//   perf   a line for each block in /tmp/perf-PID.map, where perf looks for symbols of code without a file
-// Without FILE, guest and host go to standard error. Errors name the stage, or the file that can't be
+//   llvm-lift, llvm-opt  the IR of a region, before and after LLVM's passes
+//   llvm-code            its guest instructions, and the code made of all of them
+//   perf   a line for each block and region in /tmp/perf-PID.map, where perf looks for symbols of code
+//   without a file
+// Without FILE, text goes to standard error. Errors name the stage, or the file that can't be
 // written.
 Result<std::shared_ptr<CodeObserver>> make_code_dump(std::string_view stages);
 

@@ -14,6 +14,7 @@
 #include "core/semantics/table.h"
 #include "jit/dump/block_text.h"
 #include "jit/runtime/host_thread.h"
+#include "jit/runtime/tier_state.h"
 
 namespace tandem::jit {
 
@@ -57,19 +58,9 @@ bool is_translatable(const Context& c) {
          is_flat(s[cpu::kEs]) && is_flat(s[cpu::kSs]);
 }
 
-// TierFrame::flags has AH as LAHF gives it and OF in AL.
-u64 rflags_of(u64 slot) { return (slot >> 8 & 0xd5) | (slot & 1 ? cpu::kOf : 0); }
-u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags & cpu::kOf ? 1 : 0); }
-
 // What register T0 is to hold where an addend of this number is in it.
 u64 addend_of(const Context& c, u8 group) {
   return group < kHostedGroup ? c.tier.addends[group] : c.tier.regions[group - kHostedGroup].addend;
-}
-
-// Is the stack where hosted 64-bit code relies on it?
-bool rsp_is_verified(const Context& c) {
-  return c.mode.code_size != 8 || c.state.gpr[cpu::kRsp] >> interp::TierFrame::kRegionShift ==
-                                      c.tier.regions[interp::TierFrame::kStackRegion].key;
 }
 
 u64 rip_of(const Context& c, const Translation& t) { return t.moves ? c.tier.page + t.offset() : t.rip; }
@@ -89,16 +80,15 @@ void look_at_upper_vectors(Context& c) {
   c.tier.upper_in_use = semantics::components_in_use(c) & (cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
 }
 
-bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
-
 }  // namespace
 
-Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared_ptr<CodeObserver> observer) {
+Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared_ptr<CodeObserver> observer,
+                                                 std::shared_ptr<RegionWorker> worker) {
   TANDEM_TRY_ASSIGN(arena, semantics::CodeArena::create(options.cache_bytes));
   TANDEM_TRY_ASSIGN(cells, PageCells::create());
   semantics::install_signal_handlers();
-  return std::unique_ptr<JitTier>(
-      new JitTier(options, std::move(arena), std::move(observer), std::move(cells)));
+  return std::unique_ptr<JitTier>(new JitTier(std::move(options), std::move(arena), std::move(observer),
+                                              std::move(worker), std::move(cells)));
 }
 
 JitTier::~JitTier() = default;
@@ -236,9 +226,10 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   figures_.translated_insns += block.count;
   figures_.code_bytes += code.size();
   ensure(t.code, "room was kept for a block's code");
+  t.entries = t.own_entries();
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
-  if (t.moves && !twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
+  if (!twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
   if (observer_) observer_->translated(t, bytes_of(c, block, crossing_));
   return &t;
 }
@@ -364,7 +355,7 @@ void JitTier::connect(u32 id, Translation& to) {
   if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
   link.next_incoming = std::exchange(to.incoming, id);
-  point(link, to.entry_for(link.flags_in_slot, link.rsp_verified));
+  point(link, to.entries.get(link.flags_in_slot, link.rsp_verified));
 }
 
 // The second page's mapping may change: only the table knows when.
@@ -392,7 +383,7 @@ void JitTier::install(const Context& c, Translation& t) {
   std::vector<Translation*>& all = by_page_[t.block->key.physical >> kPageShift];
   std::erase_if(all, [](const Translation* other) { return !other->valid; });
   for (const Translation* other : all)
-    if (other->mode == t.mode)
+    if (other->mode == t.mode && other->moves)
       table.set(page + other->offset(), other->code + other->checked_entry, c.page_is_global);
 }
 
@@ -407,6 +398,7 @@ bool JitTier::is_installed(u64 page, u32 mode) {
 
 // From now on nothing leads to it.
 void JitTier::unlink(Translation& t) {
+  while (!t.in_regions.empty()) drop(*t.in_regions.back());
   t.valid = false;
   ++figures_.dropped;
   for (u32 id = std::exchange(t.incoming, kNoLink); id != kNoLink;) {
@@ -431,6 +423,12 @@ void JitTier::clear() {
   installed_.assign(installed_.size(), {});
   sites_.clear();
   links_.clear();
+  pending_.clear();
+  regions_.clear();
+  dead_.clear();
+  refusals_.clear();
+  weights_.clear();
+  targets_.clear();
   pending_link_ = kLeftSite;
   if (translator_) arena_->rewind(first_block_);
 }
@@ -460,6 +458,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.hosted.pages", h.pages);
   report("jit.hosted.unmaps", h.calls);
   report("jit.hosted.table_writes", h.table_writes);
+  if (worker_) report_regions(report);
   for (std::size_t i = 0; i < figures_.executed.size(); ++i) {
     const std::string name = isa::name_of(static_cast<isa::Op>(i));
     if (figures_.executed[i]) report("jit.executed." + name, figures_.executed[i]);
@@ -482,7 +481,7 @@ std::string JitTier::code_text(const Context& c, u64 physical) const {
 }
 
 u32 JitTier::enter(Context& c, const u8* code) {
-  const semantics::SignalScope scope(*arena_, host_frame_);
+  const semantics::SignalScope scope(*arena_, host_frame_, this);
   prepare_host_thread();
   return stubs_.enter(&c, code);
 }
@@ -492,10 +491,12 @@ bool JitTier::run(Context& c, Block& block) {
   if (!prepare(c)) return false;
   const u32 mode = translation_mode(c, hosted_.active());
   if (full_) drop_all();
+  if (worker_) look_at_samples(c);
   Translation* t = find(c, block, mode);
   if (!t) {
     if (arena_->room() < kReserve || !cells_.has_room()) drop_all();
     t = translate(c, block, c.state.rip, mode, false);
+    if (t && worker_ && options_.llvm_now) compile_at_once(c, *t);
   }
   if (!t) return false;
   if (options_.links && pending_link_ < links_.size()) connect(pending_link_, *t);
@@ -507,7 +508,7 @@ bool JitTier::run(Context& c, Block& block) {
   c.block = nullptr;
   ++figures_.entries;
   const i64 before = c.remaining;
-  const u32 left = enter(c, t->entry_for(false, rsp_is_verified(c)));
+  const u32 left = enter(c, t->entries.get(false, rsp_is_verified(c)));
   figures_.retired += static_cast<u64>(before - c.remaining);
   account(c);
   if (left == kLeftSite) return true;
@@ -595,6 +596,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
   const Site site = id == kSignalSite ? site_of_signal(c) : sites_[id];
   Translation& t = *site.in;
   unsigned insn = site.insn & kSiteInsn;
+  if (site.insn & kRegion) return run_region(c, t);
   if (site.insn & kLoadX87) {
     c.tier.x87_loaded = 1;
     set_t1(c, t.counts_in_t1);
@@ -610,21 +612,32 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     insn = s.insn;
     at_entry = s.at_entry;
   }
+  if (at_entry || site.insn & (kAttention | kSplit)) {
+    begin_insn(c, t, insn, !at_entry && insn >= t.counted_from);
+    c.left = Step::Again;
+    return nullptr;
+  }
+  return execute_insn(c, t, insn, id == kSignalSite);
+}
+
+// The state as the interpreter has it before an instruction. counted: the budget's share was taken already.
+void JitTier::begin_insn(Context& c, const Translation& t, unsigned insn, bool counted) {
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.state.rip = rip_of(c, t);
   c.block = t.block;
   c.current = &t.block->insns[insn];
-  const bool counted = !at_entry && insn >= t.counted_from;
   if (!counted) c.remaining -= t.block->count;
-  if (site.insn & (kAttention | kSplit)) {
-    c.left = Step::Again;
-    return nullptr;
-  }
+}
+
+// refused: the host did not let it through.
+const u8* JitTier::execute_insn(Context& c, Translation& t, unsigned insn, bool refused) {
+  const bool counted = insn >= t.counted_from;
+  begin_insn(c, t, insn, counted);
   auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
   const Step step = semantics::function_of(*c.current)(c, *c.current);
   look_at_upper_vectors(c);
-  if (id == kSignalSite && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
+  if (refused && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
   const bool mapped = generation_ == c.mapping_generation && dropped_pages_ == c.dropped_pages;
   if (step == Step::Next && t.valid && mapped) {
     c.tier.flags = slot_of(c.flags.rflags());
@@ -660,10 +673,14 @@ const u8* JitTier::go_on(Context& c) {
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;
   c.tier.flags = slot_of(c.flags.rflags());
-  const u8* code = table->table.find(c.state.rip);
+  return go_by(c, *table);
+}
+
+const u8* JitTier::go_by(Context& c, const ModeTable& table) {
+  const u8* code = table.table.find(c.state.rip);
   if (!code) return nullptr;
   const u64 entry = c.state.rip & (JumpTable::kEntries - 1);
-  const bool moves = c.mode.cpl == 3, hosted = hosted_.active();
+  const bool moves = table.moves(), hosted = table.mode & kHostedMode;
   c.tier.branch_target = c.state.rip;
   c.tier.t0 = moves && hosted ? entry : c.state.rip;
   c.tier.t1 = hosted ? static_cast<u64>(c.remaining) : entry;

@@ -11,8 +11,13 @@
 #include "core/interp/context.h"
 #include "core/isa/op.h"
 #include "core/semantics/host/host_frame.h"
+#include "core/semantics/host/host_signals.h"
 #include "jit/base/translator.h"
 #include "jit/hosted/spaces.h"
+#include "jit/regions/region.h"
+#include "jit/regions/region_builder.h"
+#include "jit/regions/region_worker.h"
+#include "jit/regions/sampler.h"
 #include "jit/runtime/code_observer.h"
 #include "jit/runtime/jump_table.h"
 #include "jit/runtime/page_cells.h"
@@ -20,10 +25,15 @@
 
 namespace tandem::jit {
 
-class JitTier final : public interp::UpperTier, private Ids, private RegionChooser {
+class JitTier final : public interp::UpperTier,
+                      private Ids,
+                      private RegionChooser,
+                      private semantics::WaysOut {
  public:
+  // worker: of tier 2; null: there is none.
   static Result<std::unique_ptr<JitTier>> create(JitOptions options,
-                                                 std::shared_ptr<CodeObserver> observer = {});
+                                                 std::shared_ptr<CodeObserver> observer = {},
+                                                 std::shared_ptr<RegionWorker> worker = {});
   ~JitTier() override;
 
   bool run(interp::Context& context, interp::Block& block) override;
@@ -49,12 +59,13 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   static u8 cpl_of(u32 mode) { return mode >> 8 & 3; }
 
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
-          std::shared_ptr<CodeObserver> observer, PageCells cells)
-      : options_(options),
+          std::shared_ptr<CodeObserver> observer, std::shared_ptr<RegionWorker> worker, PageCells cells)
+      : options_(std::move(options)),
         arena_(std::move(arena)),
         observer_(std::move(observer)),
         cells_(std::move(cells)),
-        hosted_(options.hosted) {}
+        hosted_(options_.hosted),
+        worker_(std::move(worker)) {}
 
   u32 new_site(Translation& in, u16 insn) override;
   u32 new_link(const Link& link) override;
@@ -89,15 +100,47 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
 
   static const u8* on_site(interp::Context* context, u32 id);
   const u8* go_on(interp::Context& context);
+  const u8* go_by(interp::Context& context, const ModeTable& table);
+  const u8* go_on_behind(interp::Context& context, const Region& region);
   void follow_mappings(interp::Context& context);
   void drop_pages(const interp::Context& context);
   static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
+  const u8* execute_insn(interp::Context& context, Translation& t, unsigned insn, bool refused);
+  void begin_insn(interp::Context& context, const Translation& t, unsigned insn, bool counted);
   static void load_x87(interp::Context* context);
   static void save_x87(interp::Context* context);
   Site site_at(const u8* pc);
   Site site_of_signal(interp::Context& context);
   void fault_at_branch(interp::Context& context);
+
+  // Tier 2: jit_regions.cpp.
+  class Graph;
+  struct Code {
+    Translation* t;
+    u64 page;  // linear, in which it ran
+  };
+  void start_sampling(interp::Context& context);
+  void look_at_samples(interp::Context& context);
+  std::optional<Code> code_of(const Sample& sample);
+  void note_branch(const Sample& sample);
+  void want_region(interp::Context& context, const Code& hot);
+  void compile_at_once(interp::Context& context, Translation& t);
+  static bool is_for_regions(const Translation& t, u32 mode);
+  std::unique_ptr<Region> make_region(interp::Context& context, BuiltRegion& built);
+  void take_finished();
+  void finish(std::unique_ptr<Region> region, Result<CompiledRegion> code);
+  void install(Region& region);
+  void lead_to(Translation& t, const EntryPoints& entries);
+  void drop(Region& region);
+  void drop_what_does_not_pay();
+  void gather_refusals();
+  std::optional<u64> way_out(u64 pc) const override;
+  bool may_enter(interp::Context& context, Region& region);
+  bool pages_are_there(interp::Context& context, Region& region);
+  const u8* run_region(interp::Context& context, Translation& t);
+  const u8* leave_region(interp::Context& context, const Region& region, const RegionExit& exit);
+  void report_regions(const cpu::Vcpu::Report& report) const;
 
   JitOptions options_;
   std::unique_ptr<semantics::CodeArena> arena_;
@@ -135,6 +178,22 @@ class JitTier final : public interp::UpperTier, private Ids, private RegionChoos
   HostedSpaces hosted_;
   i64 accounted_ = 0;  // of the budget, when instructions were last attributed to an address space
   interp::Context* translating_for_ = nullptr;
+  std::shared_ptr<RegionWorker> worker_;
+  std::unique_ptr<Sampler> sampler_;
+  std::shared_ptr<FinishedRegions> finished_ = std::make_shared<FinishedRegions>();
+  std::unordered_map<u64, std::unique_ptr<Region>> pending_;  // by what the worker calls them
+  std::vector<std::unique_ptr<Region>> regions_, dead_;  // those that may be entered; that must not any more
+  std::vector<Refusal> refusals_;                        // of all regions, ordered by pc
+  u64 last_region_ = 0;
+  u32 batch_ = 0;  // of samples
+  std::unordered_map<Translation*, u32> weights_;
+  // Where indirect branches at the ends of blocks went: distances from the page, and how often.
+  std::unordered_map<const Translation*, std::map<PlaceInRegion, u32>> targets_;
+  struct RegionFigures {
+    u64 compiled = 0, stored = 0, dropped = 0, entries = 0, retired = 0, refused = 0, sites = 0,
+        code_bytes = 0;
+  };
+  RegionFigures region_figures_;
   u64 global_generation_ = ~u64{0};
   u64 generation_ = ~u64{0};  // of the mappings that the tables hold for
   u64 dropped_pages_ = 0;     // those of the Context that the tables know of

@@ -9,6 +9,7 @@
 namespace tandem::jit {
 
 struct Translation;
+struct Region;
 
 // In a site's instruction number: nothing is to be executed, somebody asked for attention.
 inline constexpr u16 kAttention = 0x8000;
@@ -17,7 +18,9 @@ inline constexpr u16 kLoadX87 = 0x4000;
 // The same: a check that several accesses share has failed; goes on in the twin.
 // The number is that of the Split.
 inline constexpr u16 kSplit = 0x2000;
-inline constexpr u16 kSiteInsn = 0x1fff;
+// The same: the block's region is entered.
+inline constexpr u16 kRegion = 0x1000;
+inline constexpr u16 kSiteInsn = 0x0fff;
 
 inline constexpr u32 kNoLink = ~u32{0};
 
@@ -79,6 +82,20 @@ struct AccessHint {
   u8 changes = 0;
 };
 
+// Where a block's code is entered.
+struct EntryPoints {
+  const u8* checked = nullptr;  // looks whether the rip that is gone to is this one
+  const u8* plain = nullptr;    // without that
+  const u8* saved = nullptr;    // the same with the flags in TierFrame::flags
+  // The same two for who does not know that RSP is in the stack's region, as hosted 64-bit code does.
+  const u8 *unverified = nullptr, *unverified_saved = nullptr;
+
+  const u8* get(bool flags_in_slot, bool rsp_verified) const {
+    if (rsp_verified) return flags_in_slot ? saved : plain;
+    return flags_in_slot ? unverified_saved : unverified;
+  }
+};
+
 struct Translation {
   interp::Block* block = nullptr;
   Translation* next = nullptr;  // of the same block, for another rip or mode
@@ -93,12 +110,11 @@ struct Translation {
   bool valid = true;
   const u8* code = nullptr;
   u32 size = 0;
-  u32 checked_entry = 0;  // offset; looks whether the rip that is gone to is this one
-  u32 entry = 0;          // offset; without that
-  u32 entry_saved = 0;    // the same with the flags in TierFrame::flags
-  // The same two for who does not know that RSP is in the stack's region, as hosted 64-bit code does.
-  u32 unverified = 0, unverified_saved = 0;
+  // Offsets of its own EntryPoints.
+  u32 checked_entry = 0, entry = 0, entry_saved = 0, unverified = 0, unverified_saved = 0;
+  EntryPoints entries;          // who leads here uses these: its own, or its region's
   u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
+  u8 vectors_loaded = 0;        // what its code makes TierFrame::vectors_loaded at least
   u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
   u32 behind_count = 0;         // offset in that instruction of what follows the count
   std::vector<InsnCode> insns;  // of each instruction, and of the end
@@ -109,11 +125,16 @@ struct Translation {
   std::vector<AccessHint> hints;  // of each access, as RegionChooser numbers them, once there is one
   Translation* twin = nullptr;    // the same with a check for each access, once it was needed
   u32 incoming = kNoLink;         // first of the exits that lead here
+  // Of each access of a hosted translation, as RegionChooser numbers them: its region, or 0xff.
+  std::vector<u8> regions;
+  Region* region = nullptr;         // that is entered in its place
+  std::vector<Region*> in_regions;  // that contain its block, that one among them
+  u32 tries = 0;                    // to find a region for it
+  u32 retry_at = 0;                 // the batch of samples from which on the next may be
 
-  const u8* entry_for(bool flags_in_slot, bool rsp_verified) const {
-    return code + (rsp_verified    ? flags_in_slot ? entry_saved : entry
-                   : flags_in_slot ? unverified_saved
-                                   : unverified);
+  EntryPoints own_entries() const {
+    return {code + checked_entry, code + entry, code + entry_saved, code + unverified,
+            code + unverified_saved};
   }
   const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.

@@ -75,7 +75,7 @@ def refusals(folder):
         (direct + ["--jit", "base,+turbo"], 2, ["jit", "+turbo"]),
         (direct + ["--jit", "threshold=many"], 2, ["jit", "threshold=many"]),
         (direct + ["--jit", "cache=0"], 2, ["jit", "cache=0"]),
-        (direct + ["--jit", "llvm"], 2, ["llvm"]),
+        (direct + ["--jit", "llvm=later"], 2, ["jit", "llvm=later"]),
         (direct + ["--verify", "1/0"], 2, ["verify", "1/0"]),
         (direct + ["--engine", "interp", "--verify", "1/9"], 2, ["verify", "interpreter"]),
         (direct + ["--serial", "carrier-pigeon"], 2, ["carrier-pigeon"]),

@@ -29,6 +29,13 @@ inline std::vector<EngineRow> engine_rows() {
       {"jit_hosted",
        [] { return jit::make_jit_engine({.threshold = 0, .hosted = {.supervisor = true, .after = 0}}); },
        false},
+      // All of it that tier 2 can, by tier 2.
+      {"jit_llvm",
+       [] {
+         return jit::make_jit_engine(
+             {.threshold = 0, .llvm = true, .llvm_now = true, .hosted = {.supervisor = true, .after = 0}});
+       },
+       false},
       {"jit_plain",
        [] {
          return jit::make_jit_engine({.threshold = 0,

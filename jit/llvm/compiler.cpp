@@ -1,0 +1,245 @@
+#include "jit/llvm/compiler.h"
+
+#include <fmt/format.h>
+#include <llvm/Analysis/CGSCCPassManager.h>
+#include <llvm/Analysis/LoopAnalysisManager.h>
+#include <llvm/ExecutionEngine/JITLink/JITLink.h>
+#include <llvm/ExecutionEngine/Orc/CompileUtils.h>
+#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/base/bits.h"
+#include "jit/llvm/layout.h"
+#include "jit/llvm/lifter.h"
+
+namespace tandem::jit {
+
+namespace orc = llvm::orc;
+namespace jitlink = llvm::jitlink;
+
+namespace {
+
+constexpr const char* kName = "region";
+
+// As LLVM names them, in the order in which they run.
+constexpr const char* kPasses[] = {"sroa",
+                                   "early-cse",
+                                   "instcombine<no-verify-fixpoint>",
+                                   "simplifycfg",
+                                   "gvn",
+                                   "loop-simplify,lcssa,loop-mssa(licm)",
+                                   "instcombine<no-verify-fixpoint>",
+                                   "sink",
+                                   "adce",
+                                   "simplifycfg"};
+
+class Timer {
+ public:
+  explicit Timer(StepFigure& figure) : figure_(figure), start_(std::chrono::steady_clock::now()) {}
+  ~Timer() {
+    figure_.ns += static_cast<u64>((std::chrono::steady_clock::now() - start_).count());
+    ++figure_.runs;
+  }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+ private:
+  StepFigure& figure_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+std::string message_of(llvm::Error error) { return llvm::toString(std::move(error)); }
+
+std::string text_of(const llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  module.print(out, nullptr);
+  return text;
+}
+
+// Keeps kRefusals, which nothing refers to, and reads it when the code is in place.
+class LinkObserver final : public orc::ObjectLinkingLayer::Plugin {
+ public:
+  explicit LinkObserver(CompiledRegion*& to) : to_(to) {}
+
+  void modifyPassConfig(orc::MaterializationResponsibility&, jitlink::LinkGraph&,
+                        jitlink::PassConfiguration& passes) override {
+    passes.PrePrunePasses.push_back([](jitlink::LinkGraph& graph) {
+      if (auto* const section = graph.findSectionByName(kRefusals))
+        for (jitlink::Block* block : section->blocks())
+          graph.addAnonymousSymbol(*block, 0, block->getSize(), /*IsCallable=*/false, /*IsLive=*/true);
+      return llvm::Error::success();
+    });
+    passes.PostFixupPasses.push_back([this](jitlink::LinkGraph& graph) {
+      look(graph);
+      return llvm::Error::success();
+    });
+  }
+  llvm::Error notifyFailed(orc::MaterializationResponsibility&) override { return llvm::Error::success(); }
+  llvm::Error notifyRemovingResources(orc::JITDylib&, orc::ResourceKey) override {
+    return llvm::Error::success();
+  }
+  void notifyTransferringResources(orc::JITDylib&, orc::ResourceKey, orc::ResourceKey) override {}
+
+ private:
+  void look(jitlink::LinkGraph& graph) {
+    for (jitlink::Symbol* symbol : graph.defined_symbols())
+      if (symbol->hasName() && symbol->getName() == kName) to_->code_bytes = symbol->getSize();
+    auto* const section = graph.findSectionByName(kRefusals);
+    if (!section) return;
+    for (jitlink::Block* block : section->blocks()) {
+      const llvm::ArrayRef<char> content = block->getContent();
+      const u64 at = block->getAddress().getValue();
+      const auto place = [&](std::size_t i) {
+        const auto* const field = reinterpret_cast<const u8*>(content.data()) + i;
+        return at + i + static_cast<u64>(static_cast<i64>(static_cast<i32>(load_le<u32>(field))));
+      };
+      for (std::size_t i = 0; i + 8 <= content.size(); i += 8)
+        to_->refusals.push_back({place(i), place(i + 4)});
+    }
+  }
+
+  CompiledRegion*& to_;
+};
+
+template <class F>
+auto timed(StepFigure& figure, F f) {
+  const Timer timer(figure);
+  return f();
+}
+
+class OrcCompiler final : public RegionCompiler {
+ public:
+  explicit OrcCompiler(std::shared_ptr<RegionStore> store) : store_(std::move(store)) {}
+
+  Result<void> start() {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    llvm::InitializeNativeTargetAsmParser();
+    auto host = orc::JITTargetMachineBuilder::detectHost();
+    if (!host) return host_error(message_of(host.takeError()));
+    host->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+    auto machine = host->createTargetMachine();
+    if (!machine) return host_error(message_of(machine.takeError()));
+    machine_ = std::move(*machine);
+    orc::LLJITBuilder builder;
+    builder.setJITTargetMachineBuilder(std::move(*host));
+    builder.setObjectLinkingLayerCreator([this](orc::ExecutionSession& session, const llvm::Triple&) {
+      auto layer = std::make_unique<orc::ObjectLinkingLayer>(session);
+      layer->addPlugin(std::make_shared<LinkObserver>(linking_));
+      return llvm::Expected<std::unique_ptr<orc::ObjectLayer>>(std::move(layer));
+    });
+    auto jit = builder.create();
+    if (!jit) return host_error(message_of(jit.takeError()));
+    jit_ = std::move(*jit);
+    return {};
+  }
+
+  Result<CompiledRegion> compile(const RegionPlan& plan, const Layout& layout,
+                                 RegionObserver* observer) override {
+    CompiledRegion region;
+    const RegionKey key = key_of(plan);
+    std::optional<StoredRegion> stored;
+    if (store_) stored = timed(figures_["load"], [&] { return store_->find(key); });
+    region.was_stored = stored.has_value();
+    if (!stored) {
+      TANDEM_TRY_ASSIGN(made, make(plan, layout, observer));
+      if (store_) timed(figures_["store"], [&] { store_->add(key, made); });
+      stored = std::move(made);
+    }
+    region.exits = std::move(stored->exits);
+    region.uses_vectors = stored->uses_vectors;
+    region.uses_wide_vectors = stored->uses_wide_vectors;
+    const Timer timer(figures_["link"]);
+    TANDEM_TRY(link(stored->object, region));
+    if (observer) observer->compiled(plan, region);
+    return region;
+  }
+  const StepFigures& figures() const override { return figures_; }
+
+ private:
+  Result<StoredRegion> make(const RegionPlan& plan, const Layout& layout, RegionObserver* observer) {
+    LiftedRegion lifted = timed(figures_["lift"], [&] { return lift(plan, layout, kName); });
+    lifted.module->setDataLayout(machine_->createDataLayout());
+    lifted.module->setTargetTriple(machine_->getTargetTriple().str());
+    const bool text = observer && observer->wants_ir();
+    if (text) observer->lifted(text_of(*lifted.module));
+    std::string problem;
+    llvm::raw_string_ostream out(problem);
+    if (llvm::verifyModule(*lifted.module, &out)) return host_error("jit: llvm: " + problem);
+    optimise(*lifted.module->getFunction(kName));
+    if (text) observer->optimised(text_of(*lifted.module));
+    const Timer timer(figures_["code"]);
+    auto object = orc::SimpleCompiler(*machine_)(*lifted.module);
+    if (!object) return host_error("jit: llvm: " + message_of(object.takeError()));
+    StoredRegion region;
+    const llvm::StringRef bytes = (*object)->getBuffer();
+    region.object.assign(bytes.bytes_begin(), bytes.bytes_end());
+    region.exits = std::move(lifted.exits);
+    region.uses_vectors = lifted.uses_vectors;
+    region.uses_wide_vectors = lifted.uses_wide_vectors;
+    return region;
+  }
+
+  void optimise(llvm::Function& function) {
+    llvm::PassBuilder builder(machine_.get());
+    llvm::LoopAnalysisManager loops;
+    llvm::FunctionAnalysisManager functions;
+    llvm::CGSCCAnalysisManager components;
+    llvm::ModuleAnalysisManager modules;
+    builder.registerModuleAnalyses(modules);
+    builder.registerCGSCCAnalyses(components);
+    builder.registerFunctionAnalyses(functions);
+    builder.registerLoopAnalyses(loops);
+    builder.crossRegisterProxies(loops, functions, components, modules);
+    for (const char* name : kPasses) {
+      llvm::FunctionPassManager pass;
+      llvm::cantFail(builder.parsePassPipeline(pass, name));
+      const Timer timer(figures_[name]);
+      functions.invalidate(function, pass.run(function, functions));
+    }
+  }
+
+  Result<void> link(const std::vector<u8>& object, CompiledRegion& region) {
+    linking_ = &region;
+    auto dylib = jit_->createJITDylib(fmt::format("region{}", ++count_));
+    if (!dylib) return host_error("jit: llvm: " + message_of(dylib.takeError()));
+    orc::JITDylib* const where = &*dylib;
+    region.memory = std::shared_ptr<void>(where, [jit = jit_](void* p) {
+      llvm::consumeError(jit->getExecutionSession().removeJITDylib(*static_cast<orc::JITDylib*>(p)));
+    });
+    const llvm::StringRef bytes(reinterpret_cast<const char*>(object.data()), object.size());
+    if (llvm::Error error = jit_->addObjectFile(*where, llvm::MemoryBuffer::getMemBufferCopy(bytes, kName)))
+      return host_error("jit: llvm: " + message_of(std::move(error)));
+    auto symbol = jit_->lookup(*where, kName);
+    if (!symbol) return host_error("jit: llvm: " + message_of(symbol.takeError()));
+    region.run = symbol->toPtr<CompiledRegion::Function>();
+    region.code = reinterpret_cast<const u8*>(symbol->getValue());
+    std::ranges::sort(region.refusals, {}, &Refusal::pc);
+    return {};
+  }
+
+  std::shared_ptr<RegionStore> store_;
+  std::unique_ptr<llvm::TargetMachine> machine_;
+  CompiledRegion* linking_ = nullptr;
+  std::shared_ptr<orc::LLJIT> jit_;
+  u64 count_ = 0;
+  StepFigures figures_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RegionCompiler>> RegionCompiler::create(std::shared_ptr<RegionStore> store) {
+  auto compiler = std::make_unique<OrcCompiler>(std::move(store));
+  TANDEM_TRY(compiler->start());
+  return std::unique_ptr<RegionCompiler>(std::move(compiler));
+}
+
+}  // namespace tandem::jit

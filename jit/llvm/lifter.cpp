@@ -1,0 +1,291 @@
+#include "jit/llvm/lifter.h"
+
+#include <llvm/IR/MDBuilder.h>
+
+#include <algorithm>
+
+#include "core/isa/op.h"
+#include "jit/base/flag_use.h"
+#include "jit/llvm/usage.h"
+
+namespace tandem::jit {
+
+using isa::Insn;
+using isa::Op;
+using llvm::Value;
+using Exit = RegionExit::Kind;
+
+LiftedRegion lift(const RegionPlan& plan, const Layout& layout, const std::string& name) {
+  LiftedRegion out;
+  out.context = std::make_unique<llvm::LLVMContext>();
+  out.module = std::make_unique<llvm::Module>(name, *out.context);
+  Lifter(plan, layout, out, name).run();
+  return out;
+}
+
+Lifter::Lifter(const RegionPlan& plan, const Layout& layout, LiftedRegion& out, const std::string& name)
+    : plan_(plan), layout_(layout), out_(out), context_(*out.context), b_(context_) {
+  auto* const type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy()}, false);
+  function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, out.module.get());
+  function_->addFnAttr(llvm::Attribute::NoUnwind);
+  function_->addFnAttr(llvm::Attribute::NoRedZone);
+  // RBP is a guest register where an instruction of the host's needs it.
+  function_->addFnAttr("no-realign-stack");
+  function_->addParamAttr(0, llvm::Attribute::NoAlias);
+  decode();
+  find_live_flags();
+  find_edges();
+  facts_ = std::make_unique<FactsOfRegion>(plan, decoded_, edges_);
+}
+
+void Lifter::run() {
+  enter();
+  for (block_number_ = 0; block_number_ < plan_.blocks.size(); ++block_number_) lift_block();
+}
+
+void Lifter::decode() {
+  ZydisDecoder decoder;
+  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  for (const PlanBlock& p : plan_.blocks) {
+    std::vector<Decoded>& insns = decoded_.emplace_back(p.insns.size());
+    for (std::size_t i = 0; i < p.insns.size(); ++i) decode_into(insns[i], decoder, p.insns[i], p.bytes);
+  }
+}
+
+// At least those that tier 1 keeps: it goes on behind a site.
+void Lifter::find_live_flags() {
+  for (std::size_t n = 0; n < decoded_.size(); ++n) {
+    std::vector<FlagUse> uses;
+    for (std::size_t i = 0; i < decoded_[n].size(); ++i) {
+      FlagUse use = plan_.blocks[n].leaves[i] ? kExecutedFlags : flag_use(decoded_[n][i].insn);
+      if (plan_.exact_flags) use.reads = kAllFlags;
+      uses.push_back(use);
+    }
+    live_flags(uses, live_.emplace_back());
+  }
+}
+
+Usage Lifter::find_usage() const {
+  Usage usage;
+  for (const auto& block : decoded_)
+    for (const Decoded& d : block) add_usage(usage, d, plan_.widest_vector);
+  for (const PlanBlock& block : plan_.blocks)
+    for (const isa::Insn& insn : block.insns) usage.mxcsr |= insn.op == Op::HOST;
+  return usage;
+}
+
+// --- What leads where -------------------------------------------------------------------------------------
+
+std::optional<u32> Lifter::find_block(PlaceInRegion at) const {
+  const auto it = std::ranges::find(plan_.blocks, at, &PlanBlock::at);
+  return it == plan_.blocks.end() ? std::nullopt : std::optional(static_cast<u32>(it - plan_.blocks.begin()));
+}
+
+std::vector<PlaceInRegion> Lifter::return_places() const {
+  std::vector<PlaceInRegion> places;
+  for (const PlanBlock& p : plan_.blocks) {
+    const Op last = p.insns.back().op;
+    if ((last == Op::CALL || last == Op::CALL_INDIRECT) && find_block(p.end())) places.push_back(p.end());
+  }
+  std::ranges::sort(places);
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  return places;
+}
+
+std::vector<PlaceInRegion> Lifter::places_behind(const PlanBlock& p) const {
+  const Insn& last = p.insns.back();
+  const PlaceInRegion end = p.end(), target = end + static_cast<i64>(last.imm);
+  switch (last.op) {
+    case Op::JMP:
+    case Op::CALL: return {target};
+    case Op::RET: return return_places();
+    case Op::JMP_INDIRECT:
+    case Op::CALL_INDIRECT: return p.targets;
+    default: break;
+  }
+  if (isa::flow_of(last.op) == isa::Flow::Branch) return {end, target};
+  return {end};
+}
+
+// Edges that lead to a block on the way to which they are close a loop.
+void Lifter::find_edges() {
+  std::vector<u8> state(plan_.blocks.size());  // 1: on the way, 2: done
+  const auto visit = [&](auto& self, u32 block) -> void {
+    state[block] = 1;
+    for (const PlaceInRegion place : places_behind(plan_.blocks[block])) {
+      const auto to = find_block(place);
+      if (!to) continue;
+      edges_.push_back({block, *to, state[*to] == 1});
+      if (state[*to] == 0) self(self, *to);
+    }
+    state[block] = 2;
+  };
+  visit(visit, 0);
+}
+
+// --- Blocks -----------------------------------------------------------------------------------------------
+
+void Lifter::enter() {
+  b_.SetInsertPoint(new_block("entry"));
+  usage_ = find_usage();
+  out_.uses_vectors = usage_.mxcsr || usage_.vectors != 0;
+  out_.uses_wide_vectors = usage_.vectors_written != 0 && usage_.vector_bytes > 16;
+  state_ = std::make_unique<GuestState>(b_, layout_, function_->getArg(0), usage_);
+  state_->load();
+  page_ = state_->load_field(b_.getInt64Ty(), layout_.page);
+  for (unsigned r = 0; r < interp::TierFrame::kRegions; ++r) {
+    keys_.push_back(state_->load_field(b_.getInt64Ty(), layout_.region_key(r)));
+    addends_.push_back(state_->load_field(b_.getInt64Ty(), layout_.region_addend(r)));
+  }
+  for (std::size_t i = 0; i < plan_.blocks.size(); ++i) heads_.push_back(new_block("block"));
+  now_.know({kSp, AddressKey::kNone, 0}, {interp::TierFrame::kStackRegion, 0, 0});
+  BasicBlock* const refused = new_block("refused");
+  check_placed(refused);
+  check_for(0, refused);
+  b_.CreateBr(heads_[0]);
+  b_.SetInsertPoint(refused);
+  leave({}, false);
+}
+
+// What the block at `to` relies on and is not known here.
+void Lifter::check_for(u32 to, BasicBlock* otherwise) {
+  for (const auto& [key, fact] : facts_->at_head(to).all()) {
+    const auto known = now_.find(key);
+    if (known && known->region == fact.region && known->low >= fact.low && known->high <= fact.high) continue;
+    check_region(value_of(key), fact.region, otherwise);
+  }
+}
+
+void Lifter::lift_block() {
+  b_.SetInsertPoint(heads_[block_number_]);
+  now_ = facts_->at_head(block_number_);
+  ended_ = false;
+  conditions_ = {};
+  insn_number_ = 0;
+  if (plan_.exact_count) look_for_attention(block().at);
+  count_block();
+  for (; insn_number_ < block().insns.size() && !ended_; ++insn_number_) {
+    site_ = nullptr;
+    lift_insn();
+    follow_insn(now_);
+  }
+  if (ended_) return;
+  --insn_number_;
+  go_to(block().end());
+}
+
+void Lifter::follow_insn(Facts& facts) const {
+  follow(facts, insn(), decoded(), region_of_access(false), region_of_access(true));
+}
+
+// Behind a block, not at the head of the next: what its flags are made of is known here, and they need to be
+// made only where somebody asks.
+void Lifter::look_for_attention(PlaceInRegion next) {
+  auto* const requests = b_.CreateLoad(b_.getInt32Ty(), state_->field(layout_.requests), /*isVolatile=*/true);
+  BasicBlock *const on = new_block("on"), *const asked = new_block("asked");
+  branch_if(b_.CreateICmpEQ(requests, b_.getInt32(0)), on, asked);
+  b_.SetInsertPoint(asked);
+  leave({.kind = Exit::Attention, .at = next}, true);
+  b_.SetInsertPoint(on);
+}
+
+void Lifter::count_block() {
+  Value* const left = b_.CreateSub(state_->remaining(), b_.getInt64(block().insns.size()));
+  if (plan_.limited) {
+    BasicBlock *const on = new_block("on"), *const spent = new_block("spent");
+    branch_if(b_.CreateICmpSGE(left, b_.getInt64(0)), on, spent);
+    b_.SetInsertPoint(spent);
+    leave({.kind = Exit::Attention, .at = block().at}, true);
+    b_.SetInsertPoint(on);
+  }
+  state_->set_remaining(left);
+}
+
+void Lifter::lift_insn() {
+  if (block().leaves[insn_number_]) {
+    b_.CreateBr(site());
+    ended_ = true;
+    return;
+  }
+  if (!lift_integer() && !lift_stack() && !lift_branch()) lift_as_host();
+}
+
+// --- Ways out ---------------------------------------------------------------------------------------------
+
+void Lifter::branch_if(Value* condition, BasicBlock* likely, BasicBlock* unlikely) {
+  b_.CreateCondBr(condition, likely, unlikely, llvm::MDBuilder(context_).createBranchWeights(kOften, 1));
+}
+
+void Lifter::leave(const RegionExit& exit, bool flags) {
+  state_->store(flags);
+  b_.CreateRet(b_.getInt32(static_cast<u32>(out_.exits.size())));
+  out_.exits.push_back(exit);
+}
+
+// Where the present instruction is left to the interpreter.
+llvm::BasicBlock* Lifter::site() {
+  if (site_) return site_;
+  const llvm::IRBuilder<>::InsertPointGuard guard(b_);
+  site_ = new_block("site");
+  b_.SetInsertPoint(site_);
+  leave_to_site();
+  return site_;
+}
+
+void Lifter::leave_to_site() {
+  if (insn_number_ < block().counted_from)
+    state_->set_remaining(b_.CreateAdd(state_->remaining(), b_.getInt64(block().insns.size())));
+  leave({Exit::Site, 0, block_number_, insn_number_}, live_[block_number_][insn_number_] != 0);
+}
+
+void Lifter::go_to(PlaceInRegion at) {
+  ended_ = true;
+  if (const auto to = find_block(at)) return go_to_block(*to);
+  leave({.kind = Exit::Block, .at = at}, true);
+}
+
+void Lifter::go_to_block(u32 to) {
+  const bool back = std::ranges::any_of(
+      edges_, [&](const auto& e) { return e.back && e.from == block_number_ && e.to == to; });
+  if (facts_->is_loop(to) && !back) {
+    const Facts before = now_;
+    follow_insn(now_);
+    BasicBlock* const otherwise = new_block("unknown");
+    check_for(to, otherwise);
+    now_ = before;
+    const llvm::IRBuilder<>::InsertPointGuard guard(b_);
+    b_.SetInsertPoint(otherwise);
+    leave({.kind = Exit::Block, .at = plan_.blocks[to].at}, true);
+  }
+  if (back && !plan_.exact_count) look_for_attention(plan_.blocks[to].at);
+  b_.CreateBr(heads_[to]);
+}
+
+llvm::BasicBlock* Lifter::way_to(PlaceInRegion at) {
+  const llvm::IRBuilder<>::InsertPointGuard guard(b_);
+  BasicBlock* const way = new_block("way");
+  b_.SetInsertPoint(way);
+  go_to(at);
+  return way;
+}
+
+llvm::Value* Lifter::code_address(PlaceInRegion at) {
+  return b_.CreateAdd(page_, b_.getInt64(static_cast<u64>(at)));
+}
+
+// --- Operands ---------------------------------------------------------------------------------------------
+
+llvm::Value* Lifter::read_operand(unsigned n, unsigned size) {
+  switch (insn().kind[n]) {
+    case isa::OperandKind::Gpr: return state_->read(insn().reg[n], size);
+    case isa::OperandKind::Mem: return load(operand_address(), size);
+    default: return immediate(size);
+  }
+}
+
+void Lifter::write_operand(unsigned n, Value* v) {
+  if (insn().kind[n] == isa::OperandKind::Mem) return store(operand_address(), v);
+  state_->write(insn().reg[n], v);
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,52 @@
+// What tier 2 compiles at once: blocks of 64-bit guest code with one entry, and what it needs to know of
+// them. Made on the vCPU's thread, read on the compiler's.
+#pragma once
+
+#include <vector>
+
+#include "core/isa/insn.h"
+
+namespace tandem::jit {
+
+// A linear address as its distance from the page of the region's first block: the code may be anywhere.
+using PlaceInRegion = i64;
+
+struct PlanBlock {
+  PlaceInRegion at = 0;
+  u64 rip = 0;  // when tier 1 translated it
+  std::vector<isa::Insn> insns;
+  std::vector<u8> bytes;
+  // By number of the access (see RegionChooser): which of the TierFrame's regions it is hosted in, or kSoft.
+  std::vector<u8> regions;
+  std::vector<bool> leaves;  // the instruction is not lifted: see is_liftable()
+  u32 counted_from = 0;      // see Translation
+  // Where its indirect branch goes mostly, the most frequent first.
+  std::vector<PlaceInRegion> targets;
+
+  PlaceInRegion end() const { return at + static_cast<i64>(bytes.size()); }
+
+  static constexpr u8 kSoft = 0xff;
+};
+
+struct RegionPlan {
+  std::vector<PlanBlock> blocks;                  // the first is the only one that is entered
+  unsigned widest_vector = 16;                    // bytes of the guest's vector registers
+  bool limited = false;                           // looks whether the budget is spent
+  bool exact_count = false, exact_flags = false;  // see JitOptions
+};
+
+// How compiled code is left: what it returned is the number of one of these.
+struct RegionExit {
+  enum class Kind : u8 {
+    Refused,    // nothing was done: an address that the code relies on is elsewhere
+    Attention,  // before the block at `at`: somebody asked, or the budget is spent
+    Block,      // to the instruction at `at`, whose block has not been counted
+    Site,       // instruction `insn` of `block` is to be executed by the interpreter, nothing of it was done
+    Indirect,   // to CpuState::rip, by instruction `insn` of `block`
+  };
+  Kind kind = Kind::Refused;
+  PlaceInRegion at = 0;
+  u32 block = 0, insn = 0;
+};
+
+}  // namespace tandem::jit

@@ -1,0 +1,64 @@
+#include "jit/llvm/usage.h"
+
+#include <algorithm>
+
+namespace tandem::jit {
+
+namespace {
+
+unsigned vector_bytes_of(ZydisRegister reg) {
+  switch (ZydisRegisterGetClass(reg)) {
+    case ZYDIS_REGCLASS_XMM: return 16;
+    case ZYDIS_REGCLASS_YMM: return 32;
+    case ZYDIS_REGCLASS_ZMM: return 64;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+void decode_into(Decoded& d, const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes) {
+  d.memory = nullptr;
+  d.bytes = bytes.subspan(insn.offset, insn.length);
+  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, d.bytes.data(), d.bytes.size(), &d.insn, d.operands))) {
+    d.insn = {};
+    return;
+  }
+  for (unsigned n = 0; n < d.insn.operand_count_visible; ++n)
+    if (d.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY) d.memory = &d.operands[n];
+}
+
+std::optional<u8> gpr_of(const ZydisDecodedOperand& o) {
+  if (o.type != ZYDIS_OPERAND_TYPE_REGISTER) return {};
+  const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o.reg.value);
+  if (ZydisRegisterGetClass(whole) != ZYDIS_REGCLASS_GPR64) return {};
+  return static_cast<u8>(ZydisRegisterGetId(whole));
+}
+
+std::optional<u8> vector_of(const ZydisDecodedOperand& o) {
+  if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !vector_bytes_of(o.reg.value)) return {};
+  return static_cast<u8>(ZydisRegisterGetId(o.reg.value));
+}
+
+void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector) {
+  if (const ZydisAccessedFlags* f = d.insn.cpu_flags)
+    usage.flags_written |= (f->modified | f->set_0 | f->set_1 | f->undefined) != 0;
+  bool names_vectors = false;
+  for (unsigned n = 0; n < d.insn.operand_count; ++n) {
+    const ZydisDecodedOperand& o = d.operands[n];
+    const bool writes = o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    if (const auto reg = gpr_of(o); reg && writes)
+      usage.written = static_cast<u16>(usage.written | 1u << *reg);
+    const auto vector = vector_of(o);
+    if (!vector) continue;
+    names_vectors = true;
+    usage.vectors |= 1u << *vector;
+    if (writes) usage.vectors_written |= 1u << *vector;
+    usage.vector_bytes = std::max(usage.vector_bytes, vector_bytes_of(o.reg.value));
+  }
+  // VEX and EVEX clear what is above the register that they name.
+  if (names_vectors && d.insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+    usage.vector_bytes = widest_vector;
+}
+
+}  // namespace tandem::jit

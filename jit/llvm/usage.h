@@ -1,0 +1,30 @@
+// What a region's instructions name of the guest's registers.
+#pragma once
+
+#include <optional>
+
+#include "core/isa/insn.h"
+#include "jit/base/decoded.h"
+
+namespace tandem::jit {
+
+struct Usage {
+  u16 written = 0;  // bit n: general-purpose register n
+  bool flags_written = false;
+  u32 vectors = 0;  // bit n: vector register n
+  u32 vectors_written = 0;
+  bool mxcsr = false;
+  unsigned vector_bytes = 16;  // of each that are used: 16, 32, 64
+};
+
+// bytes: of the instruction's block. An instruction that is none to the decoder has length 0.
+void decode_into(Decoded& d, const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes);
+
+// widest_vector: bytes of the guest's vector registers.
+void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector);
+
+// A register operand by the number of its register; nothing where it is of another class.
+std::optional<u8> gpr_of(const ZydisDecodedOperand& o);
+std::optional<u8> vector_of(const ZydisDecodedOperand& o);
+
+}  // namespace tandem::jit

@@ -1,0 +1,33 @@
+// A compiled region and what of tier 1 it stands for.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "jit/llvm/compiler.h"
+#include "jit/runtime/translation.h"
+
+namespace tandem::jit {
+
+struct Region {
+  // A page of guest code, by its distance from the first block's.
+  struct Page {
+    PlaceInRegion distance;
+    u64 physical;
+  };
+
+  std::vector<Translation*> blocks;   // by their numbers in the plan
+  std::vector<PlaceInRegion> places;  // of each
+  std::vector<Page> pages;
+  u32 insns = 0;
+  CompiledRegion code;
+  EntryPoints entries;           // in the place of its first block's
+  std::array<u8, 5> replaced{};  // what its first block's checked entry began with
+  u64 checked_page = ~u64{0};    // linear, for which `pages` were found to be mapped as they were
+  u64 checked_generation = 0;    // of mappings
+  u64 times_entered = 0, retired = 0, times_refused = 0;
+
+  Translation& head() const { return *blocks[0]; }
+};
+
+}  // namespace tandem::jit

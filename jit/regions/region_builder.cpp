@@ -1,0 +1,218 @@
+#include "jit/regions/region_builder.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "core/isa/op.h"
+#include "jit/llvm/liftable.h"
+#include "jit/llvm/usage.h"
+
+namespace tandem::jit {
+
+using isa::Op;
+
+RegionBuilder::RegionBuilder(BlockGraph& graph) : graph_(graph) {
+  ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+}
+
+// --- Blocks -----------------------------------------------------------------------------------------------
+
+RegionBuilder::Node* RegionBuilder::node_at(PlaceInRegion place) {
+  if (const auto it = nodes_.find(place); it != nodes_.end()) return it->second.t ? &it->second : nullptr;
+  if (nodes_.size() >= kMostExplored) return nullptr;
+  Node& n = nodes_[place];
+  n.t = graph_.block_at(place);
+  n.at = place;
+  if (!n.t) return nullptr;
+  fill(n);
+  return &n;
+}
+
+void RegionBuilder::fill(Node& n) {
+  const Translation& t = *n.t;
+  PlanBlock& p = n.plan;
+  const u32 count = t.block->count;
+  const std::span<const u8> bytes = graph_.bytes_of(t);
+  p.at = n.at;
+  p.rip = t.rip;
+  p.insns.assign(t.block->insns.begin(), t.block->insns.begin() + count);
+  p.bytes.assign(bytes.begin(), bytes.end());
+  p.regions = t.regions;
+  p.counted_from = t.counted_from;
+  for (u32 i = 0; i < count; ++i) {
+    Decoded d;
+    decode_into(d, decoder_, p.insns[i], p.bytes);
+    p.leaves.push_back(t.insns[i].executes ||
+                       !is_liftable(p.insns[i], d, p.regions[i], p.regions[count + i]));
+  }
+  p.targets = graph_.targets_of(t, n.at);
+  if (std::ranges::find(p.leaves, true) == p.leaves.end()) find_ways(n);
+}
+
+void RegionBuilder::find_ways(Node& n) {
+  const isa::Insn& last = n.plan.insns.back();
+  const PlaceInRegion end = n.plan.end(), target = end + static_cast<i64>(last.imm);
+  switch (last.op) {
+    case Op::JMP: n.behind = {target}; return;
+    case Op::CALL:
+      n.behind = {end, target};
+      n.callee = target;
+      return;
+    case Op::CALL_INDIRECT:
+      n.behind = n.plan.targets;
+      n.behind.push_back(end);
+      if (!n.plan.targets.empty()) n.callee = n.plan.targets[0];
+      return;
+    case Op::JMP_INDIRECT: n.behind = n.plan.targets; return;
+    case Op::RET: return;
+    default: break;
+  }
+  if (isa::flow_of(last.op) == isa::Flow::Branch) n.behind = {end, target};
+  else n.behind = {end};
+}
+
+// --- Loops ------------------------------------------------------------------------------------------------
+
+void RegionBuilder::explore(Translation& start) {
+  nodes_.clear();
+  const auto place = static_cast<PlaceInRegion>(start.offset());
+  Node* const first = node_at(place);
+  if (!first) return;
+  std::deque<Node*> waiting{first};
+  first->from_start = 0;
+  while (!waiting.empty()) {
+    Node* const n = waiting.front();
+    waiting.pop_front();
+    for (const PlaceInRegion next : n->behind) {
+      const bool known = nodes_.contains(next);
+      Node* const to = node_at(next);
+      if (!to || known) continue;
+      to->from_start = n->from_start + 1;
+      waiting.push_back(to);
+    }
+  }
+}
+
+// How far it is back to the start.
+void RegionBuilder::find_ways_back(PlaceInRegion start) {
+  std::multimap<PlaceInRegion, Node*> before;
+  for (auto& [at, n] : nodes_)
+    for (const PlaceInRegion next : n.behind) before.emplace(next, &n);
+  std::deque<std::pair<PlaceInRegion, u32>> waiting{{start, 0}};
+  while (!waiting.empty()) {
+    const auto [at, distance] = waiting.front();
+    waiting.pop_front();
+    for (auto [it, end] = before.equal_range(at); it != end; ++it) {
+      if (it->second->to_start != kFar) continue;
+      it->second->to_start = distance + 1;
+      waiting.emplace_back(it->second->at, distance + 1);
+    }
+  }
+}
+
+u32 RegionBuilder::insns_of(const std::vector<Node*>& nodes) {
+  u32 sum = 0;
+  for (const Node* n : nodes) sum += static_cast<u32>(n->plan.insns.size());
+  return sum;
+}
+
+// The shortest ways round first, for as long as they fit.
+std::vector<RegionBuilder::Node*> RegionBuilder::loop_through(PlaceInRegion start) {
+  find_ways_back(start);
+  std::vector<Node*> nodes;
+  for (auto& [at, n] : nodes_)
+    if (n.t && n.to_start != kFar) nodes.push_back(&n);
+  const auto round = [](const Node* n) { return n->from_start + n->to_start; };
+  std::ranges::sort(nodes, {}, [&](const Node* n) { return std::pair(round(n), n->at); });
+  while (nodes.size() > kMostBlocks || insns_of(nodes) > kMostInsns) {
+    const u32 longest = round(nodes.back());
+    while (!nodes.empty() && round(nodes.back()) == longest) nodes.pop_back();
+    if (nodes.empty()) break;
+  }
+  return nodes;
+}
+
+// --- Functions that are called ----------------------------------------------------------------------------
+
+void RegionBuilder::add_callees(std::vector<Node*>& nodes) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const std::optional<PlaceInRegion> entry = nodes[i]->callee;
+    const auto is_entry = [&](const Node* n) { return n->at == *entry; };
+    if (entry && std::ranges::none_of(nodes, is_entry)) add_callee(nodes, *entry);
+  }
+}
+
+// All that is reached from its entry, without what it calls itself.
+bool RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
+  std::vector<Node*> found;
+  std::vector<PlaceInRegion> waiting{entry};
+  while (!waiting.empty()) {
+    const PlaceInRegion at = waiting.back();
+    waiting.pop_back();
+    Node* const n = node_at(at);
+    if (!n || std::ranges::find(found, n) != found.end() || std::ranges::find(nodes, n) != nodes.end())
+      continue;
+    found.push_back(n);
+    if (nodes.size() + found.size() > kMostBlocks || insns_of(nodes) + insns_of(found) > kMostInsns)
+      return false;
+    for (const PlaceInRegion next : n->behind)
+      if (next != n->callee) waiting.push_back(next);
+  }
+  nodes.insert(nodes.end(), found.begin(), found.end());
+  return true;
+}
+
+// --- The region -------------------------------------------------------------------------------------------
+
+// The lowest place that a branch goes back to: compilers put the head of the outer loop there.
+PlaceInRegion RegionBuilder::head_of(const std::vector<Node*>& nodes, PlaceInRegion otherwise) {
+  PlaceInRegion head = otherwise;
+  for (const Node* n : nodes)
+    for (const PlaceInRegion next : n->behind) {
+      const bool inside = std::ranges::find(nodes, next, &Node::at) != nodes.end();
+      if (inside && next <= n->at && next != n->callee) head = std::min(head, next);
+    }
+  return head;
+}
+
+BuiltRegion RegionBuilder::built(std::vector<Node*> nodes, PlaceInRegion head) {
+  const auto first = std::ranges::find(nodes, head, &Node::at);
+  std::rotate(nodes.begin(), first, first + 1);
+  BuiltRegion region;
+  // Places are counted from the page of the head.
+  const PlaceInRegion page = head & ~static_cast<PlaceInRegion>(kPageMask);
+  for (Node* n : nodes) {
+    PlanBlock& p = region.plan.blocks.emplace_back(n->plan);
+    p.at -= page;
+    for (PlaceInRegion& target : p.targets) target -= page;
+    region.blocks.push_back(n->t);
+    region.insns += static_cast<u32>(p.insns.size());
+  }
+  return region;
+}
+
+std::optional<BuiltRegion> RegionBuilder::loop_of(Translation& hot, bool inner) {
+  explore(hot);
+  const auto start = static_cast<PlaceInRegion>(hot.offset());
+  std::vector<Node*> nodes = loop_through(start);
+  if (std::ranges::find(nodes, start, &Node::at) == nodes.end()) return {};
+  const PlaceInRegion head = inner ? start : head_of(nodes, start);
+  add_callees(nodes);
+  return built(std::move(nodes), head);
+}
+
+std::optional<BuiltRegion> RegionBuilder::some_from(Translation& first) {
+  constexpr std::size_t kSome = 6;
+  explore(first);
+  const auto start = static_cast<PlaceInRegion>(first.offset());
+  const Node* const n = node_at(start);
+  if (!n || n->plan.leaves[0]) return {};
+  std::vector<Node*> nodes;
+  for (auto& [at, node] : nodes_)
+    if (node.t) nodes.push_back(&node);
+  std::ranges::sort(nodes, {}, [](const Node* n) { return std::pair(n->from_start, n->at); });
+  nodes.resize(std::min(nodes.size(), kSome));
+  return built(std::move(nodes), start);
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,65 @@
+#include "jit/regions/region_worker.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace tandem::jit {
+
+namespace {
+
+// It is to take what others leave of the host's CPUs.
+void lower_priority() {
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+}
+
+}  // namespace
+
+RegionWorker::~RegionWorker() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool RegionWorker::submit(u64 id, RegionPlan plan, const Layout& layout,
+                          std::shared_ptr<FinishedRegions> to) {
+  const std::lock_guard lock(mutex_);
+  if (jobs_.size() == kMostWaiting) return false;
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  jobs_.push_back({id, std::move(plan), layout, std::move(to)});
+  wake_.notify_one();
+  return true;
+}
+
+void RegionWorker::work() {
+  lower_priority();
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [&] { return ends_ || !jobs_.empty(); });
+    if (ends_) return;
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job.to->add({job.id, compile_now(job.plan, job.layout)});
+    lock.lock();
+  }
+}
+
+Result<CompiledRegion> RegionWorker::compile_now(const RegionPlan& plan, const Layout& layout) {
+  const std::lock_guard lock(compiler_mutex_);
+  if (!compiler_) {
+    TANDEM_TRY_ASSIGN(compiler, RegionCompiler::create(store_));
+    compiler_ = std::move(compiler);
+  }
+  return compiler_->compile(plan, layout, observer_.get());
+}
+
+StepFigures RegionWorker::figures() {
+  const std::lock_guard lock(compiler_mutex_);
+  return compiler_ ? compiler_->figures() : StepFigures{};
+}
+
+}  // namespace tandem::jit

@@ -1,0 +1,54 @@
+// Where a vCPU's thread spends its time: its program counter, each few milliseconds of CPU time.
+#pragma once
+
+#include <signal.h>
+#include <time.h>
+
+#include <array>
+#include <atomic>
+#include <span>
+
+#include "core/interp/context.h"
+#include "core/semantics/host/code_arena.h"
+
+namespace tandem::jit {
+
+struct Sample {
+  u64 pc = 0;    // in the arena
+  u64 page = 0;  // TierFrame::page
+  // The indirect branch that was taken last, as TierFrame has it, and where it led.
+  u32 branch_site = 0;
+  u64 branch_target = 0;
+};
+
+class Sampler {
+ public:
+  // Samples of code in the arena are kept; context is asked for attention when there are enough of them.
+  Sampler(const semantics::CodeArena& arena, interp::Context& context) : arena_(arena), context_(context) {}
+  ~Sampler();
+  Sampler(const Sampler&) = delete;
+  Sampler& operator=(const Sampler&) = delete;
+
+  // Samples the calling thread from now on, and no other.
+  void start();
+  bool has_enough() const { return count_.load(std::memory_order_relaxed) >= kEnough; }
+  // On the thread that is sampled. Valid until clear().
+  std::span<const Sample> samples() const { return std::span(samples_).first(count_.load()); }
+  void clear() { count_.store(0); }
+
+ private:
+  static constexpr std::size_t kEnough = 16, kMost = 64;
+
+  static void on_signal(int signal, siginfo_t* info, void* context);
+  void take(u64 pc);
+  void stop();
+
+  const semantics::CodeArena& arena_;
+  interp::Context& context_;
+  std::array<Sample, kMost> samples_{};
+  std::atomic<std::size_t> count_{0};
+  pid_t thread_ = 0;
+  timer_t timer_{};
+};
+
+}  // namespace tandem::jit

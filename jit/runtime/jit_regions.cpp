@@ -1,0 +1,405 @@
+// JitTier's part in tier 2: which blocks are hot, what becomes of them, how compiled regions are entered and
+// left.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/base/assert.h"
+#include "core/mmu/walk.h"
+#include "core/semantics/host/availability.h"
+#include "jit/runtime/jit_tier.h"
+#include "jit/runtime/tier_state.h"
+
+namespace tandem::jit {
+
+using cpu::Step;
+using interp::Context;
+
+namespace {
+
+constexpr u64 kEntryRoom = 4 * KiB;  // more than a region's entry takes
+constexpr u32 kHot = 2;              // samples of a block before a region is looked for
+constexpr std::size_t kMostRegions = 512;
+constexpr u32 kNeverAgain = ~u32{0};
+
+constexpr u64 page_of(u64 linear) { return linear & ~kPageMask; }
+
+unsigned vector_bytes(Context& c) {
+  using semantics::Unit;
+  if (semantics::unit_available(c, Unit::Avx512)) return 64;
+  return semantics::unit_available(c, Unit::Avx) ? 32 : 16;
+}
+
+constexpr u32 kMxcsrMasks = 0x1f80;
+bool exceptions_are_masked(const Context& c) { return (c.state.vector.mxcsr & kMxcsrMasks) == kMxcsrMasks; }
+
+void set_mxcsr(u32 v) { asm volatile("ldmxcsr %0" : : "m"(v)); }
+u32 mxcsr() {
+  u32 v;
+  asm volatile("stmxcsr %0" : "=m"(v));
+  return v;
+}
+
+// Physical address of a page of code; nothing where there is none. The CPU stays as it is but for accessed
+// bits, which it may set for what it might fetch (SDM vol. 3, 4.8).
+std::optional<u64> code_page(Context& c, u64 linear) {
+  if (!is_canonical(linear)) return {};
+  const cpu::GuestFault before = c.fault;
+  mmu::Translation t;
+  const bool there = mmu::translate(c, linear, mmu::Access::Fetch, c.privilege, t);
+  c.fault = before;
+  return there ? std::optional(t.physical >> kPageShift) : std::nullopt;
+}
+
+}  // namespace
+
+// --- What the builder may know ----------------------------------------------------------------------------
+
+class JitTier::Graph final : public BlockGraph {
+ public:
+  Graph(JitTier& tier, Context& context, u64 page, u32 mode)
+      : tier_(tier), context_(context), page_(page), mode_(mode) {}
+
+  Translation* block_at(PlaceInRegion place) override {
+    const u64 linear = page_ + static_cast<u64>(place);
+    const std::optional<u64> physical = physical_page(page_of(linear));
+    const auto page = physical ? tier_.by_page_.find(*physical) : tier_.by_page_.end();
+    if (page == tier_.by_page_.end()) return nullptr;
+    for (Translation* t : page->second)
+      if (t->offset() == (linear & kPageMask) && is_for_regions(*t, mode_) && (t->moves || t->rip == linear))
+        return t;
+    return nullptr;
+  }
+  std::span<const u8> bytes_of(const Translation& t) override {
+    return tier_.bytes_of(context_, *t.block, tier_.crossing_);
+  }
+  std::vector<PlaceInRegion> targets_of(const Translation& t, PlaceInRegion at) override {
+    constexpr std::size_t kMost = 16;
+    std::vector<std::pair<u32, PlaceInRegion>> by_count;
+    if (const auto it = tier_.targets_.find(&t); it != tier_.targets_.end())
+      for (const auto& [distance, count] : it->second) by_count.emplace_back(count, distance);
+    std::ranges::sort(by_count, std::greater{});
+    std::vector<PlaceInRegion> targets;
+    const PlaceInRegion page = at & ~static_cast<PlaceInRegion>(kPageMask);
+    for (const auto& [count, distance] : by_count)
+      if (targets.size() < kMost) targets.push_back(page + distance);
+    return targets;
+  }
+
+ private:
+  std::optional<u64> physical_page(u64 linear) {
+    const auto [it, is_new] = pages_.try_emplace(linear);
+    if (is_new) it->second = code_page(context_, linear);
+    return it->second;
+  }
+
+  JitTier& tier_;
+  Context& context_;
+  u64 page_;
+  u32 mode_;
+  std::map<u64, std::optional<u64>> pages_;  // physical, by linear address
+};
+
+bool JitTier::is_for_regions(const Translation& t, u32 mode) {
+  return t.valid && t.hosted && t.mode == mode && !t.block->crosses() &&
+         (t.block->key.mode & interp::kCodeSize) == 8;
+}
+
+// --- Samples ----------------------------------------------------------------------------------------------
+
+void JitTier::start_sampling(Context& c) {
+  if (!sampler_) sampler_ = std::make_unique<Sampler>(*arena_, c);
+  sampler_->start();
+}
+
+std::optional<JitTier::Code> JitTier::code_of(const Sample& sample) {
+  const auto* const pc = reinterpret_cast<const u8*>(sample.pc);
+  if (translations_.empty() || pc < translations_.front().code) return {};
+  Translation& t = *site_at(pc).in;
+  if (!t.contains(pc)) return {};
+  return Code{&t, t.moves ? sample.page : page_of(t.rip)};
+}
+
+void JitTier::note_branch(const Sample& sample) {
+  if (sample.branch_site >= sites_.size()) return;
+  const Site& site = sites_[sample.branch_site];
+  if ((site.insn & kSiteInsn) + 1u != site.in->block->count) return;
+  ++targets_[site.in][static_cast<PlaceInRegion>(sample.branch_target - page_of(site.in->rip))];
+}
+
+// Now and then: what was compiled becomes part of the code, and what is hot is sent to be.
+void JitTier::look_at_samples(Context& c) {
+  dead_.clear();
+  if (!hosted_.active()) return;
+  start_sampling(c);
+  if (!sampler_->has_enough()) return;
+  ++batch_;
+  take_finished();
+  drop_what_does_not_pay();
+  std::vector<Code> hot;
+  for (const Sample& s : sampler_->samples()) {
+    note_branch(s);
+    const std::optional<Code> code = code_of(s);
+    if (code && ++weights_[code->t] == kHot) hot.push_back(*code);
+  }
+  sampler_->clear();
+  for (const Code& code : hot) want_region(c, code);
+  for (auto& [t, weight] : weights_) weight /= 2;
+  std::erase_if(weights_, [](const auto& w) { return w.second == 0; });
+}
+
+// --- From hot code to a region ----------------------------------------------------------------------------
+
+void JitTier::want_region(Context& c, const Code& hot) {
+  Translation& t = *hot.t;
+  const u32 mode = t.mode;
+  if (!is_for_regions(t, mode) || t.region || t.retry_at > batch_ || regions_.size() >= kMostRegions) return;
+  // Where it is part of one already, that one's head may not be come to.
+  const bool inner = !t.in_regions.empty();
+  constexpr u32 kPatience = 4;
+  t.retry_at = batch_ + kPatience;
+  if (inner && ++t.tries < kPatience) return;
+  Graph graph(*this, c, hot.page, mode);
+  if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return;
+  RegionBuilder builder(graph);
+  std::optional<BuiltRegion> built = builder.loop_of(t, inner);
+  if (!built || built->blocks[0]->region) {
+    t.retry_at = batch_ + (kPatience << std::min(++t.tries, 16u));
+    return;
+  }
+  std::unique_ptr<Region> region = make_region(c, *built);
+  const u64 id = ++last_region_;
+  if (!worker_->submit(id, std::move(built->plan), Layout(c), finished_)) return drop(*region);
+  pending_.emplace(id, std::move(region));
+}
+
+void JitTier::compile_at_once(Context& c, Translation& t) {
+  if (!is_for_regions(t, t.mode)) return;
+  Graph graph(*this, c, page_of(c.state.rip), t.mode);
+  std::optional<BuiltRegion> built = RegionBuilder(graph).some_from(t);
+  if (!built) return;
+  std::unique_ptr<Region> region = make_region(c, *built);
+  finish(std::move(region), worker_->compile_now(built->plan, Layout(c)));
+}
+
+std::unique_ptr<Region> JitTier::make_region(Context& c, BuiltRegion& built) {
+  auto region = std::make_unique<Region>();
+  region->blocks = std::move(built.blocks);
+  region->insns = built.insns;
+  for (std::size_t n = 0; n < region->blocks.size(); ++n) {
+    Translation& t = *region->blocks[n];
+    region->places.push_back(built.plan.blocks[n].at);
+    t.in_regions.push_back(region.get());
+    const PlaceInRegion distance = built.plan.blocks[n].at & ~static_cast<PlaceInRegion>(kPageMask);
+    if (std::ranges::find(region->pages, distance, &Region::Page::distance) == region->pages.end())
+      region->pages.push_back({distance, t.block->key.physical >> kPageShift});
+  }
+  built.plan.widest_vector = vector_bytes(c);
+  built.plan.limited = region->head().limited;
+  built.plan.exact_count = options_.exact_count;
+  built.plan.exact_flags = options_.exact_flags;
+  return region;
+}
+
+void JitTier::take_finished() {
+  for (FinishedRegions::Finished& f : finished_->take()) {
+    const auto it = pending_.find(f.id);
+    if (it == pending_.end()) continue;
+    std::unique_ptr<Region> region = std::move(it->second);
+    pending_.erase(it);
+    finish(std::move(region), std::move(f.region));
+  }
+}
+
+void JitTier::finish(std::unique_ptr<Region> region, Result<CompiledRegion> code) {
+  if (!code) fmt::print(stderr, "tandem: {}\n", code.error().message);
+  if (!code || arena_->room() < kEntryRoom || region->head().region) {
+    region->head().retry_at = kNeverAgain;
+    return drop(*region);
+  }
+  region->code = code.take();
+  ++region_figures_.compiled;
+  region_figures_.stored += region->code.was_stored;
+  region_figures_.code_bytes += region->code.code_bytes;
+  install(*region);
+  regions_.push_back(std::move(region));
+  gather_refusals();
+}
+
+// --- Ways in ----------------------------------------------------------------------------------------------
+
+void JitTier::install(Region& region) {
+  Translation& t = region.head();
+  const u32 site = new_site(t, kRegion);
+  const std::span<const u8> code = translator_->region_entry(t, site, tables_[t.mode_index].table.entries(),
+                                                             arena_->next(), region.entries);
+  ensure(arena_->append(code), "room was kept for a region's entry");
+  t.region = &region;
+  // Whatever jump table's entry leads to its own code.
+  std::copy_n(t.code + t.checked_entry, region.replaced.size(), region.replaced.begin());
+  *arena_->writable(t.code + t.checked_entry) = 0xe9;
+  patch(t.code + t.checked_entry + 1, region.entries.checked);
+  lead_to(t, region.entries);
+}
+
+void JitTier::lead_to(Translation& t, const EntryPoints& entries) {
+  t.entries = entries;
+  for (u32 id = t.incoming; id != kNoLink; id = links_[id].next_incoming)
+    point(links_[id], entries.get(links_[id].flags_in_slot, links_[id].rsp_verified));
+}
+
+// Nothing leads to it any more. It may be running: it is kept until the next look at samples.
+void JitTier::drop(Region& region) {
+  for (Translation* t : region.blocks) std::erase(t->in_regions, &region);
+  Translation& t = region.head();
+  if (t.region == &region) {
+    t.region = nullptr;
+    std::ranges::copy(region.replaced, arena_->writable(t.code + t.checked_entry));
+    lead_to(t, t.own_entries());
+    ++region_figures_.dropped;
+  }
+  const auto is_it = [&](const std::unique_ptr<Region>& r) { return r.get() == &region; };
+  if (const auto it = std::ranges::find_if(regions_, is_it); it != regions_.end()) {
+    dead_.push_back(std::move(*it));
+    regions_.erase(it);
+  }
+  std::erase_if(pending_, [&](const auto& p) { return is_it(p.second); });
+  gather_refusals();
+}
+
+// To enter and leave one takes as long as some hundred instructions of tier 1.
+void JitTier::drop_what_does_not_pay() {
+  constexpr u64 kEnoughToTell = 2000, kPays = 2500;
+  constexpr u32 kLongTime = 256;
+  for (std::size_t n = regions_.size(); n-- > 0;) {
+    Region& region = *regions_[n];
+    if (region.times_entered < kEnoughToTell) continue;
+    const bool pays = region.retired / region.times_entered >= kPays;
+    region.times_entered = region.retired = 0;
+    if (pays) continue;
+    Translation& head = region.head();
+    head.retry_at = batch_ + (kLongTime << std::min(head.tries++, 16u));
+    drop(region);
+  }
+}
+
+void JitTier::gather_refusals() {
+  refusals_.clear();
+  for (const auto& r : regions_)
+    refusals_.insert(refusals_.end(), r->code.refusals.begin(), r->code.refusals.end());
+  std::ranges::sort(refusals_, {}, &Refusal::pc);
+}
+
+std::optional<u64> JitTier::way_out(u64 pc) const {
+  const auto it = std::ranges::lower_bound(refusals_, pc, {}, &Refusal::pc);
+  return it != refusals_.end() && it->pc == pc ? std::optional(it->to) : std::nullopt;
+}
+
+// --- Running ----------------------------------------------------------------------------------------------
+
+bool JitTier::pages_are_there(Context& c, Region& region) {
+  const u64 generation = generation_ + dropped_pages_;
+  if (region.checked_page == c.tier.page && region.checked_generation == generation) return true;
+  for (const Region::Page& page : region.pages)
+    if (code_page(c, c.tier.page + static_cast<u64>(page.distance)) != page.physical) return false;
+  region.checked_page = c.tier.page;
+  region.checked_generation = generation;
+  return true;
+}
+
+bool JitTier::may_enter(Context& c, Region& region) {
+  return rsp_is_verified(c) && (!region.code.uses_vectors || exceptions_are_masked(c)) &&
+         pages_are_there(c, region);
+}
+
+// The flags are in the slot, the budget in the context.
+const u8* JitTier::run_region(Context& c, Translation& t) {
+  constexpr u64 kPatience = 64;
+  if (!t.moves) c.tier.page = page_of(t.rip);
+  Region& region = *t.region;
+  const auto stay_in_tier_1 = [&] {
+    ++region_figures_.refused;
+    if (++region.times_refused == kPatience) {
+      t.retry_at = batch_ + 8 * (++t.tries);
+      drop(region);
+    }
+    c.tier.t0 = c.state.gpr[kT0];
+    set_t1(c, true);
+    return t.own_entries().get(true, rsp_is_verified(c));
+  };
+  if (!may_enter(c, region)) return stay_in_tier_1();
+  const i64 before = c.remaining;
+  host_frame_.signal = 0;
+  if (region.code.uses_vectors) set_mxcsr(c.state.vector.mxcsr);
+  const u32 number = region.code.run(&c);
+  if (region.code.uses_vectors) {
+    c.state.vector.mxcsr = mxcsr();
+    set_mxcsr(c.tier.host_mxcsr);
+  }
+  const RegionExit& exit = region.code.exits[number];
+  if (exit.kind == RegionExit::Kind::Refused) return stay_in_tier_1();
+  if (region.code.uses_wide_vectors) c.tier.upper_in_use = ~0u;
+  const u64 retired = static_cast<u64>(before - c.remaining);
+  ++region_figures_.entries;
+  region_figures_.retired += retired;
+  ++region.times_entered;
+  region.retired += retired;
+  return leave_region(c, region, exit);
+}
+
+// Code of a region changes no mode.
+const u8* JitTier::go_on_behind(Context& c, const Region& region) {
+  c.block = nullptr;
+  c.left = Step::Branch;
+  if (c.requests.load(std::memory_order_relaxed) || c.remaining <= 0 || !rsp_is_verified(c)) return nullptr;
+  return go_by(c, tables_[region.head().mode_index]);
+}
+
+const u8* JitTier::leave_region(Context& c, const Region& region, const RegionExit& exit) {
+  const u64 page = c.tier.page;
+  switch (exit.kind) {
+    case RegionExit::Kind::Site:
+    case RegionExit::Kind::Indirect: {
+      Translation& t = *region.blocks[exit.block];
+      if (exit.kind == RegionExit::Kind::Site) {
+        ++region_figures_.sites;
+        c.tier.page = page + page_of(static_cast<u64>(region.places[exit.block]));
+        // Its code behind this instruction may rely on what it looked at before.
+        if (t.x87_check) c.tier.x87_loaded = 1;
+        c.tier.vectors_loaded = std::max<u32>(c.tier.vectors_loaded, t.vectors_loaded);
+        return execute_insn(c, t, exit.insn, host_frame_.signal != 0);
+      }
+      c.flags.set_rflags(rflags_of(c.tier.flags));
+      if (is_canonical(c.state.rip)) return go_on_behind(c, region);
+      c.tier.page = page + page_of(static_cast<u64>(region.places[exit.block]));
+      c.tier.branch_site = new_site(t, static_cast<u16>(exit.insn));
+      fault_at_branch(c);
+      return nullptr;
+    }
+    default: break;
+  }
+  c.flags.set_rflags(rflags_of(c.tier.flags));
+  c.state.rip = page + static_cast<u64>(exit.at);
+  if (exit.kind == RegionExit::Kind::Block) return go_on_behind(c, region);
+  c.block = nullptr;
+  c.left = Step::Branch;
+  return nullptr;
+}
+
+void JitTier::report_regions(const cpu::Vcpu::Report& report) const {
+  const RegionFigures& f = region_figures_;
+  report("jit.llvm.retired", f.retired);
+  report("jit.llvm.regions", f.compiled);
+  report("jit.llvm.stored_regions", f.stored);
+  report("jit.llvm.dropped", f.dropped);
+  report("jit.llvm.entries", f.entries);
+  report("jit.llvm.refused", f.refused);
+  report("jit.llvm.sites", f.sites);
+  report("jit.llvm.code_bytes", f.code_bytes);
+  for (const auto& [step, figure] : worker_->figures()) {
+    report(fmt::format("jit.llvm.{}.ns", step), figure.ns);
+    report(fmt::format("jit.llvm.{}.runs", step), figure.runs);
+  }
+}
+
+}  // namespace tandem::jit
