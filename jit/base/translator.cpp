@@ -491,7 +491,6 @@ void Translator::ensure_vectors(Vectors what) {
   t0_addend_ = kNoGroup;
   flags_into_slot(kT0);
   const bool all = what == Vectors::All;
-  t_->vectors_loaded = std::max<u8>(t_->vectors_loaded, all ? 2 : 1);
   a_.alu_imm(Alu::Cmp, field(&context_.tier.vectors_loaded), all ? 2 : 0, false);
   const Hole not_loaded = a_.jump(all ? Cc::Nz : Cc::Z);
   vector_loads_.push_back({not_loaded, a_.size(), all});

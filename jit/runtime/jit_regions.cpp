@@ -364,10 +364,8 @@ const u8* JitTier::leave_region(Context& c, const Region& region, const RegionEx
       if (exit.kind == RegionExit::Kind::Site) {
         ++region_figures_.sites;
         c.tier.page = page + page_of(static_cast<u64>(region.places[exit.block]));
-        // Its code behind this instruction may rely on what it looked at before.
-        if (t.x87_check) c.tier.x87_loaded = 1;
-        c.tier.vectors_loaded = std::max<u32>(c.tier.vectors_loaded, t.vectors_loaded);
-        return execute_insn(c, t, exit.insn, host_frame_.signal != 0);
+        // Tier 1's code behind it relies on what it looked at before: the region did not.
+        return execute_insn(c, t, exit.insn, host_frame_.signal != 0, false);
       }
       c.flags.set_rflags(rflags_of(c.tier.flags));
       if (is_canonical(c.state.rip)) return go_on_behind(c, region);

@@ -617,7 +617,7 @@ const u8* JitTier::execute_site(Context& c, u32 id) {
     c.left = Step::Again;
     return nullptr;
   }
-  return execute_insn(c, t, insn, id == kSignalSite);
+  return execute_insn(c, t, insn, id == kSignalSite, true);
 }
 
 // The state as the interpreter has it before an instruction. counted: the budget's share was taken already.
@@ -629,8 +629,8 @@ void JitTier::begin_insn(Context& c, const Translation& t, unsigned insn, bool c
   if (!counted) c.remaining -= t.block->count;
 }
 
-// refused: the host did not let it through.
-const u8* JitTier::execute_insn(Context& c, Translation& t, unsigned insn, bool refused) {
+// refused: the host did not let it through. within: may go on in t.
+const u8* JitTier::execute_insn(Context& c, Translation& t, unsigned insn, bool refused, bool within) {
   const bool counted = insn >= t.counted_from;
   begin_insn(c, t, insn, counted);
   auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
@@ -639,7 +639,7 @@ const u8* JitTier::execute_insn(Context& c, Translation& t, unsigned insn, bool 
   look_at_upper_vectors(c);
   if (refused && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
   const bool mapped = generation_ == c.mapping_generation && dropped_pages_ == c.dropped_pages;
-  if (step == Step::Next && t.valid && mapped) {
+  if (step == Step::Next && t.valid && mapped && within) {
     c.tier.flags = slot_of(c.flags.rflags());
     if (!counted) c.remaining += t.block->count;
     const u8 holds = t.insns[insn + 1].t0_holds;

@@ -106,7 +106,7 @@ class JitTier final : public interp::UpperTier,
   void drop_pages(const interp::Context& context);
   static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
-  const u8* execute_insn(interp::Context& context, Translation& t, unsigned insn, bool refused);
+  const u8* execute_insn(interp::Context& context, Translation& t, unsigned insn, bool refused, bool within);
   void begin_insn(interp::Context& context, const Translation& t, unsigned insn, bool counted);
   static void load_x87(interp::Context* context);
   static void save_x87(interp::Context* context);

@@ -114,7 +114,6 @@ struct Translation {
   u32 checked_entry = 0, entry = 0, entry_saved = 0, unverified = 0, unverified_saved = 0;
   EntryPoints entries;          // who leads here uses these: its own, or its region's
   u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
-  u8 vectors_loaded = 0;        // what its code makes TierFrame::vectors_loaded at least
   u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
   u32 behind_count = 0;         // offset in that instruction of what follows the count
   std::vector<InsnCode> insns;  // of each instruction, and of the end
