@@ -5,6 +5,7 @@
 #include "core/semantics/host/host_insn.h"
 #include "core/semantics/host/run.h"
 #include "core/semantics/system.h"
+#include "jit/base/op_kinds.h"
 #include "jit/base/translator.h"
 
 namespace tandem::jit {
@@ -17,17 +18,10 @@ namespace {
 
 enum class Kind : u8 { Other, User, Nop, Vector };
 
-// isa.def has Jcc, SETcc and CMOVcc for each condition in turn.
-enum class Conditional : u8 { Jump, Set, Move, None };
-Conditional conditional(Op op) {
-  static_assert(static_cast<u16>(Op::CMOVNLE) - static_cast<u16>(Op::JO) == 3 * 16 - 1);
-  const unsigned n = static_cast<u16>(op) - static_cast<u16>(Op::JO);
-  return n < 3 * 16 ? static_cast<Conditional>(n % 3) : Conditional::None;
-}
-
 // What instructions are by their rows: User may run on the host as they are.
 Kind kind_of(Op op) {
   if (conditional(op) == Conditional::Set || conditional(op) == Conditional::Move) return Kind::User;
+  if (does_nothing(op)) return Kind::Nop;
   switch (op) {
     case Op::ADD:
     case Op::OR:
@@ -107,18 +101,6 @@ Kind kind_of(Op op) {
     case Op::LFENCE:
     case Op::MFENCE:
     case Op::SFENCE: return Kind::User;
-    case Op::NOP:
-    case Op::PAUSE:
-    case Op::ENDBR32:
-    case Op::ENDBR64:
-    case Op::PREFETCH:
-    case Op::PREFETCHW:
-    case Op::PREFETCHWT1:
-    case Op::PREFETCHNTA:
-    case Op::PREFETCHT0:
-    case Op::PREFETCHT1:
-    case Op::PREFETCHT2:
-    case Op::CLDEMOTE: return Kind::Nop;
     case Op::VZEROUPPER:
     case Op::VZEROALL:
     case Op::HOST: return Kind::Vector;
@@ -167,12 +149,6 @@ bool is_other_on_host(Op op, const ZydisDecodedInstruction& insn) {
   }
 }
 
-bool has_high_byte(const Insn& insn) {
-  for (unsigned n = 0; n < 3; ++n)
-    if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] % 8 == 1) return true;
-  return false;
-}
-
 }  // namespace
 
 // Does a segment's base belong to the address?
@@ -203,7 +179,7 @@ bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
   const bool by_address = !wide_ && insn.op == Op::MOV && (d.insn.opcode & 0xfc) == 0xa0;
   const bool by_modrm = (d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) && d.insn.raw.modrm.mod != 3;
   if (!by_modrm && !by_address) return false;
-  if (m.type != ZYDIS_MEMOP_TYPE_MEM || has_high_byte(insn)) return false;
+  if (m.type != ZYDIS_MEMOP_TYPE_MEM || names_high_byte(insn)) return false;
   if (!wide_ && (insn.segment == cpu::kCs || !mmu::is_unlimited(context_.state.segments[insn.segment])))
     return false;
   if (is_constant(insn) && !is_based(insn) && !is_placed(insn))

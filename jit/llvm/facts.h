@@ -31,7 +31,6 @@ class Facts {
   std::optional<Fact> find(const AddressKey& key) const;
   void know(const AddressKey& key, const Fact& fact) { facts_[key] = fact; }
   void forget(u8 reg);
-  void forget_all() { facts_.clear(); }
   // reg += distance
   void move(u8 reg, i64 distance);
   // to = from + distance

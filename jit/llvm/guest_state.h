@@ -32,7 +32,6 @@ class GuestState {
   llvm::Value* flag(Flag f) { return b_.CreateLoad(b_.getInt1Ty(), flags_[static_cast<unsigned>(f)]); }
   void set_flag(Flag f, llvm::Value* v) { b_.CreateStore(v, flags_[static_cast<unsigned>(f)]); }
 
-  llvm::Type* vector_type() const { return vector_type_; }
   llvm::Value* vector(unsigned n) { return b_.CreateLoad(vector_type_, vectors_[n]); }
   void set_vector(unsigned n, llvm::Value* v) { b_.CreateStore(v, vectors_[n]); }
 

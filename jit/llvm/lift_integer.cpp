@@ -2,6 +2,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include "core/isa/op.h"
+#include "jit/base/op_kinds.h"
 #include "jit/llvm/lifter.h"
 
 namespace tandem::jit {
@@ -14,20 +15,15 @@ namespace {
 
 bool is_memory(const isa::Insn& insn, unsigned n) { return insn.kind[n] == OperandKind::Mem; }
 
-// isa.def has Jcc, SETcc and CMOVcc for each condition in turn.
-unsigned row_of(Op op) { return static_cast<unsigned>(op) - static_cast<unsigned>(Op::JO); }
-bool is_conditional(Op op, unsigned which) { return row_of(op) < 3 * 16 && row_of(op) % 3 == which; }
-unsigned condition_code(Op op) { return row_of(op) / 3; }
-
 unsigned bits_of(Value* v) { return v->getType()->getIntegerBitWidth(); }
 
 }  // namespace
 
 bool Lifter::lift_integer() {
   if (insn().prefixes & isa::kLock) return false;
-  return lift_arithmetic() || lift_move() || lift_bits() || lift_flag_move() || lift_conditional() ||
-         lift_exchange() || lift_shift() || lift_rotate() || lift_bmi_shift() || lift_multiply() ||
-         lift_divide();
+  return does_nothing(insn().op) || lift_arithmetic() || lift_move() || lift_bits() || lift_flag_move() ||
+         lift_conditional() || lift_exchange() || lift_shift() || lift_rotate() || lift_bmi_shift() ||
+         lift_multiply() || lift_divide();
 }
 
 // --- Flags ------------------------------------------------------------------------------------------------
@@ -198,18 +194,6 @@ bool Lifter::lift_move() {
     return true;
   };
   switch (i.op) {
-    case Op::NOP:
-    case Op::PAUSE:
-    case Op::ENDBR32:
-    case Op::ENDBR64:
-    case Op::PREFETCH:
-    case Op::PREFETCHW:
-    case Op::PREFETCHWT1:
-    case Op::PREFETCHNTA:
-    case Op::PREFETCHT0:
-    case Op::PREFETCHT1:
-    case Op::PREFETCHT2:
-    case Op::CLDEMOTE: return true;
     case Op::MOV:
     case Op::MOVNTI:
       if (is_memory(i, 1) && i.size == 4)
@@ -304,16 +288,17 @@ bool Lifter::lift_flag_move() {
 
 bool Lifter::lift_conditional() {
   const Op op = insn().op;
-  if (is_conditional(op, 1)) {
+  const Conditional kind = conditional(op);
+  if (kind == Conditional::Set) {
     write_operand(0, b_.CreateZExt(condition(condition_code(op)), b_.getInt8Ty()));
     return true;
   }
-  if (is_conditional(op, 2)) {
+  if (kind == Conditional::Move) {
     Value *const source = read_operand(1), *const old = read_operand(0);
     write_operand(0, b_.CreateSelect(condition(condition_code(op)), source, old));
     return true;
   }
-  if (!is_conditional(op, 0)) return false;
+  if (kind != Conditional::Jump) return false;
   const PlaceInRegion end = block().end();
   BasicBlock* const taken = way_to(end + static_cast<i64>(insn().imm));
   b_.CreateCondBr(condition(condition_code(op)), taken, way_to(end));

@@ -5,6 +5,7 @@
 #include "core/semantics/host/host_insn.h"
 #include "core/semantics/host/run.h"
 #include "jit/base/assembler.h"
+#include "jit/base/op_kinds.h"
 #include "jit/llvm/plan.h"
 #include "jit/llvm/usage.h"
 
@@ -42,12 +43,6 @@ bool is_host_liftable(const Insn& insn, const Decoded& d) {
 bool names_rsp(const Decoded& d) {
   for (unsigned n = 0; n < d.insn.operand_count; ++n)
     if (gpr_of(d.operands[n]) == u8{kSp}) return true;
-  return false;
-}
-
-bool names_high_byte(const Insn& insn) {
-  for (unsigned n = 0; n < 3; ++n)
-    if (insn.kind[n] == OperandKind::Gpr && insn.reg[n] % 8 == 1) return true;
   return false;
 }
 
@@ -97,25 +92,6 @@ bool is_host_locked(const Insn& insn, const Decoded& d) {
   }
 }
 
-// An operand of theirs is not accessed.
-bool is_nothing(Op op) {
-  switch (op) {
-    case Op::NOP:
-    case Op::PAUSE:
-    case Op::ENDBR32:
-    case Op::ENDBR64:
-    case Op::PREFETCH:
-    case Op::PREFETCHW:
-    case Op::PREFETCHWT1:
-    case Op::PREFETCHNTA:
-    case Op::PREFETCHT0:
-    case Op::PREFETCHT1:
-    case Op::PREFETCHT2:
-    case Op::CLDEMOTE: return true;
-    default: return false;
-  }
-}
-
 bool is_stack(Op op) {
   switch (op) {
     case Op::PUSH:
@@ -131,8 +107,7 @@ bool is_stack(Op op) {
 // Instructions that become IR.
 bool is_ir_liftable(const Insn& insn, const Decoded& d) {
   if (insn.prefixes & isa::kLock) return false;
-  const auto row = static_cast<unsigned>(insn.op) - static_cast<unsigned>(Op::JO);
-  if (row < 3 * 16 || is_nothing(insn.op)) return true;
+  if (conditional(insn.op) != Conditional::None || does_nothing(insn.op)) return true;
   switch (insn.op) {
     case Op::ADD:
     case Op::OR:
@@ -205,7 +180,7 @@ bool is_ir_liftable(const Insn& insn, const Decoded& d) {
 bool is_liftable(const Insn& insn, const Decoded& d, u8 region, u8 second_region) {
   if (d.insn.length == 0) return false;
   if (insn.op == Op::XCHG && d.insn.mnemonic != ZYDIS_MNEMONIC_XCHG) return false;  // see isa::decode()
-  const bool accesses = d.memory && insn.op != Op::LEA && !is_nothing(insn.op);
+  const bool accesses = d.memory && insn.op != Op::LEA && !does_nothing(insn.op);
   if (accesses && (region == PlanBlock::kSoft || insn.address_size != 8)) return false;
   if (is_stack(insn.op) && (d.memory ? second_region : region) == PlanBlock::kSoft) return false;
   if (is_ir_liftable(insn, d)) return true;

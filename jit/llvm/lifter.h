@@ -181,7 +181,6 @@ class Lifter {
   bool lift_branch();
   void push(Value* v, bool second);
   Value* pop(unsigned bytes);
-  void leave_indirect(Value* target);
   void go_to_target(Value* target, const std::vector<PlaceInRegion>& places);
 
   // The host's own instructions: lift_host.cpp.

@@ -165,8 +165,6 @@ std::string RegionStore::path_of(const RegionKey& key) const {
   return fmt::format("{}/{:016x}-{:016x}{:016x}", directory_, host, key.high, key.low);
 }
 
-bool RegionStore::has(const RegionKey& key) const { return access(path_of(key).c_str(), R_OK) == 0; }
-
 std::optional<StoredRegion> RegionStore::find(const RegionKey& key) {
   const std::string path = path_of(key);
   const std::vector<u8> file = read_file(path);

@@ -31,7 +31,6 @@ class RegionStore {
   // Makes the directory. host: names CPU and build. Errors: it can't be made or written.
   static Result<std::shared_ptr<RegionStore>> open(std::string directory, std::string host);
 
-  bool has(const RegionKey& key) const;
   // Nothing where there is none; a file that is not what it should be is reported once, and then ignored.
   std::optional<StoredRegion> find(const RegionKey& key);
   // Errors are ignored: it is compiled again next time.

@@ -19,7 +19,6 @@ struct Region {
   std::vector<Translation*> blocks;   // by their numbers in the plan
   std::vector<PlaceInRegion> places;  // of each
   std::vector<Page> pages;
-  u32 insns = 0;
   CompiledRegion code;
   EntryPoints entries;           // in the place of its first block's
   std::array<u8, 5> replaced{};  // what its first block's checked entry began with

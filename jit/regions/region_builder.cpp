@@ -143,7 +143,7 @@ void RegionBuilder::add_callees(std::vector<Node*>& nodes) {
 }
 
 // All that is reached from its entry, without what it calls itself.
-bool RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
+void RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
   std::vector<Node*> found;
   std::vector<PlaceInRegion> waiting{entry};
   while (!waiting.empty()) {
@@ -153,13 +153,11 @@ bool RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
     if (!n || std::ranges::find(found, n) != found.end() || std::ranges::find(nodes, n) != nodes.end())
       continue;
     found.push_back(n);
-    if (nodes.size() + found.size() > kMostBlocks || insns_of(nodes) + insns_of(found) > kMostInsns)
-      return false;
+    if (nodes.size() + found.size() > kMostBlocks || insns_of(nodes) + insns_of(found) > kMostInsns) return;
     for (const PlaceInRegion next : n->behind)
       if (next != n->callee) waiting.push_back(next);
   }
   nodes.insert(nodes.end(), found.begin(), found.end());
-  return true;
 }
 
 // --- The region -------------------------------------------------------------------------------------------
@@ -186,7 +184,6 @@ BuiltRegion RegionBuilder::built(std::vector<Node*> nodes, PlaceInRegion head) {
     p.at -= page;
     for (PlaceInRegion& target : p.targets) target -= page;
     region.blocks.push_back(n->t);
-    region.insns += static_cast<u32>(p.insns.size());
   }
   return region;
 }

@@ -28,7 +28,6 @@ class BlockGraph {
 struct BuiltRegion {
   RegionPlan plan;  // without what is the same for all of a CPU
   std::vector<Translation*> blocks;
-  u32 insns = 0;
 };
 
 class RegionBuilder {
@@ -61,7 +60,7 @@ class RegionBuilder {
   void find_ways_back(PlaceInRegion start);
   std::vector<Node*> loop_through(PlaceInRegion start);
   void add_callees(std::vector<Node*>& nodes);
-  bool add_callee(std::vector<Node*>& nodes, PlaceInRegion entry);
+  void add_callee(std::vector<Node*>& nodes, PlaceInRegion entry);
   static PlaceInRegion head_of(const std::vector<Node*>& nodes, PlaceInRegion otherwise);
   static BuiltRegion built(std::vector<Node*> nodes, PlaceInRegion head);
   static u32 insns_of(const std::vector<Node*>& nodes);

@@ -46,8 +46,6 @@ class RegionWorker {
   // False: too many wait already.
   bool submit(u64 id, RegionPlan plan, const Layout& layout, std::shared_ptr<FinishedRegions> to);
   Result<CompiledRegion> compile_now(const RegionPlan& plan, const Layout& layout);
-  // Is the region in the store? Then it costs little.
-  bool has_stored(const RegionPlan& plan) const { return store_ && store_->has(key_of(plan)); }
   StepFigures figures();
 
  private:

@@ -7,10 +7,6 @@
 
 #include <mutex>
 
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
-
 namespace tandem::jit {
 
 namespace {
@@ -38,7 +34,7 @@ void Sampler::take(u64 pc) {
 }
 
 void Sampler::start() {
-  if (thread_ == gettid()) return;
+  if (of_this_thread == this) return;
   stop();
   static std::once_flag once;
   std::call_once(once, [] {
@@ -50,7 +46,7 @@ void Sampler::start() {
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = SIGPROF;
-  event.sigev_notify_thread_id = gettid();
+  event._sigev_un._tid = gettid();  // sigev_notify_thread_id(7), for which glibc has no name
   if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer_) != 0) return;
   of_this_thread = this;
   thread_ = gettid();

@@ -185,7 +185,6 @@ void JitTier::compile_at_once(Context& c, Translation& t) {
 std::unique_ptr<Region> JitTier::make_region(Context& c, BuiltRegion& built) {
   auto region = std::make_unique<Region>();
   region->blocks = std::move(built.blocks);
-  region->insns = built.insns;
   for (std::size_t n = 0; n < region->blocks.size(); ++n) {
     Translation& t = *region->blocks[n];
     region->places.push_back(built.plan.blocks[n].at);
