@@ -44,7 +44,7 @@ std::string HostWindow::open() {
   SDL_GetWindowSize(window_, &points, nullptr);
   SDL_GetRendererOutputSize(renderer_, &pixels, nullptr);
   pixel_ratio_ = static_cast<float>(pixels) / static_cast<float>(points);
-  scale_ = screen_scale(window_, renderer_);
+  scale_ = screen_scale(window_, pixel_ratio_);
   SDL_SetWindowMinimumSize(window_, kLeastWidth, kLeastHeight);
   SDL_StopTextInput();  // else an input method would eat keys that are the guest's
   gui_.open(renderer_, scale_);

@@ -28,11 +28,8 @@ double x_dpi(::Display* display) {
 
 }  // namespace
 
-float screen_scale(SDL_Window* window, SDL_Renderer* renderer) {
-  int units = 1, pixels = 1;
-  SDL_GetWindowSize(window, &units, nullptr);
-  SDL_GetRendererOutputSize(renderer, &pixels, nullptr);
-  if (pixels > units) return static_cast<float>(pixels) / static_cast<float>(units);
+float screen_scale(SDL_Window* window, float pixels_per_unit) {
+  if (pixels_per_unit > 1) return pixels_per_unit;
   SDL_SysWMinfo info;
   SDL_VERSION(&info.version);
   if (!SDL_GetWindowWMInfo(window, &info) || info.subsystem != SDL_SYSWM_X11) return 1;

@@ -5,7 +5,7 @@
 
 namespace tandem::frontend {
 
-// In pixels; by what the desktop says: 1 where it says nothing.
-float screen_scale(SDL_Window* window, SDL_Renderer* renderer);
+// In pixels; by what the desktop says: 1 where it says nothing. pixels_per_unit: of SDL's units.
+float screen_scale(SDL_Window* window, float pixels_per_unit);
 
 }  // namespace tandem::frontend

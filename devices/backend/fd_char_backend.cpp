@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+
+#include "devices/backend/signals.h"
 
 namespace tandem::devices {
 
@@ -177,10 +178,7 @@ void FdCharBackend::wait(bool want_input) {
 }
 
 void FdCharBackend::run() {
-  sigset_t pipe_signal;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
+  block_signals();
   for (;;) {
     asleep_ = true;  // from here on, wake() really wakes
     {

@@ -49,9 +49,8 @@ VbeGeometry vbe_geometry(const VgaState& s) {
   const bool known = std::ranges::find(kVbeDepths, s.vbe[kVbeDepth]) != std::end(kVbeDepths);
   g.depth = known ? s.vbe[kVbeDepth] : 8;
   g.virtual_width = std::max<u32>(s.vbe[kVbeVirtualWidth] & ~7u, g.width);
-  const u32 bits = g.depth == 15 ? 16 : g.depth;
-  g.line_bytes = g.virtual_width * bits / 8;
-  g.start = u64{s.vbe[kVbeY]} * g.line_bytes + u64{s.vbe[kVbeX]} * bits / 8;
+  g.line_bytes = g.virtual_width * g.bits_per_pixel() / 8;
+  g.start = u64{s.vbe[kVbeY]} * g.line_bytes + u64{s.vbe[kVbeX]} * g.bits_per_pixel() / 8;
   return g;
 }
 

@@ -26,6 +26,7 @@ struct VbeGeometry {
   u32 virtual_width;
   u32 line_bytes;
   u64 start;
+  u32 bits_per_pixel() const { return depth == 15 ? 16 : depth; }
 };
 VbeGeometry vbe_geometry(const VgaState& state);
 

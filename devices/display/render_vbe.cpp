@@ -41,13 +41,11 @@ void draw_planes(std::span<const u8> line, u32 width, const Palette& palette, Rg
   }
 }
 
-u32 bits_per_pixel(const VbeGeometry& g) { return g.depth == 15 ? 16 : g.depth; }
-
 }  // namespace
 
 std::span<const u8> vbe_line(const VbeGeometry& g, std::span<const u8> memory, u32 y) {
   const u64 start = std::min<u64>(g.start + u64{y} * g.line_bytes, memory.size());
-  const u64 length = u64{g.width} * bits_per_pixel(g) / 8;
+  const u64 length = u64{g.width} * g.bits_per_pixel() / 8;
   return memory.subspan(start, std::min(length, memory.size() - start));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "devices/display/changed_rows.h"
 #include "devices/display/render.h"
 #include "devices/display/vga.h"
 
@@ -25,11 +26,6 @@ VgaState shown_part(const VgaState& s) {
   shown.dac = s.dac;
   shown.vbe = s.vbe;
   return shown;
-}
-
-void add_row(std::vector<Rows>& rows, u32 y) {
-  if (!rows.empty() && rows.back().first + rows.back().count == y) ++rows.back().count;
-  else rows.push_back({y, 1});
 }
 
 }  // namespace

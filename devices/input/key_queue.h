@@ -19,7 +19,6 @@ class KeyQueue {
   void release_all();
   void send_waiting();  // now and then: those that the guest had no room for
   bool is_pressed(u16 key) const { return pressed_.contains(key); }
-  bool is_waiting() const { return !waiting_.empty(); }
 
  private:
   void send(u16 key, bool pressed);

@@ -28,6 +28,9 @@ bool is_area(u64 offset) {
   return offset >= kAreas && offset < kAreasEnd && (offset - kAreas) % kAreaStep < 8;
 }
 unsigned shift(u64 offset) { return static_cast<unsigned>(8 * (offset & 4)); }
+u64 with_half(u64 whole, unsigned shift, u32 half) {
+  return (whole & ~(u64{0xffffffff} << shift)) | u64{half} << shift;
+}
 
 }  // namespace
 
@@ -110,8 +113,7 @@ void MmioTransport::write_register(u64 offset, u32 value) {
   if (offset != kAccepted) return write_queue(offset, value);
   const u32 half = registers().accepted_select;
   if (half > 1) return;
-  const unsigned at = 32 * half;
-  device_->accept((device_->accepted() & ~(u64{0xffffffff} << at)) | u64{value} << at);
+  device_->accept(with_half(device_->accepted(), 32 * half, value));
 }
 
 // As for PCI: a driver of 1.0 and later says so by VERSION_1.
@@ -133,7 +135,7 @@ void MmioTransport::write_queue(u64 offset, u32 value) {
     q.enabled = value & 1;
   } else if (is_area(offset)) {
     u64& address = area(q, offset);
-    address = (address & ~(u64{0xffffffff} << shift(offset))) | u64{value} << shift(offset);
+    address = with_half(address, shift(offset), value);
   }
   device_->set_queue(selected, q);
 }

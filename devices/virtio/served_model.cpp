@@ -1,8 +1,8 @@
 #include "devices/virtio/served_model.h"
 
-#include <signal.h>
-
 #include <bit>
+
+#include "devices/backend/signals.h"
 
 namespace tandem::devices::virtio {
 
@@ -31,10 +31,7 @@ void ServedModel::kicked(unsigned queue) {
 }
 
 void ServedModel::work() {
-  // Signals are for the threads that wait for them.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   auto held = lock();
   for (;;) {
     wanted_.wait(held, [this] { return kicked_ || stop_; });

@@ -1,8 +1,7 @@
 #include "devices/backend/block/threaded_backend.h"
 
-#include <signal.h>
-
 #include "core/base/bits.h"
+#include "devices/backend/signals.h"
 
 namespace tandem::devices {
 
@@ -57,10 +56,7 @@ BlockStatus ThreadedBlockBackend::carry_out(const BlockRequest& r) {
 }
 
 void ThreadedBlockBackend::work() {
-  // Signals are for the threads that wait for them.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;

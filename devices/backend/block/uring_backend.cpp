@@ -1,6 +1,5 @@
 #include "devices/backend/block/uring_backend.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -8,16 +7,13 @@
 #include <climits>
 
 #include "core/base/assert.h"
+#include "devices/backend/signals.h"
 
 namespace tandem::devices {
 
 namespace {
 constexpr unsigned kEntries = 128;  // under way in the ring; more wait
 }
-
-struct UringBlockBackend::Pending {
-  BlockRequest request;
-};
 
 UringBlockBackend::Ring::Ring() : made(io_uring_queue_init(kEntries + 1, &ring, 0) == 0) {}
 
@@ -69,28 +65,27 @@ Result<void> UringBlockBackend::drain() {
   return threads_.drain();
 }
 
-void UringBlockBackend::ended(const BlockRequest& request, BlockStatus status) {
-  if (request.done) request.done(status);
+void UringBlockBackend::ended(const Done& done, BlockStatus status) {
+  if (done) done(status);
   std::lock_guard lock(mutex_);
   if (--under_way_ == 0) all_done_.notify_all();
 }
 
 void UringBlockBackend::to_threads(BlockRequest request) {
-  auto shared = std::make_shared<BlockRequest>(std::move(request));
-  threads_.submit({shared->op, shared->offset, shared->length, shared->buffers,
-                   [this, shared](BlockStatus status) { ended(*shared, status); }});
+  request.done = [this, done = std::move(request.done)](BlockStatus status) { ended(done, status); };
+  threads_.submit(std::move(request));
 }
 
-void UringBlockBackend::prepare(std::unique_ptr<Pending> pending, int fd, u64 offset) {
+void UringBlockBackend::prepare(std::unique_ptr<BlockRequest> request, int fd, u64 offset) {
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_->ring);
-  const BlockRequest& r = pending->request;
+  const BlockRequest& r = *request;
   const unsigned pieces = static_cast<unsigned>(r.buffers.size());
   switch (r.op) {
     case BlockOp::Read: io_uring_prep_readv(sqe, fd, r.buffers.data(), pieces, offset); break;
     case BlockOp::Write: io_uring_prep_writev(sqe, fd, r.buffers.data(), pieces, offset); break;
     default: io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC); break;
   }
-  io_uring_sqe_set_data(sqe, pending.release());
+  io_uring_sqe_set_data(sqe, request.release());
   ++in_ring_;
 }
 
@@ -100,17 +95,16 @@ void UringBlockBackend::accept(std::deque<BlockRequest>& requests) {
     BlockRequest r = std::move(requests.front());
     requests.pop_front();
     const auto place = r.buffers.size() <= IOV_MAX ? image_.place(r.op, r.offset, r.length) : std::nullopt;
-    if (place) prepare(std::make_unique<Pending>(Pending{std::move(r)}), place->fd, place->offset);
+    if (place) prepare(std::make_unique<BlockRequest>(std::move(r)), place->fd, place->offset);
     else to_threads(std::move(r));
   }
 }
 
 // What did not go through as a whole, for whatever reason, is done again by those who know all cases.
-void UringBlockBackend::complete(std::unique_ptr<Pending> pending, i32 result) {
-  BlockRequest& r = pending->request;
+void UringBlockBackend::complete(BlockRequest r, i32 result) {
   --in_ring_;
   if (result >= 0 && static_cast<u64>(result) == (r.op == BlockOp::Flush ? 0 : r.length))
-    return ended(r, BlockStatus::Ok);
+    return ended(r.done, BlockStatus::Ok);
   to_threads(std::move(r));
 }
 
@@ -121,10 +115,7 @@ void UringBlockBackend::wait_for_wake() {
 }
 
 void UringBlockBackend::run() {
-  // Signals are for the threads that wait for them.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   wait_for_wake();
   std::deque<BlockRequest> requests;
   for (;;) {
@@ -140,10 +131,10 @@ void UringBlockBackend::run() {
     ensure(submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN || submitted == -EBUSY,
            "io_uring takes what it was given");
     for (io_uring_cqe* cqe = nullptr; io_uring_peek_cqe(&ring_->ring, &cqe) == 0;) {
-      std::unique_ptr<Pending> pending(static_cast<Pending*>(io_uring_cqe_get_data(cqe)));
+      const std::unique_ptr<BlockRequest> request(static_cast<BlockRequest*>(io_uring_cqe_get_data(cqe)));
       const i32 result = cqe->res;
       io_uring_cqe_seen(&ring_->ring, cqe);
-      if (pending) complete(std::move(pending), result);
+      if (request) complete(std::move(*request), result);
       else wait_for_wake();
     }
   }

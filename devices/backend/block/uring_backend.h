@@ -21,7 +21,7 @@ class UringBlockBackend final : public BlockBackend {
   Result<void> drain() override;
 
  private:
-  struct Pending;
+  using Done = std::function<void(BlockStatus)>;
   struct Ring {
     Ring();
     ~Ring();
@@ -32,11 +32,11 @@ class UringBlockBackend final : public BlockBackend {
 
   void run();
   void accept(std::deque<BlockRequest>& requests);
-  void prepare(std::unique_ptr<Pending> pending, int fd, u64 offset);
+  void prepare(std::unique_ptr<BlockRequest> request, int fd, u64 offset);
   void wait_for_wake();
-  void complete(std::unique_ptr<Pending> pending, i32 result);
+  void complete(BlockRequest request, i32 result);
   void to_threads(BlockRequest request);
-  void ended(const BlockRequest& request, BlockStatus status);
+  void ended(const Done& done, BlockStatus status);
 
   Image& image_;  // of threads_
   ThreadedBlockBackend threads_;

@@ -1,8 +1,9 @@
 #include "devices/backend/net/net_backend.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "devices/backend/signals.h"
 
 namespace tandem::devices {
 
@@ -93,10 +94,7 @@ void NetBackend::wait(std::unique_lock<std::mutex>& lock) {
 }
 
 void NetBackend::run() {
-  // Signals are for the threads that wait for them.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   std::unique_lock lock(mutex_);
   while (!stop_) {
     asleep_ = true;  // from here on, wake() really wakes

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <rfb/rfb.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "devices/backend/signals.h"
 #include "devices/backend/vnc/vnc_extended_keys.h"
 #include "devices/backend/vnc/vnc_keyboard.h"
 #include "devices/display/picture_mailbox.h"
@@ -110,11 +110,7 @@ class VncServer::Impl {
   }
 
   void run() {
-    // libvncserver writes to sockets that may be closed.
-    sigset_t pipe_signal;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
+    block_signals();
     while (!ending_) {
       take_news();
       rfbProcessEvents(screen_, 0);

@@ -47,7 +47,6 @@ class Connection {
  private:
   u32 credit() const { return peer_room_ - (sent_ - peer_taken_); }
   void end(const PacketSink& out);  // tells the guest
-  void opened();
   void store(std::span<const u8> data, const PacketSink& out);
   void shut(u32 flags, const PacketSink& out);
   void write_waiting(const PacketSink& out);

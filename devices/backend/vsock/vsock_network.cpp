@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <optional>
+
+#include "devices/backend/unix_socket.h"
 
 namespace tandem::devices::vsock {
 
@@ -19,46 +16,10 @@ namespace {
 constexpr std::size_t kMaxConnections = 1024, kMaxCallers = 64, kMaxLine = 32;
 constexpr std::string_view kConnect = "CONNECT ";
 
-std::optional<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return std::nullopt;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-int new_socket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
-
-// SAFETY: what bind() and connect() want of a Unix address.
-const sockaddr* generic(const sockaddr_un& a) { return reinterpret_cast<const sockaddr*>(&a); }
-
-// Nothing: there is no such socket, or nobody takes the connection.
-int connect_to(const std::string& path) {
-  const auto address = address_of(path);
-  if (!address) return -1;
-  const int fd = new_socket();
-  if (fd >= 0 && ::connect(fd, generic(*address), sizeof *address) == 0) return fd;
-  if (fd >= 0) close(fd);
-  return -1;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Network>> VsockNetwork::create(u64 guest_cid, const std::string& path) {
-  const auto address = address_of(path);
-  if (!address) return user_error(path + ": the path is too long for a socket");
-  if (const int other = connect_to(path); other >= 0) {
-    close(other);
-    return user_error(path + ": another guest listens there");
-  }
-  struct stat left;  // by a guest that was killed
-  if (stat(path.c_str(), &left) == 0 && S_ISSOCK(left.st_mode)) unlink(path.c_str());
-  const int fd = new_socket();
-  if (fd < 0 || bind(fd, generic(*address), sizeof *address) != 0 || listen(fd, 16) != 0) {
-    const int error = errno;
-    if (fd >= 0) close(fd);
-    return user_error(path + ": " + std::strerror(error));
-  }
+  TANDEM_TRY_ASSIGN(fd, listen_at(path));
   return std::unique_ptr<Network>(new VsockNetwork(guest_cid, path, fd));
 }
 
@@ -108,10 +69,10 @@ void VsockNetwork::send(Frame frame) {
 
 void VsockNetwork::accept_guest(const Header& request) {
   const Ports ports{request.from_port, request.to_port};
-  const int fd =
-      connections_.size() < kMaxConnections ? connect_to(fmt::format("{}_{}", path_, request.to_port)) : -1;
-  if (fd < 0) return reply(request, Op::Reset);
-  auto& c = connections_[ports] = std::make_unique<Connection>(fd, Connection::State::Open);
+  if (connections_.size() >= kMaxConnections) return reply(request, Op::Reset);
+  const auto fd = connect_to(fmt::format("{}_{}", path_, request.to_port), SOCK_NONBLOCK);
+  if (!fd) return reply(request, Op::Reset);
+  auto& c = connections_[ports] = std::make_unique<Connection>(fd.value(), Connection::State::Open);
   c->take({.op = Op::CreditUpdate, .room = request.room, .taken = request.taken}, {}, sink(ports));
   sink(ports)({.op = Op::Response}, {});
 }

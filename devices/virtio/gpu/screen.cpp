@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "devices/display/changed_rows.h"
+
 namespace tandem::devices::virtio::gpu {
 
 const Resource* Screen::find(u32 resource) const {
@@ -80,8 +82,7 @@ std::vector<Rows> Screen::refresh(Picture& picture, u64& seen) const {
   for (u32 y = 0; y < height_; ++y) {
     if (seen >= resized_ && changed_[y] <= seen) continue;
     draw_row(y, picture.row(y));
-    if (!rows.empty() && rows.back().first + rows.back().count == y) ++rows.back().count;
-    else rows.push_back({y, 1});
+    add_row(rows, y);
   }
   seen = now_;
   return rows;

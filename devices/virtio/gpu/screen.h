@@ -34,15 +34,13 @@ class Screen {
   void damage(u32 resource, const Rect& rect);
   void forget(u32 resource);
 
-  u32 width() const { return width_; }
-  u32 height() const { return height_; }
-  void draw_row(u32 y, Rgb* out) const;
   // Brings a picture up to date that showed what was at `seen` (0: nothing yet); gives the rows that changed.
   std::vector<Rows> refresh(Picture& picture, u64& seen) const;
 
  private:
   void mark(i64 first, i64 count);
   void mark_cursor();
+  void draw_row(u32 y, Rgb* out) const;
   void draw_cursor(u32 y, Rgb* out) const;
   const Resource* find(u32 resource) const;
 

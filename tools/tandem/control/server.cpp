@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "tools/tandem/unix_socket.h"
+#include "devices/backend/unix_socket.h"
 
 namespace tandem::tools {
 
@@ -18,7 +18,7 @@ constexpr std::size_t kMaxLine = 1 * MiB, kMaxOutput = 16 * MiB, kMaxClients = 6
 }  // namespace
 
 Result<std::unique_ptr<ControlServer>> ControlServer::listen(const std::string& path) {
-  TANDEM_TRY_ASSIGN(fd, listen_at(path));
+  TANDEM_TRY_ASSIGN(fd, devices::listen_at(path));
   return std::unique_ptr<ControlServer>(new ControlServer(path, fd));
 }
 
@@ -94,7 +94,7 @@ bool ControlServer::send(Client& c) {
 }
 
 Result<Json> ask(const std::string& path, const Json& request) {
-  TANDEM_TRY_ASSIGN(fd, connect_to(path));
+  TANDEM_TRY_ASSIGN(fd, devices::connect_to(path));
   const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   std::string reply;
   char buffer[4096];

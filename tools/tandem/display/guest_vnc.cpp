@@ -7,9 +7,9 @@
 #include <cstring>
 #include <fstream>
 
+#include "devices/backend/unix_socket.h"
 #include "tools/tandem/report.h"
 #include "tools/tandem/tcp_socket.h"
-#include "tools/tandem/unix_socket.h"
 
 namespace tandem::tools {
 
@@ -87,7 +87,7 @@ Result<std::unique_ptr<Face>> GuestVnc::open(devices::Pc& pc, const config::Sett
   warn(spec, password);
   config.password = std::move(password);
   auto listener = spec.path.empty() ? listen_tcp(spec.host, std::to_string(kFirstPort + spec.display))
-                                    : listen_at(spec.path);
+                                    : devices::listen_at(spec.path);
   if (!listener) return std::move(listener.error()).in("display: vnc");
   config.listener = listener.value();
   config.resized = [&pc](u32 width, u32 height) { return pc.display()->want_size(width, height); };

@@ -11,15 +11,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "devices/backend/unix_socket.h"
 #include "tools/tandem/tcp_socket.h"
-#include "tools/tandem/unix_socket.h"
 
 namespace tandem::tools {
 
 namespace {
 
 Result<int> open_listener(const GdbAddress& address) {
-  auto fd = address.path.empty() ? listen_tcp(address.host, address.port) : listen_at(address.path);
+  auto fd = address.path.empty() ? listen_tcp(address.host, address.port) : devices::listen_at(address.path);
   if (!fd) return std::move(fd.error()).in("gdb");
   return fd;
 }

@@ -1,4 +1,4 @@
-#include "tools/tandem/unix_socket.h"
+#include "devices/backend/unix_socket.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -9,11 +9,11 @@
 #include <cerrno>
 #include <cstring>
 
-namespace tandem::tools {
+namespace tandem::devices {
 
 namespace {
 
-constexpr int kBacklog = 8;
+constexpr int kBacklog = 16;
 
 Error refused(const std::string& path) {
   return user_error(fmt::format("{}: {}", path, std::strerror(errno)));
@@ -28,8 +28,8 @@ Result<sockaddr_un> address_of(const std::string& path) {
 }
 
 // The descriptor, or -1 with errno set.
-int try_connect(const sockaddr_un& address) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+int try_connect(const sockaddr_un& address, int flags = 0) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
   if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   const int reason = errno;
   close(fd);
@@ -45,7 +45,7 @@ Result<void> remove_left_over(const std::string& path, const sockaddr_un& addres
   const int fd = try_connect(address);
   if (fd < 0 && errno == ECONNREFUSED) return unlink(path.c_str()), Result<void>();
   if (fd >= 0) close(fd);
-  return user_error(path + ": a guest of this name is running");
+  return user_error(path + ": a guest that is running listens there");
 }
 
 }  // namespace
@@ -63,10 +63,10 @@ Result<int> listen_at(const std::string& path) {
   return error;
 }
 
-Result<int> connect_to(const std::string& path) {
+Result<int> connect_to(const std::string& path, int flags) {
   TANDEM_TRY_ASSIGN(address, address_of(path));
-  const int fd = try_connect(address);
+  const int fd = try_connect(address, flags);
   return fd < 0 ? Result<int>(refused(path)) : fd;
 }
 
-}  // namespace tandem::tools
+}  // namespace tandem::devices
