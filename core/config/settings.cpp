@@ -2,26 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 
+#include "core/base/numbers.h"
 #include "core/config/nearest.h"
 
 namespace tandem::config {
 
 namespace {
-
-std::optional<u64> to_number(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x") || text.starts_with("0X")) {
-    text.remove_prefix(2);
-    base = 16;
-  }
-  u64 n = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n, base);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return n;
-}
 
 std::optional<u64> scaled(u64 n, u64 unit) {
   u64 bytes;
@@ -57,7 +45,7 @@ Result<void> set_number(Settings& s, const Option& option, const Value& value) {
   std::optional<u64> n;
   if (const u64* number = std::get_if<u64>(&value)) n = size ? scaled(*number, MiB) : *number;
   else if (const std::string* text = std::get_if<std::string>(&value))
-    n = size ? parse_size(*text) : to_number(*text);
+    n = size ? parse_size(*text) : parse_number(*text);
   if (!n) return wrong(option, size ? "a size in MiB, or with K, M or G" : "a number");
   s.*std::get<u64 Settings::*>(option.member) = *n;
   return {};
@@ -85,7 +73,7 @@ std::optional<u64> parse_size(std::string_view text) {
     if (unit) text.remove_suffix(1);
     else unit = MiB;
   }
-  const auto n = to_number(text);
+  const auto n = parse_number(text);
   return n ? scaled(*n, unit) : std::nullopt;
 }
 

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "core/base/numbers.h"
 
 namespace tandem::config {
 
@@ -15,12 +16,6 @@ std::string_view trimmed(std::string_view s) {
   while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
   while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
   return s;
-}
-
-template <class T>
-bool parse_number(std::string_view text, T& value, int base) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 // Six pairs of hexadecimal digits; the address of one adapter, not of a group.
@@ -83,7 +78,7 @@ class Parser {
     } else if (key == "ifname") {
       spec_.interface = value;
     } else if (key == "mtu") {
-      if (!parse_number(value, spec_.mtu, 10) || spec_.mtu < kMinMtu)
+      if (!parse_number(value, spec_.mtu) || spec_.mtu < kMinMtu)
         return wrong(fmt::format("mtu {} is not in {}..65535", value, kMinMtu));
     } else {
       return wrong(fmt::format("unknown key {}", key));

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "core/base/numbers.h"
 
 namespace tandem::config {
 
@@ -13,9 +14,7 @@ namespace {
 constexpr u64 kFirstCid = 3, kLastCid = 0xfffffffe;
 
 bool parse_cid(std::string_view text, u64& cid) {
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), cid);
-  return read.ec == std::errc() && read.ptr == text.data() + text.size() && cid >= kFirstCid &&
-         cid <= kLastCid;
+  return parse_number(text, cid) && cid >= kFirstCid && cid <= kLastCid;
 }
 
 }  // namespace

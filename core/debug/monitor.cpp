@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "core/base/numbers.h"
 #include "core/debug/address.h"
 #include "core/debug/packet.h"
 #include "core/debug/registers.h"
@@ -26,15 +26,6 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-std::optional<u64> number(std::string_view text) {
-  const bool hex = text.starts_with("0x");
-  if (hex) text.remove_prefix(2);
-  u64 n = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n, hex ? 16 : 10);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return n;
-}
-
 // 0x1000, $rsp, $rsp+0x10, $rip-4
 std::optional<u64> evaluate(const CpuState& s, std::string_view text) {
   u64 sum = 0;
@@ -42,7 +33,8 @@ std::optional<u64> evaluate(const CpuState& s, std::string_view text) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of("+-"), text.size());
     const std::string_view term = text.substr(0, end);
-    const std::optional<u64> v = term.starts_with('$') ? value_by_name(s, term.substr(1)) : number(term);
+    const std::optional<u64> v =
+        term.starts_with('$') ? value_by_name(s, term.substr(1)) : parse_number(term);
     if (!v) return std::nullopt;
     sum = sign == '+' ? sum + *v : sum - *v;
     if (end == text.size()) return sum;
@@ -90,7 +82,7 @@ std::optional<Shape> parse_shape(std::string_view text) {
   Shape shape;
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   if (digits) {
-    const std::optional<u64> n = number(text.substr(0, digits));
+    const std::optional<u64> n = parse_number(text.substr(0, digits));
     if (!n || *n == 0 || *n > kMostItems) return std::nullopt;
     shape.count = static_cast<unsigned>(*n);
   }
@@ -134,7 +126,7 @@ std::string Monitor::execute(std::string_view line, u32 vcpu) {
   vcpu_ = vcpu;
   std::string_view name = take_word(line);
   if (name == "vcpu") {
-    const std::optional<u64> n = number(take_word(line));
+    const std::optional<u64> n = parse_number(take_word(line));
     if (!n || *n >= target_.vcpu_count()) return "vcpu N COMMAND\n";
     vcpu_ = static_cast<u32>(*n);
     name = take_word(line);

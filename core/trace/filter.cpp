@@ -1,23 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "core/base/numbers.h"
 #include "core/config/nearest.h"
 #include "core/trace/trace.h"
 
 namespace tandem::trace {
 
 namespace {
-
-std::optional<u64> number(std::string_view text) {
-  const bool hex = text.starts_with("0x");
-  if (hex) text.remove_prefix(2);
-  u64 n = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n, hex ? 16 : 10);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return n;
-}
 
 Error unknown(std::string_view name) {
   std::vector<std::string_view> names;
@@ -64,8 +55,8 @@ Result<Filter> Filter::parse(std::string_view text) {
         const auto which = std::ranges::find(info.values, one.substr(0, equals));
         const std::string_view range = equals == std::string_view::npos ? "" : one.substr(equals + 1);
         const std::size_t dash = range.find('-');
-        const auto first = number(range.substr(0, dash));
-        const auto last = dash == std::string_view::npos ? first : number(range.substr(dash + 1));
+        const auto first = parse_number(range.substr(0, dash));
+        const auto last = dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1));
         if (which == info.values.end() || !first || !last)
           return user_error(fmt::format("{}: '{}' is not value=N or value=N-N; {} has {}", item, one,
                                         info.name, fmt::join(info.values, ", ")));

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include "core/base/numbers.h"
 
 namespace tandem::jit {
 
@@ -31,13 +31,6 @@ bool set_switch(JitOptions& options, std::string_view name, bool on) {
   for (const Switch& s : kSwitches)
     if (s.name == name) return options.*s.field = on, true;
   return false;
-}
-
-template <class T>
-bool parse_number(std::string_view digits, T& number) {
-  const char* end = digits.data() + digits.size();
-  const auto [at, error] = std::from_chars(digits.data(), end, number);
-  return error == std::errc{} && at == end;
 }
 
 bool set_cache(JitOptions& options, std::string_view digits) {

@@ -6,7 +6,6 @@ reached through hostfwd and net-forward, many short connections that leave nothi
     ADAPTER: virtio's rings, split or packed, or e1000
 """
 import hashlib
-import http.server
 import os
 import pathlib
 import random
@@ -15,71 +14,16 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
-LIMIT = 240  # seconds
+from talking_guest import LIMIT, Failure, Guest, Server, free_port
+
 GUEST, MTU = socket.inet_aton("10.0.2.15"), 9000
 
 
-class Failure(Exception):
-    pass
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    """Serves /data; /end answers when the test is through."""
-
-    def __init__(self, data):
-        ended = self.ended = threading.Event()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                body = data if self.path == "/data" else b""
-                if self.path == "/end":
-                    ended.wait(LIMIT)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-class Guest:
-    def __init__(self, arguments):
-        self.process = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, errors="replace")
-        self.text = ""
-        self.watchdog = threading.Timer(LIMIT, self.process.kill)
-        self.watchdog.start()
-
-    def wait_for(self, words):
-        for line in self.process.stdout:
-            self.text += line
-            if line.startswith(words):
-                return line.strip()
-        raise Failure(f"{words!r} never came; the guest said: {self.text[-3000:]}")
-
-    def end(self):
-        self.text += self.process.communicate()[0]
-        self.watchdog.cancel()
-        if self.process.returncode:
-            raise Failure(f"status {self.process.returncode}: {self.text[-3000:]}")
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+def descriptors(guest):
+    return len(os.listdir(f"/proc/{guest.process.pid}/fd"))
 
 
 def connect_often(port, count):
@@ -91,7 +35,7 @@ def connect_often(port, count):
 def settled(guest, before):
     """What the connections took is given back, if not at once."""
     for _ in range(300):
-        if guest.descriptors() <= before:
+        if descriptors(guest) <= before:
             return True
         time.sleep(0.1)
     return False
@@ -141,27 +85,26 @@ def check(tandem, folder, engine, vcpus, adapter, megabytes, connections, scratc
                f"dd if=/dev/urandom of=/tmp/made bs=64k count={megabytes * 4} 2>/dev/null; sha256sum /tmp/made; "
                "httpd -p 80 -h /tmp; echo serving; wget -q -O /dev/null $H/end; echo over")
     capture, control = scratch / "frames.pcap", scratch / "control"
-    guest = Guest([tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", LIMIT,
-                   "--control", control, "--cmdline", f'console=ttyS0 quiet run="{command}"', *adapter[:-1], adapter[-1] +
-                   f"type=user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{closed}-:9,capture={capture}"])
-    guest.wait_for(hashlib.sha256(data).hexdigest())
-    made = guest.wait_for("").split()[0]
-    guest.wait_for("serving")
-    with urllib.request.urlopen(f"http://127.0.0.1:{web}/made", timeout=LIMIT) as answer:
-        if hashlib.sha256(answer.read()).hexdigest() != made:
-            raise Failure("what the guest serves arrives as something else")
-    later = free_port()
-    subprocess.run([tandem, "ctl", control, "net-forward", f"tcp:127.0.0.1:{later}-:80"], check=True)
-    with urllib.request.urlopen(f"http://127.0.0.1:{later}/made", timeout=LIMIT) as answer:
-        if hashlib.sha256(answer.read()).hexdigest() != made:
-            raise Failure("a port that was forwarded later gives something else")
-    before = guest.descriptors()
-    connect_often(closed, connections)
-    if not settled(guest, before):
-        raise Failure(f"{before} descriptors before {connections} connections, {guest.descriptors()} after")
-    server.ended.set()
-    guest.wait_for("over")
-    guest.end()
+    with Guest(tandem, folder, command, "--engine", engine + "!", "--vcpus", vcpus, "--control", control, *adapter[:-1], adapter[-1] +
+               f"type=user,hostfwd=tcp:127.0.0.1:{web}-:80,hostfwd=tcp:127.0.0.1:{closed}-:9,capture={capture}") as guest:
+        guest.wait_for(hashlib.sha256(data).hexdigest())
+        made = guest.wait_for("").split()[0]
+        guest.wait_for("serving")
+        with urllib.request.urlopen(f"http://127.0.0.1:{web}/made", timeout=LIMIT) as answer:
+            if hashlib.sha256(answer.read()).hexdigest() != made:
+                raise Failure("what the guest serves arrives as something else")
+        later = free_port()
+        subprocess.run([tandem, "ctl", control, "net-forward", f"tcp:127.0.0.1:{later}-:80"], check=True)
+        with urllib.request.urlopen(f"http://127.0.0.1:{later}/made", timeout=LIMIT) as answer:
+            if hashlib.sha256(answer.read()).hexdigest() != made:
+                raise Failure("a port that was forwarded later gives something else")
+        before = descriptors(guest)
+        connect_often(closed, connections)
+        if not settled(guest, before):
+            raise Failure(f"{before} descriptors before {connections} connections, {descriptors(guest)} after")
+        server.ended.set()
+        guest.wait_for("over")
+        guest.end()
     check_capture(capture, len(data))
 
 

@@ -4,55 +4,23 @@ and serves it; none sees anything of the other.
 
   two_test.py TANDEM GUEST_FOLDER ENGINE MEGABYTES
 """
+import contextlib
 import hashlib
-import http.server
 import pathlib
 import random
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.request
 
-LIMIT = 200  # seconds
+from talking_guest import LIMIT, Failure, Guest, Server, free_port
+
 DISK_MIB = 64
 
 
-class Failure(Exception):
-    pass
+class DiskGuest(Guest):
+    """One with a disk and a server of its own, whose content it puts there."""
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    """Gives its one content for any path; for /end only when the test is through."""
-
-    def __init__(self, content):
-        ended = self.ended = threading.Event()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                if self.path == "/end":
-                    ended.wait(LIMIT)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-class Guest:
     def __init__(self, tandem, folder, engine, scratch, name, content):
         self.name, self.content, self.web = name, content, free_port()
         self.disk, self.server = scratch / f"{name}.img", Server(content)
@@ -63,21 +31,8 @@ class Guest:
         command = ("while ! ip addr show eth0 | grep -q 'inet 10.0.2.15'; do usleep 50000; done; mount -t ext4 /dev/vda /mnt; "
                    f"wget -q -O /mnt/{name} {host}/data; sync; ls /mnt; sha256sum /mnt/{name}; httpd -p 80 -h /mnt; echo serving; "
                    f"wget -q -O /dev/null {host}/end; umount /mnt")
-        self.process = subprocess.Popen([str(a) for a in [
-            tandem, "run", folder / "default.cfg", "--name", name, "--engine", engine + "!", "--timeout", LIMIT, "--control", "none",
-            "--disk", f"vdev=vda,target={self.disk}", "--vif", f"type=user,hostfwd=tcp:127.0.0.1:{self.web}-:80",
-            "--cmdline", f'console=ttyS0 quiet run="{command}"']],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        self.watchdog = threading.Timer(LIMIT, self.process.kill)
-        self.watchdog.start()
-        self.text = ""
-
-    def wait_for(self, words):
-        for line in self.process.stdout:
-            self.text += line
-            if line.startswith(words):
-                return
-        raise Failure(f"{self.name}: {words!r} never came; it said: {self.text[-3000:]}")
+        super().__init__(tandem, folder, command, "--name", name, "--engine", engine + "!", "--control", "none",
+                         "--disk", f"vdev=vda,target={self.disk}", "--vif", f"type=user,hostfwd=tcp:127.0.0.1:{self.web}-:80")
 
     def look(self):
         """What the guest says of its disk, and what it serves."""
@@ -89,15 +44,8 @@ class Guest:
 
     def end(self):
         self.server.ended.set()
-        self.text += self.process.communicate()[0]
-        if self.process.returncode:
-            raise Failure(f"{self.name}: status {self.process.returncode}: {self.text[-3000:]}")
+        super().end()
         must("e2fsck", "-fn", self.disk)
-
-    def kill(self):
-        self.watchdog.cancel()
-        self.process.kill()
-        self.process.wait()
 
 
 def must(*command):
@@ -107,10 +55,9 @@ def must(*command):
 
 
 def check(tandem, folder, engine, megabytes, scratch):
-    guests = []
-    try:
-        for name in ("first", "second"):
-            guests.append(Guest(tandem, folder, engine, scratch, name, random.Random(name).randbytes(megabytes << 20)))
+    with contextlib.ExitStack() as running:
+        guests = [running.enter_context(DiskGuest(tandem, folder, engine, scratch, name, random.Random(name).randbytes(megabytes << 20)))
+                  for name in ("first", "second")]
         for guest in guests:
             guest.look()
         if any(guest.process.poll() is not None for guest in guests):
@@ -124,9 +71,6 @@ def check(tandem, folder, engine, megabytes, scratch):
             other = "second" if guest.name == "first" else "first"
             if other in guest.text.split():
                 raise Failure(f"{guest.name} sees the file of {other}")
-    finally:
-        for guest in guests:
-            guest.kill()
 
 
 def main():

@@ -7,16 +7,11 @@ of the guest.
 import pathlib
 import random
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 
-LIMIT = 200  # seconds
-
-
-class Failure(Exception):
-    pass
+from talking_guest import LIMIT, Failure, Guest
 
 
 def listen_and_echo(path):
@@ -72,40 +67,18 @@ def check(tandem, folder, program, engine, vcpus, size, scratch):
     path = scratch / "v"
     command = f"modprobe vmw_vsock_virtio_transport; /test/sockets send 52 {size}; /test/sockets send 53 1; /test/sockets echo 77; echo over"
     listen_and_echo(scratch / "v_52")
-    process = subprocess.Popen([str(a) for a in [
-        tandem, "run", folder / "default.cfg", "--engine", engine + "!", "--vcpus", vcpus, "--timeout", LIMIT, "--vif", "type=none",
-        "--ramdisk", ramdisk, "--vsock", f"cid=7,path={path}", "--control", "none",
-        "--cmdline", f'console=ttyS0 quiet run="{command}"']],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    watchdog = threading.Timer(LIMIT, process.kill)
-    watchdog.start()
-    said = ""
-
-    def wait_for(words):
-        nonlocal said
-        for line in process.stdout:
-            said += line
-            if line.startswith(words):
-                return
-        raise Failure(f"{words!r} never came; the guest said: {said[-3000:]}")
-
-    try:
-        wait_for("the same came back")
-        wait_for("connect: ")  # nobody listens at the host's port 53
-        wait_for("listening")
+    with Guest(tandem, folder, command, "--engine", engine + "!", "--vcpus", vcpus, "--vif", "type=none", "--ramdisk", ramdisk,
+               "--vsock", f"cid=7,path={path}", "--control", "none") as guest:
+        guest.wait_for("the same came back")
+        guest.wait_for("connect: ")  # nobody listens at the host's port 53
+        guest.wait_for("listening")
         if not refused(path, 78):
             raise Failure("a port where nobody listens answers")
         call_guest(path, 77, size)
-        wait_for("over")
-        said += process.communicate()[0]
-        if process.returncode:
-            raise Failure(f"status {process.returncode}: {said[-3000:]}")
-        if path.exists():
-            raise Failure("the socket is left behind")
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait()
+        guest.wait_for("over")
+        guest.end()
+    if path.exists():
+        raise Failure("the socket is left behind")
 
 
 def main():

@@ -139,6 +139,8 @@ def refusals(folder):
         (["dis", foreign, "--bits", "17"], 2, ["--bits"]),
         (["dis", "--guest", "nobody", "0x1000"], 2, ["nobody"]),
         (["dis", "--guest"], 2, ["--guest", "missing"]),
+        (["dis", "--guest", "nobody", "--bits", "16"], 2, ["--bits", "files"]),
+        (["dis", foreign, "--code"], 2, ["--code", "guests"]),
         (["dis", foreign, "--fly", "1"], 2, ["--fly"]),
         (["probe", "x"], 2, ["probe"]),
     ]

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from real_gdb import LIMIT, Refused, check, end_with, gdb, says
+from real_gdb import LIMIT, check, check_refused, end_with, gdb, says
 
 TANDEM, ROM = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 ENGINE = sys.argv[3]
@@ -39,8 +39,8 @@ class Session:
         said = []
         while not said or (said[-1] and "gdb: " not in said[-1]):
             said.append(self.process.stderr.readline())
-        if not said[-1] and self.process.wait(LIMIT) == 3:
-            raise Refused(said[0].strip())
+        if not said[-1]:
+            check_refused(self.process.wait(LIMIT), "".join(said))
         check(said[-1], f"the guest does not say where a debugger may come: {said}")
         self.at = said[-1].split()[-1].removeprefix("unix:")
 

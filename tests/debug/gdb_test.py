@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from real_gdb import LIMIT, Failure, Refused, check, end_with, gdb, says
+from real_gdb import LIMIT, Failure, check, check_refused, end_with, gdb, says
 
 TANDEM = pathlib.Path(sys.argv[1]).resolve()
 GUEST = pathlib.Path(sys.argv[2]).resolve()
@@ -35,13 +35,9 @@ class Session:
     def wait_for(self, condition, what):
         end = time.monotonic() + LIMIT
         while not condition():
-            if self.process.poll() == 3:
-                raise Refused(self.process.stderr.read().strip())
             if self.process.poll() is not None:
                 text = self.process.stderr.read()
-                if self.process.returncode == 3 and "engine kvm:" in text:
-                    print("SKIP:", text.strip())
-                    sys.exit(77)
+                check_refused(self.process.returncode, text)
                 raise Failure(f"the guest ended before {what}: {text}")
             check(time.monotonic() < end, f"no {what} in time")
             time.sleep(0.1)

@@ -15,6 +15,12 @@ class Refused(Exception):
     """The host refuses this engine: a KVM that is too slow just now."""
 
 
+def check_refused(status, text):
+    """text: what tandem said on standard error."""
+    if status == 3 and "engine kvm:" in text:
+        raise Refused(text.strip())
+
+
 def check(condition, text):
     if not condition:
         raise Failure(text)

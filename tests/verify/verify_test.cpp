@@ -196,7 +196,6 @@ TEST_P(Plant, IsFoundAtItsInstruction) {
   EXPECT_THAT(report(),
               HasSubstr(fmt::format("on vCPU 0 (sample {}, seed {})\n", counter("verify.samples"), seed)));
   EXPECT_THAT(report(), HasSubstr("done anew, they differ after "));
-  EXPECT_THAT(report(), testing::ContainsRegex("\n> [^\n]*" + planted.culprit.substr(0, 3)));
   const std::size_t marked = report().find("\n>");
   ASSERT_NE(marked, std::string::npos);
   const std::string line = report().substr(marked + 1, report().find('\n', marked + 1) - marked - 1);

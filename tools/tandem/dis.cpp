@@ -59,10 +59,12 @@ Result<Request> parse(Arguments arguments) {
     }
   }
   if (!r.guest.empty()) {
+    if (r.bits || r.base) return user_error("dis: --bits and --base are for files");
     if (!r.path.empty()) r.address = std::exchange(r.path, "");
     return r;
   }
   if (r.path.empty()) return user_error("dis: which file, or --guest NAME?");
+  if (r.physical || r.code) return user_error("dis: --physical and --code are for guests");
   if (r.bits != 0 && r.bits != 16 && r.bits != 32 && r.bits != 64)
     return user_error("--bits: takes 16, 32 or 64");
   return r;

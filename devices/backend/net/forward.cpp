@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 
-#include <charconv>
+#include "core/base/numbers.h"
 
 namespace tandem::devices {
 
@@ -13,9 +13,7 @@ bool parse_end(std::string_view text, std::array<u8, 4>& address, u16& port) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return false;
   const std::string host(text.substr(0, colon));
-  const std::string_view number = text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), port);
-  if (error != std::errc() || end != number.data() + number.size() || port == 0) return false;
+  if (!parse_number(text.substr(colon + 1), port) || port == 0) return false;
   return host.empty() || inet_pton(AF_INET, host.c_str(), address.data()) == 1;
 }
 

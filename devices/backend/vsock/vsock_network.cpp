@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 
+#include "core/base/numbers.h"
 #include "devices/backend/unix_socket.h"
 
 namespace tandem::devices::vsock {
@@ -133,11 +133,9 @@ bool VsockNetwork::hear(Caller& caller) {
   if (n < 0 && errno == EAGAIN) return true;
   u32 port = 0;
   const std::string_view said = caller.said;
-  const char* const end = said.data() + said.size();
-  if (n == 1 && byte == '\n' && said.starts_with(kConnect) && connections_.size() < kMaxConnections) {
-    const auto read = std::from_chars(said.data() + kConnect.size(), end, port);
-    if (read.ec == std::errc() && read.ptr == end) return call_guest(caller.socket, port), false;
-  }
+  if (n == 1 && byte == '\n' && said.starts_with(kConnect) && connections_.size() < kMaxConnections &&
+      parse_number(said.substr(kConnect.size()), port))
+    return call_guest(caller.socket, port), false;
   close(caller.socket);
   return false;
 }

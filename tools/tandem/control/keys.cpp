@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <linux/input-event-codes.h>
 
-#include <charconv>
 #include <optional>
 
+#include "core/base/numbers.h"
 #include "core/config/nearest.h"
 #include "devices/input/key_codes.h"
 
@@ -75,9 +75,7 @@ std::optional<Chord> chord_of(char c) {
 // "#30": a key by its code.
 std::optional<u16> coded(std::string_view name) {
   u16 code = 0;
-  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), code);
-  if (error != std::errc() || end != name.data() + name.size() || code == 0 || code > KEY_MAX)
-    return std::nullopt;
+  if (!parse_number(name.substr(1), code) || code == 0 || code > KEY_MAX) return std::nullopt;
   return code;
 }
 
