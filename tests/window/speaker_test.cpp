@@ -125,6 +125,7 @@ TEST(Speaker, IsSilentWhereThereIsNoSoundCard) {
   const SpeakerChange change{GuestNs{0}, tone(440)};
   speaker.sound(GuestNs{0}, {&change, 1});
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(SDL_WasInit(SDL_INIT_AUDIO)) << "a sound card was opened";
 }
 
 }  // namespace
