@@ -41,13 +41,19 @@ bool set_cache(JitOptions& options, std::string_view digits) {
   return true;
 }
 
+bool set_hosted(HostedOptions& options, std::string_view value) {
+  if (value != "all") return parse_number(value, options.after);
+  options = {.supervisor = true, .after = 0};
+  return true;
+}
+
 bool apply(JitOptions& options, std::string_view item) {
   if (item == "all") return true;
   if (item == "llvm") return options.llvm = true;
   if (item == "base") return options.llvm = false, true;
   if (item == "llvm=now") return options.llvm_now = true;
   if (item.starts_with(kThreshold)) return parse_number(item.substr(kThreshold.size()), options.threshold);
-  if (item.starts_with(kHosted)) return parse_number(item.substr(kHosted.size()), options.hosted.after);
+  if (item.starts_with(kHosted)) return set_hosted(options.hosted, item.substr(kHosted.size()));
   if (item.starts_with(kStore)) return options.store = item.substr(kStore.size()), true;
   if (item.starts_with(kCache)) return set_cache(options, item.substr(kCache.size()));
   if (item.starts_with('+') || item.starts_with('-'))

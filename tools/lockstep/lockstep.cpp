@@ -50,7 +50,18 @@ Result<Comparison> Lockstep::differs(Pair& pair, bool memory) {
   return compare(*pair.first, *pair.second, {options_.lazy_flags, memory});
 }
 
+void Lockstep::count_translated(Pair& pair) {
+  const std::map<std::string, u64> counters = pair.second->pc().machine().statistics();
+  const auto value = [&](const char* name) {
+    const auto it = counters.find(name);
+    return it == counters.end() ? 0 : it->second;
+  };
+  translated_ += value("jit.retired");
+  by_tier_2_ += value("jit.llvm.retired");
+}
+
 Result<void> Lockstep::take_snapshot(Pair& pair) {
+  count_translated(pair);
   TANDEM_TRY_ASSIGN(saved, pair.first->pc().save());
   snapshot_ = std::move(saved);
   origin_ = pair.first->position();
@@ -74,15 +85,19 @@ Result<Verdict> Lockstep::run(const Progress& progress) {
       pair = {};
       TANDEM_TRY_ASSIGN(finding, search(equal, at));
       if (!finding.repeats) finding.difference = std::move(difference);
-      return Verdict{at, {}, std::move(finding)};
+      return Verdict{.instructions = at, .finding = std::move(finding)};
     }
     if (!memory) continue;
     equal = at;
     if (progress) progress(at);
     if (!ended && at - origin_ >= options_.snapshot_step) TANDEM_TRY(take_snapshot(pair));
   }
+  count_translated(pair);
   const auto& end = pair.first->ended();
-  return Verdict{pair.first->position(), end ? end_text(*end) : "", std::nullopt};
+  return Verdict{.instructions = pair.first->position(),
+                 .end = end ? end_text(*end) : "",
+                 .translated = translated_,
+                 .by_tier_2 = by_tier_2_};
 }
 
 // What differs when two new machines run to `to`, with a stop on the way.

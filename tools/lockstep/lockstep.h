@@ -30,8 +30,10 @@ struct Finding {
 
 struct Verdict {
   u64 instructions = 0;  // executed by the first machine
-  std::string end;       // how its guest ended; empty: it has not
-  std::optional<Finding> finding;
+  std::string end = {};  // how its guest ended; empty: it has not
+  // Of the second machine's instructions, those that translated code executed; and of these, tier 2's.
+  u64 translated = 0, by_tier_2 = 0;
+  std::optional<Finding> finding = {};
 };
 
 class Lockstep {
@@ -60,6 +62,7 @@ class Lockstep {
   Result<void> advance(Pair& pair, u64 to);
   Result<Comparison> differs(Pair& pair, bool memory);
   Result<Comparison> probe(u64 stop, u64 to);
+  void count_translated(Pair& pair);
   Result<void> take_snapshot(Pair& pair);
   Result<Finding> search(u64 equal, u64 different);
   Result<void> narrow(Finding& finding);
@@ -70,6 +73,7 @@ class Lockstep {
   // Where every run begins: power-on, or a snapshot.
   u64 origin_ = 0;
   std::vector<u8> snapshot_;
+  u64 translated_ = 0, by_tier_2_ = 0;  // see Verdict
 };
 
 }  // namespace tandem::lockstep

@@ -21,14 +21,14 @@ constexpr std::string_view kHelp =
     "  --instructions N  how many to run; default: 200000000\n"
     "  --step N          CPU states are compared after so many; default: 100000\n"
     "  --memory-step N   memory, devices and output after so many; default: 2000000\n"
-    "  --threshold N     runs of a block before it is translated; default: 0\n"
     "  --lazy-flags      translate as usual: flags that only a fault would show may differ\n"
+    "  --jit LIST        as of tandem run, with exact_count, and threshold=0 if it has no other\n"
     "  --key value       settings of the guest, as of tandem run\n\n"
     "Status: 0 no difference, 1 a difference, 2 usage, 3 the host refused something.\n";
 
 struct Request {
   Options options;
-  u64 threshold = 0;
+  std::string jit = "threshold=0";
   bool help = false;
   std::vector<const char*> guest;  // arguments for the guest's settings
 };
@@ -37,8 +37,7 @@ Result<Request> parse(std::span<const char* const> arguments) {
   Request r;
   const std::pair<std::string_view, u64*> numbers[] = {{"--instructions", &r.options.instructions},
                                                        {"--step", &r.options.step},
-                                                       {"--memory-step", &r.options.memory_step},
-                                                       {"--threshold", &r.threshold}};
+                                                       {"--memory-step", &r.options.memory_step}};
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view a = arguments[i];
     u64* number = nullptr;
@@ -48,6 +47,8 @@ Result<Request> parse(std::span<const char* const> arguments) {
       r.options.lazy_flags = true;
     } else if (a == "--help" || a == "-h") {
       r.help = true;
+    } else if (a == "--jit" && i + 1 < arguments.size()) {
+      r.jit += fmt::format(",{}", arguments[++i]);
     } else if (!number) {
       r.guest.push_back(arguments[i]);
     } else {
@@ -55,11 +56,10 @@ Result<Request> parse(std::span<const char* const> arguments) {
       char* end = nullptr;
       const char* text = arguments[++i];
       *number = std::strtoull(text, &end, 0);
-      if (end == text || *end || (*number == 0 && number != &r.threshold))
+      if (end == text || *end || *number == 0)
         return user_error(fmt::format("{}: '{}' is no number for it", a, text));
     }
   }
-  if (r.threshold > ~u32{0}) return user_error("--threshold: too large");
   return r;
 }
 
@@ -82,10 +82,12 @@ int run(std::span<const char* const> arguments) {
   }
   auto settings = guest_settings(r);
   if (!settings) return tools::fail(settings.error());
-  const jit::JitOptions jit{
-      .threshold = static_cast<u32>(r.threshold), .exact_flags = !r.options.lazy_flags, .exact_count = true};
+  auto jit = jit::parse_options(r.jit);
+  if (!jit) return tools::fail(jit.error());
+  jit.value().exact_flags = !r.options.lazy_flags;
+  jit.value().exact_count = true;
   Lockstep machines(
-      {"interp", interp::make_interp_engine}, {"jit", [&] { return jit::make_jit_engine(jit); }},
+      {"interp", interp::make_interp_engine}, {"jit", [&] { return jit::make_jit_engine(jit.value()); }},
       [&] { return tools::make_guest(settings.value(), {}); }, r.options);
   auto verdict = machines.run();
   if (!verdict) return tools::fail(verdict.error());

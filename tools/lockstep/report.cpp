@@ -38,7 +38,8 @@ std::string heading(const Lockstep& machines, const Finding& f) {
 
 Result<std::string> describe(Lockstep& machines, const Verdict& verdict) {
   if (!verdict.finding)
-    return fmt::format("no difference in {} instructions{}\n", verdict.instructions,
+    return fmt::format("no difference in {} instructions, of which {} were translated, {} by tier 2{}\n",
+                       verdict.instructions, verdict.translated, verdict.by_tier_2,
                        verdict.end.empty() ? "" : "; the guest ended: " + verdict.end);
   const Finding& f = *verdict.finding;
   std::string out = heading(machines, f);
