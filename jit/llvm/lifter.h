@@ -117,7 +117,7 @@ class Lifter {
   Value* code_address(PlaceInRegion at);
   void check_for(u32 to, BasicBlock* otherwise);
   Value* constant(unsigned bits, u64 v) {
-    return b_.getIntN(bits, bits == 64 ? v : v & ((u64{1} << bits) - 1));
+    return b_.getIntN(bits, bits >= 64 ? v : v & ((u64{1} << bits) - 1));
   }
   Value* bit(Value* v, unsigned n) { return b_.CreateTrunc(b_.CreateLShr(v, n), b_.getInt1Ty()); }
   Value* zero(Value* like) { return llvm::Constant::getNullValue(like->getType()); }
