@@ -52,6 +52,7 @@ struct TierFrame {
   u32 x87_loaded = 0;
   u32 branch_site = 0;  // of the indirect branch that was taken last
   u32 host_mxcsr = 0x1f80;
+  u32 upper_cleared = 0;  // code of tier 2 ran VZEROUPPER, for registers that it does not have
 };
 
 // Belongs to one vCPU and is called on its thread.

@@ -155,8 +155,7 @@ class OrcCompiler final : public RegionCompiler {
       stored = std::move(made);
     }
     region.exits = std::move(stored->exits);
-    region.uses_vectors = stored->uses_vectors;
-    region.uses_wide_vectors = stored->uses_wide_vectors;
+    region.vectors = stored->vectors;
     const Timer timer(figures_["link"]);
     TANDEM_TRY(link(stored->object, region));
     if (observer) observer->compiled(plan, region);
@@ -183,8 +182,7 @@ class OrcCompiler final : public RegionCompiler {
     const llvm::StringRef bytes = (*object)->getBuffer();
     region.object.assign(bytes.bytes_begin(), bytes.bytes_end());
     region.exits = std::move(lifted.exits);
-    region.uses_vectors = lifted.uses_vectors;
-    region.uses_wide_vectors = lifted.uses_wide_vectors;
+    region.vectors = lifted.vectors;
     return region;
   }
 

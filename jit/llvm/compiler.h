@@ -25,7 +25,7 @@ struct CompiledRegion {
   u64 code_bytes = 0;
   std::vector<RegionExit> exits;
   std::vector<Refusal> refusals;  // ordered by pc
-  bool uses_vectors = false, uses_wide_vectors = false;
+  RegionVectors vectors;
   bool was_stored = false;       // it came from the store
   std::shared_ptr<void> memory;  // of the code
 };

@@ -22,6 +22,7 @@ GuestState::GuestState(llvm::IRBuilder<>& builder, const Layout& layout, Value* 
   for (unsigned n = 0; n < vectors_.size(); ++n)
     if (uses(usage.vectors, n)) vectors_[n] = b_.CreateAlloca(vector_type_);
   remaining_ = b_.CreateAlloca(b_.getInt64Ty());
+  upper_cleared_ = b_.CreateAlloca(b_.getInt32Ty());
 }
 
 void GuestState::load() {
@@ -31,6 +32,7 @@ void GuestState::load() {
     if (uses(usage_.vectors, n))
       set_vector(n, b_.CreateAlignedLoad(vector_type_, field(layout_.vector(n)), llvm::Align(16)));
   set_remaining(load_field(b_.getInt64Ty(), layout_.remaining));
+  b_.CreateStore(b_.getInt32(0), upper_cleared_);
 }
 
 void GuestState::store(bool flags) {
@@ -41,6 +43,21 @@ void GuestState::store(bool flags) {
     if (uses(usage_.vectors_written, n))
       b_.CreateAlignedStore(vector(n), field(layout_.vector(n)), llvm::Align(16));
   store_field(remaining(), layout_.remaining);
+  if (usage_.clears_upper) store_field(b_.CreateLoad(b_.getInt32Ty(), upper_cleared_), layout_.upper_cleared);
+}
+
+void GuestState::clear_upper_vectors() {
+  constexpr unsigned kXmmBytes = 16;
+  b_.CreateStore(b_.getInt32(1), upper_cleared_);
+  if (usage_.vector_bytes == kXmmBytes) return;
+  // The low two of its elements, then those of a vector of zeros.
+  const int count = static_cast<int>(usage_.vector_bytes / sizeof(double));
+  std::vector<int> shuffle(static_cast<std::size_t>(count), count);
+  shuffle[0] = 0;
+  shuffle[1] = 1;
+  for (unsigned n = 0; n < vectors_.size(); ++n)
+    if (uses(usage_.vectors & kHaveUpper, n))
+      set_vector(n, b_.CreateShuffleVector(vector(n), llvm::Constant::getNullValue(vector_type_), shuffle));
 }
 
 void GuestState::load_flags() {

@@ -35,6 +35,10 @@ class GuestState {
   llvm::Value* vector(unsigned n) { return b_.CreateLoad(vector_type_, vectors_[n]); }
   void set_vector(unsigned n, llvm::Value* v) { b_.CreateStore(v, vectors_[n]); }
 
+  // VZEROUPPER (SDM vol. 2): registers that the code does not have are cleared when it is left.
+  static constexpr u32 kHaveUpper = 0xffff;
+  void clear_upper_vectors();
+
   llvm::Value* remaining() { return b_.CreateLoad(b_.getInt64Ty(), remaining_); }
   void set_remaining(llvm::Value* v) { b_.CreateStore(v, remaining_); }
 
@@ -56,6 +60,7 @@ class GuestState {
   std::array<llvm::Value*, kFlagCount> flags_{};
   std::array<llvm::Value*, 32> vectors_{};
   llvm::Value* remaining_;
+  llvm::Value* upper_cleared_;
 };
 
 }  // namespace tandem::jit

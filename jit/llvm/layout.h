@@ -17,7 +17,8 @@ class Layout {
         remaining(from(c, &c.remaining)),
         requests(from(c, &c.requests)),
         flags(from(c, &c.tier.flags)),
-        page(from(c, &c.tier.page)) {}
+        page(from(c, &c.tier.page)),
+        upper_cleared(from(c, &c.tier.upper_cleared)) {}
 
   i64 gpr(unsigned n) const { return gprs_ + static_cast<i64>(n * sizeof(u64)); }
   i64 vector(unsigned n) const { return vectors_ + static_cast<i64>(n * sizeof(cpu::VectorState{}.zmm[0])); }
@@ -36,7 +37,7 @@ class Layout {
   i64 gprs_, vectors_, segments_, regions_;
 
  public:
-  i64 rip, remaining, requests, flags, page;
+  i64 rip, remaining, requests, flags, page, upper_cleared;
 };
 
 }  // namespace tandem::jit

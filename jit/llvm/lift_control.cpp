@@ -57,7 +57,7 @@ bool Lifter::lift_branch() {
     case Op::JMP_INDIRECT: go_to_target(read_operand(0), block().targets); return true;
     case Op::RET:
       go_to_target(pop(kWord + (insn().kind[0] == isa::OperandKind::Imm ? insn().imm & 0xffff : 0)),
-                   return_places());
+                   return_places(block()));
       return true;
     default: return false;
   }

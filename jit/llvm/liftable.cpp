@@ -136,6 +136,7 @@ bool is_ir_liftable(const Insn& insn, const Decoded& d) {
     case Op::CDQ:
     case Op::CQO:
     case Op::ANDN:
+    case Op::VZEROUPPER:
     case Op::CLC:
     case Op::STC:
     case Op::CMC:

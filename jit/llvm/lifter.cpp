@@ -69,6 +69,7 @@ Usage Lifter::find_usage() const {
   Usage usage;
   for (const auto& block : decoded_)
     for (const Decoded& d : block) add_usage(usage, d, plan_.widest_vector);
+  if (usage.clears_upper) usage.vectors_written |= usage.vectors & GuestState::kHaveUpper;
   for (const PlanBlock& block : plan_.blocks)
     for (const isa::Insn& insn : block.insns) usage.mxcsr |= insn.op == Op::HOST;
   return usage;
@@ -81,8 +82,9 @@ std::optional<u32> Lifter::find_block(PlaceInRegion at) const {
   return it == plan_.blocks.end() ? std::nullopt : std::optional(static_cast<u32>(it - plan_.blocks.begin()));
 }
 
-std::vector<PlaceInRegion> Lifter::return_places() const {
-  std::vector<PlaceInRegion> places;
+// Of a RET at the end of a block: behind all calls, and where it was seen to go.
+std::vector<PlaceInRegion> Lifter::return_places(const PlanBlock& from) const {
+  std::vector<PlaceInRegion> places = from.targets;
   for (const PlanBlock& p : plan_.blocks) {
     const Op last = p.insns.back().op;
     if ((last == Op::CALL || last == Op::CALL_INDIRECT) && find_block(p.end())) places.push_back(p.end());
@@ -98,7 +100,7 @@ std::vector<PlaceInRegion> Lifter::places_behind(const PlanBlock& p) const {
   switch (last.op) {
     case Op::JMP:
     case Op::CALL: return {target};
-    case Op::RET: return return_places();
+    case Op::RET: return return_places(p);
     case Op::JMP_INDIRECT:
     case Op::CALL_INDIRECT: return p.targets;
     default: break;
@@ -128,8 +130,11 @@ void Lifter::find_edges() {
 void Lifter::enter() {
   b_.SetInsertPoint(new_block("entry"));
   usage_ = find_usage();
-  out_.uses_vectors = usage_.mxcsr || usage_.vectors != 0;
-  out_.uses_wide_vectors = usage_.vectors_written != 0 && usage_.vector_bytes > 16;
+  const bool wide = usage_.vector_bytes > 16;
+  out_.vectors = {.used = usage_.mxcsr || usage_.vectors != 0,
+                  .wide = wide && usage_.vectors_written != 0,
+                  .clears_upper = usage_.clears_upper,
+                  .whole = wide ? usage_.vectors : 0};
   state_ = std::make_unique<GuestState>(b_, layout_, function_->getArg(0), usage_);
   state_->load();
   page_ = state_->load_field(b_.getInt64Ty(), layout_.page);
@@ -207,6 +212,7 @@ void Lifter::lift_insn() {
     ended_ = true;
     return;
   }
+  if (insn().op == Op::VZEROUPPER) return state_->clear_upper_vectors();
   if (!lift_integer() && !lift_stack() && !lift_branch()) lift_as_host();
 }
 

@@ -31,7 +31,7 @@ struct LiftedRegion {
   std::unique_ptr<llvm::LLVMContext> context;  // outlives the module
   std::unique_ptr<llvm::Module> module;
   std::vector<RegionExit> exits;
-  bool uses_vectors = false, uses_wide_vectors = false;
+  RegionVectors vectors;
 };
 
 // name: of the function.
@@ -95,7 +95,7 @@ class Lifter {
   }
   Usage find_usage() const;
   void find_edges();
-  std::vector<PlaceInRegion> return_places() const;
+  std::vector<PlaceInRegion> return_places(const PlanBlock& from) const;
   std::vector<PlaceInRegion> places_behind(const PlanBlock& p) const;
   void enter();
   void lift_block();

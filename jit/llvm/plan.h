@@ -35,6 +35,14 @@ struct RegionPlan {
   bool exact_count = false, exact_flags = false;  // see JitOptions
 };
 
+// What compiled code does with vector registers.
+struct RegionVectors {
+  bool used = false;          // the host is to have the guest's MXCSR
+  bool wide = false;          // more than XMM registers are written
+  bool clears_upper = false;  // see TierFrame::upper_cleared
+  u32 whole = 0;              // bit n: the code has all of register n, not XMMn alone
+};
+
 // How compiled code is left: what it returned is the number of one of these.
 struct RegionExit {
   enum class Kind : u8 {

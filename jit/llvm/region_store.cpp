@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr u64 kMagic = 0x3152'4d44'4e54;  // "TNDMR1"
+constexpr u64 kMagic = 0x3252'4d44'4e54;  // "TNDMR2"
 constexpr u64 kMost = 64 * MiB;           // of the whole directory
 
 class Writer {
@@ -85,8 +85,7 @@ std::optional<StoredRegion> parse(std::span<const u8> file, const std::string& h
   const RegionKey stored{in.get<u64>(), in.get<u64>()};
   if (!std::ranges::equal(name, host) || stored.high != key.high || stored.low != key.low) return {};
   StoredRegion region;
-  region.uses_vectors = in.get<u8>();
-  region.uses_wide_vectors = in.get<u8>();
+  region.vectors = in.get<RegionVectors>();
   for (u64 count = in.get<u64>(); count && in.good(); --count) {
     RegionExit& e = region.exits.emplace_back();
     e.kind = in.get<RegionExit::Kind>();
@@ -185,8 +184,7 @@ void RegionStore::add(const RegionKey& key, const StoredRegion& region) {
   out.put_text(host_);
   out.put(key.high);
   out.put(key.low);
-  out.put<u8>(region.uses_vectors);
-  out.put<u8>(region.uses_wide_vectors);
+  out.put(region.vectors);
   out.put<u64>(region.exits.size());
   for (const RegionExit& e : region.exits) {
     out.put(e.kind);

@@ -17,7 +17,7 @@ namespace tandem::jit {
 struct StoredRegion {
   std::vector<u8> object;  // ELF
   std::vector<RegionExit> exits;
-  bool uses_vectors = false, uses_wide_vectors = false;
+  RegionVectors vectors;
 };
 
 // 128 bits of a hash of everything that the object depends on but host and build.

@@ -41,6 +41,10 @@ std::optional<u8> vector_of(const ZydisDecodedOperand& o) {
 }
 
 void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector) {
+  if (d.insn.mnemonic == ZYDIS_MNEMONIC_VZEROUPPER) {
+    usage.clears_upper = true;
+    return;
+  }
   if (const ZydisAccessedFlags* f = d.insn.cpu_flags)
     usage.flags_written |= (f->modified | f->set_0 | f->set_1 | f->undefined) != 0;
   bool names_vectors = false;

@@ -25,6 +25,9 @@ struct Region {
   u64 checked_page = ~u64{0};    // linear, for which `pages` were found to be mapped as they were
   u64 checked_generation = 0;    // of mappings
   u64 times_entered = 0, retired = 0, times_refused = 0;
+  bool in_use = false;         // its first block's entries lead to it
+  bool proven = false;         // it was tried against the blocks, and paid
+  u64 retired_in_stretch = 0;  // since the last look at samples
 
   Translation& head() const { return *blocks[0]; }
 };

@@ -63,8 +63,8 @@ void RegionBuilder::find_ways(Node& n) {
       n.behind.push_back(end);
       if (!n.plan.targets.empty()) n.callee = n.plan.targets[0];
       return;
-    case Op::JMP_INDIRECT: n.behind = n.plan.targets; return;
-    case Op::RET: return;
+    case Op::JMP_INDIRECT:
+    case Op::RET: n.behind = n.plan.targets; return;
     default: break;
   }
   if (isa::flow_of(last.op) == isa::Flow::Branch) n.behind = {end, target};
@@ -135,29 +135,26 @@ std::vector<RegionBuilder::Node*> RegionBuilder::loop_through(PlaceInRegion star
 // --- Functions that are called ----------------------------------------------------------------------------
 
 void RegionBuilder::add_callees(std::vector<Node*>& nodes) {
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const std::optional<PlaceInRegion> entry = nodes[i]->callee;
-    const auto is_entry = [&](const Node* n) { return n->at == *entry; };
-    if (entry && std::ranges::none_of(nodes, is_entry)) add_callee(nodes, *entry);
-  }
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (const std::optional<PlaceInRegion> entry = nodes[i]->callee) add_callee(nodes, *entry);
 }
 
-// All that is reached from its entry, without what it calls itself.
+// All that is reached from its entry before it returns, without what it calls itself.
 void RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
-  std::vector<Node*> found;
+  std::vector<Node*> seen, added;
   std::vector<PlaceInRegion> waiting{entry};
   while (!waiting.empty()) {
-    const PlaceInRegion at = waiting.back();
+    Node* const n = node_at(waiting.back());
     waiting.pop_back();
-    Node* const n = node_at(at);
-    if (!n || std::ranges::find(found, n) != found.end() || std::ranges::find(nodes, n) != nodes.end())
-      continue;
-    found.push_back(n);
-    if (nodes.size() + found.size() > kMostBlocks || insns_of(nodes) + insns_of(found) > kMostInsns) return;
+    if (!n || std::ranges::find(seen, n) != seen.end()) continue;
+    seen.push_back(n);
+    if (std::ranges::find(nodes, n) == nodes.end()) added.push_back(n);
+    if (nodes.size() + added.size() > kMostBlocks || insns_of(nodes) + insns_of(added) > kMostInsns) return;
+    if (n->plan.insns.back().op == Op::RET) continue;
     for (const PlaceInRegion next : n->behind)
       if (next != n->callee) waiting.push_back(next);
   }
-  nodes.insert(nodes.end(), found.begin(), found.end());
+  nodes.insert(nodes.end(), added.begin(), added.end());
 }
 
 // --- The region -------------------------------------------------------------------------------------------
@@ -165,11 +162,13 @@ void RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
 // The lowest place that a branch goes back to: compilers put the head of the outer loop there.
 PlaceInRegion RegionBuilder::head_of(const std::vector<Node*>& nodes, PlaceInRegion otherwise) {
   PlaceInRegion head = otherwise;
-  for (const Node* n : nodes)
+  for (const Node* n : nodes) {
+    if (n->plan.insns.back().op == Op::RET) continue;
     for (const PlaceInRegion next : n->behind) {
       const bool inside = std::ranges::find(nodes, next, &Node::at) != nodes.end();
       if (inside && next <= n->at && next != n->callee) head = std::min(head, next);
     }
+  }
   return head;
 }
 

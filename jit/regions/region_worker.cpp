@@ -7,10 +7,11 @@ namespace tandem::jit {
 
 namespace {
 
-// It is to take what others leave of the host's CPUs.
+// Where processors are few, the vCPUs come first.
 void lower_priority() {
-  constexpr int kNice = 10;
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  constexpr int kNicer = 5;
+  const auto thread = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNicer);
 }
 
 }  // namespace

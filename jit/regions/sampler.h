@@ -23,7 +23,7 @@ struct Sample {
 
 class Sampler {
  public:
-  // Samples of code in the arena are kept; context is asked for attention when there are enough of them.
+  // Samples of code in the arena are kept; context is asked for attention when enough time has passed.
   Sampler(const semantics::CodeArena& arena, interp::Context& context) : arena_(arena), context_(context) {}
   ~Sampler();
   Sampler(const Sampler&) = delete;
@@ -31,10 +31,13 @@ class Sampler {
 
   // Samples the calling thread from now on, and no other.
   void start();
-  bool has_enough() const { return count_.load(std::memory_order_relaxed) >= kEnough; }
+  bool has_enough() const { return ticks_.load(std::memory_order_relaxed) >= kEnough; }
   // On the thread that is sampled. Valid until clear().
   std::span<const Sample> samples() const { return std::span(samples_).first(count_.load()); }
-  void clear() { count_.store(0); }
+  void clear() {
+    count_.store(0);
+    ticks_.store(0);
+  }
 
  private:
   static constexpr std::size_t kEnough = 16, kMost = 64;
@@ -47,6 +50,7 @@ class Sampler {
   interp::Context& context_;
   std::array<Sample, kMost> samples_{};
   std::atomic<std::size_t> count_{0};
+  std::atomic<u32> ticks_{0};  // also those whose program counter was elsewhere
   pid_t thread_ = 0;
   timer_t timer_{};
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/mmu/walk.h"
@@ -38,6 +39,15 @@ u32 mxcsr() {
   u32 v;
   asm volatile("stmxcsr %0" : "=m"(v));
   return v;
+}
+
+void clear_upper_vectors(Context& c, u32 registers) {
+  constexpr std::size_t kXmmBytes = 16;
+  for (unsigned n = 0; n < 16; ++n)
+    if (registers >> n & 1) {
+      auto& bytes = c.state.vector.zmm[n].bytes;
+      std::fill(std::begin(bytes) + kXmmBytes, std::end(bytes), u8{0});
+    }
 }
 
 // Physical address of a page of code; nothing where there is none. The CPU stays as it is but for accessed
@@ -83,6 +93,8 @@ class JitTier::Graph final : public BlockGraph {
     const PlaceInRegion page = at & ~static_cast<PlaceInRegion>(kPageMask);
     for (const auto& [count, distance] : by_count)
       if (targets.size() < kMost) targets.push_back(page + distance);
+    if (targets.empty())
+      if (const auto there = stored_target(t, at)) targets.push_back(*there);
     return targets;
   }
 
@@ -91,6 +103,21 @@ class JitTier::Graph final : public BlockGraph {
     const auto [it, is_new] = pages_.try_emplace(linear);
     if (is_new) it->second = code_page(context_, linear);
     return it->second;
+  }
+
+  // Of a branch by a pointer at a fixed distance from the code, as in linkage tables: where it leads now.
+  std::optional<PlaceInRegion> stored_target(const Translation& t, PlaceInRegion at) {
+    const isa::Insn& last = t.block->insns[t.block->count - 1];
+    if (last.op != isa::Op::JMP_INDIRECT && last.op != isa::Op::CALL_INDIRECT) return {};
+    if (last.kind[0] != isa::OperandKind::Mem || last.base != isa::kRipOffset) return {};
+    const u64 pointer = page_ + static_cast<u64>(at + last.disp);
+    if (!is_canonical(pointer) || (pointer & kPageMask) > kPageSize - sizeof(u64)) return {};
+    const cpu::GuestFault before = context_.fault;
+    mmu::Translation translation;
+    const bool there = mmu::translate(context_, pointer, mmu::Access::Read, context_.privilege, translation);
+    context_.fault = before;
+    if (!there) return {};
+    return static_cast<PlaceInRegion>(context_.memory->read_value<u64>(Gpa{translation.physical}) - page_);
   }
 
   JitTier& tier_;
@@ -124,7 +151,13 @@ void JitTier::note_branch(const Sample& sample) {
   if (sample.branch_site >= sites_.size()) return;
   const Site& site = sites_[sample.branch_site];
   if ((site.insn & kSiteInsn) + 1u != site.in->block->count) return;
-  ++targets_[site.in][static_cast<PlaceInRegion>(sample.branch_target - page_of(site.in->rip))];
+  note_target(*site.in, static_cast<PlaceInRegion>(sample.branch_target - page_of(site.in->rip)));
+}
+
+void JitTier::note_target(const Translation& t, PlaceInRegion distance) {
+  constexpr std::size_t kMost = 64;
+  std::map<PlaceInRegion, u32>& targets = targets_[&t];
+  if (targets.size() < kMost || targets.contains(distance)) ++targets[distance];
 }
 
 // Now and then: what was compiled becomes part of the code, and what is hot is sent to be.
@@ -134,6 +167,7 @@ void JitTier::look_at_samples(Context& c) {
   start_sampling(c);
   if (!sampler_->has_enough()) return;
   ++batch_;
+  follow_trial();
   take_finished();
   drop_what_does_not_pay();
   std::vector<Code> hot;
@@ -150,6 +184,12 @@ void JitTier::look_at_samples(Context& c) {
 
 // --- From hot code to a region ----------------------------------------------------------------------------
 
+// One that was given up may have left for blocks that were not known then.
+bool JitTier::may_try(const BuiltRegion& built) const {
+  const Translation& head = *built.blocks[0];
+  return !head.region && (head.given_up_until <= batch_ || built.blocks.size() > head.given_up_blocks);
+}
+
 void JitTier::want_region(Context& c, const Code& hot) {
   Translation& t = *hot.t;
   const u32 mode = t.mode;
@@ -163,7 +203,8 @@ void JitTier::want_region(Context& c, const Code& hot) {
   if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return;
   RegionBuilder builder(graph);
   std::optional<BuiltRegion> built = builder.loop_of(t, inner);
-  if (!built || built->blocks[0]->region) {
+  if (built && !inner && !may_try(*built)) built = builder.loop_of(t, true);
+  if (!built || !may_try(*built)) {
     t.retry_at = batch_ + (kPatience << std::min(++t.tries, 16u));
     return;
   }
@@ -217,6 +258,7 @@ void JitTier::finish(std::unique_ptr<Region> region, Result<CompiledRegion> code
     return drop(*region);
   }
   region->code = code.take();
+  region->proven = options_.llvm_now;
   ++region_figures_.compiled;
   region_figures_.stored += region->code.was_stored;
   region_figures_.code_bytes += region->code.code_bytes;
@@ -234,11 +276,26 @@ void JitTier::install(Region& region) {
                                                              arena_->next(), region.entries);
   ensure(arena_->append(code), "room was kept for a region's entry");
   t.region = &region;
+  use(region);
+}
+
+void JitTier::use(Region& region) {
+  if (region.in_use) return;
+  Translation& t = region.head();
   // Whatever jump table's entry leads to its own code.
   std::copy_n(t.code + t.checked_entry, region.replaced.size(), region.replaced.begin());
   *arena_->writable(t.code + t.checked_entry) = 0xe9;
   patch(t.code + t.checked_entry + 1, region.entries.checked);
   lead_to(t, region.entries);
+  region.in_use = true;
+}
+
+void JitTier::use_no_more(Region& region) {
+  if (!region.in_use) return;
+  Translation& t = region.head();
+  std::ranges::copy(region.replaced, arena_->writable(t.code + t.checked_entry));
+  lead_to(t, t.own_entries());
+  region.in_use = false;
 }
 
 void JitTier::lead_to(Translation& t, const EntryPoints& entries) {
@@ -253,10 +310,10 @@ void JitTier::drop(Region& region) {
   Translation& t = region.head();
   if (t.region == &region) {
     t.region = nullptr;
-    std::ranges::copy(region.replaced, arena_->writable(t.code + t.checked_entry));
-    lead_to(t, t.own_entries());
+    use_no_more(region);
     ++region_figures_.dropped;
   }
+  if (trial_ && trial_->region == &region) trial_.reset();
   const auto is_it = [&](const std::unique_ptr<Region>& r) { return r.get() == &region; };
   if (const auto it = std::ranges::find_if(regions_, is_it); it != regions_.end()) {
     dead_.push_back(std::move(*it));
@@ -264,22 +321,6 @@ void JitTier::drop(Region& region) {
   }
   std::erase_if(pending_, [&](const auto& p) { return is_it(p.second); });
   gather_refusals();
-}
-
-// To enter and leave one takes as long as some hundred instructions of tier 1.
-void JitTier::drop_what_does_not_pay() {
-  constexpr u64 kEnoughToTell = 2000, kPays = 2500;
-  constexpr u32 kLongTime = 256;
-  for (std::size_t n = regions_.size(); n-- > 0;) {
-    Region& region = *regions_[n];
-    if (region.times_entered < kEnoughToTell) continue;
-    const bool pays = region.retired / region.times_entered >= kPays;
-    region.times_entered = region.retired = 0;
-    if (pays) continue;
-    Translation& head = region.head();
-    head.retry_at = batch_ + (kLongTime << std::min(head.tries++, 16u));
-    drop(region);
-  }
 }
 
 void JitTier::gather_refusals() {
@@ -307,7 +348,7 @@ bool JitTier::pages_are_there(Context& c, Region& region) {
 }
 
 bool JitTier::may_enter(Context& c, Region& region) {
-  return rsp_is_verified(c) && (!region.code.uses_vectors || exceptions_are_masked(c)) &&
+  return rsp_is_verified(c) && (!region.code.vectors.used || exceptions_are_masked(c)) &&
          pages_are_there(c, region);
 }
 
@@ -329,21 +370,26 @@ const u8* JitTier::run_region(Context& c, Translation& t) {
   if (!may_enter(c, region)) return stay_in_tier_1();
   const i64 before = c.remaining;
   host_frame_.signal = 0;
-  if (region.code.uses_vectors) set_mxcsr(c.state.vector.mxcsr);
+  const RegionVectors& vectors = region.code.vectors;
+  if (vectors.used) set_mxcsr(c.state.vector.mxcsr);
   const u32 number = region.code.run(&c);
-  if (region.code.uses_vectors) {
+  if (vectors.used) {
     c.state.vector.mxcsr = mxcsr();
     set_mxcsr(c.tier.host_mxcsr);
   }
   const RegionExit& exit = region.code.exits[number];
   if (exit.kind == RegionExit::Kind::Refused) return stay_in_tier_1();
-  if (region.code.uses_wide_vectors) c.tier.upper_in_use = ~0u;
+  if (vectors.clears_upper && std::exchange(c.tier.upper_cleared, 0)) clear_upper_vectors(c, ~vectors.whole);
+  c.upper_vectors_written |= vectors.wide || vectors.clears_upper;
+  look_at_upper_vectors(c);
+  const u8* const next = leave_region(c, region, exit);
   const u64 retired = static_cast<u64>(before - c.remaining);
   ++region_figures_.entries;
   region_figures_.retired += retired;
   ++region.times_entered;
   region.retired += retired;
-  return leave_region(c, region, exit);
+  region.retired_in_stretch += retired;
+  return next;
 }
 
 // Code of a region changes no mode.
@@ -367,8 +413,10 @@ const u8* JitTier::leave_region(Context& c, const Region& region, const RegionEx
         return execute_insn(c, t, exit.insn, host_frame_.signal != 0, false);
       }
       c.flags.set_rflags(rflags_of(c.tier.flags));
+      const u64 own_page = page + page_of(static_cast<u64>(region.places[exit.block]));
+      note_target(t, static_cast<PlaceInRegion>(c.state.rip - own_page));
       if (is_canonical(c.state.rip)) return go_on_behind(c, region);
-      c.tier.page = page + page_of(static_cast<u64>(region.places[exit.block]));
+      c.tier.page = own_page;
       c.tier.branch_site = new_site(t, static_cast<u16>(exit.insn));
       fault_at_branch(c);
       return nullptr;
@@ -389,6 +437,7 @@ void JitTier::report_regions(const cpu::Vcpu::Report& report) const {
   report("jit.llvm.regions", f.compiled);
   report("jit.llvm.stored_regions", f.stored);
   report("jit.llvm.dropped", f.dropped);
+  report("jit.llvm.failed", f.failed);
   report("jit.llvm.entries", f.entries);
   report("jit.llvm.refused", f.refused);
   report("jit.llvm.sites", f.sites);

@@ -74,12 +74,6 @@ u64 value_of(const Context& c, const LinearForm& f) {
   return sum;
 }
 
-void look_at_upper_vectors(Context& c) {
-  if (!c.upper_vectors_written) return;
-  c.upper_vectors_written = false;
-  c.tier.upper_in_use = semantics::components_in_use(c) & (cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared_ptr<CodeObserver> observer,
@@ -424,6 +418,7 @@ void JitTier::clear() {
   sites_.clear();
   links_.clear();
   pending_.clear();
+  trial_.reset();
   regions_.clear();
   dead_.clear();
   refusals_.clear();

@@ -16,6 +16,7 @@
 #include "jit/hosted/spaces.h"
 #include "jit/regions/region.h"
 #include "jit/regions/region_builder.h"
+#include "jit/regions/region_trial.h"
 #include "jit/regions/region_worker.h"
 #include "jit/regions/sampler.h"
 #include "jit/runtime/code_observer.h"
@@ -124,6 +125,8 @@ class JitTier final : public interp::UpperTier,
   void look_at_samples(interp::Context& context);
   std::optional<Code> code_of(const Sample& sample);
   void note_branch(const Sample& sample);
+  void note_target(const Translation& t, PlaceInRegion distance);
+  bool may_try(const BuiltRegion& built) const;
   void want_region(interp::Context& context, const Code& hot);
   void compile_at_once(interp::Context& context, Translation& t);
   static bool is_for_regions(const Translation& t, u32 mode);
@@ -131,9 +134,10 @@ class JitTier final : public interp::UpperTier,
   void take_finished();
   void finish(std::unique_ptr<Region> region, Result<CompiledRegion> code);
   void install(Region& region);
+  void use(Region& region);
+  void use_no_more(Region& region);
   void lead_to(Translation& t, const EntryPoints& entries);
   void drop(Region& region);
-  void drop_what_does_not_pay();
   void gather_refusals();
   std::optional<u64> way_out(u64 pc) const override;
   bool may_enter(interp::Context& context, Region& region);
@@ -141,6 +145,12 @@ class JitTier final : public interp::UpperTier,
   const u8* run_region(interp::Context& context, Translation& t);
   const u8* leave_region(interp::Context& context, const Region& region, const RegionExit& exit);
   void report_regions(const cpu::Vcpu::Report& report) const;
+  // jit_trials.cpp.
+  void give_up(Region& region);
+  void drop_what_does_not_pay();
+  Region* worth_a_trial(u64 retired) const;
+  void follow_trial();
+  void judge(RegionTrial::Verdict verdict);
 
   JitOptions options_;
   std::unique_ptr<semantics::CodeArena> arena_;
@@ -186,11 +196,17 @@ class JitTier final : public interp::UpperTier,
   std::vector<Refusal> refusals_;                        // of all regions, ordered by pc
   u64 last_region_ = 0;
   u32 batch_ = 0;  // of samples
+  struct Trial {
+    Region* region;
+    RegionTrial trial;
+  };
+  std::optional<Trial> trial_;
+  u64 stretch_began_ns_ = 0, stretch_began_at_ = 0;  // of the thread's time; of retired instructions
   std::unordered_map<Translation*, u32> weights_;
   // Where indirect branches at the ends of blocks went: distances from the page, and how often.
   std::unordered_map<const Translation*, std::map<PlaceInRegion, u32>> targets_;
   struct RegionFigures {
-    u64 compiled = 0, stored = 0, dropped = 0, entries = 0, retired = 0, refused = 0, sites = 0,
+    u64 compiled = 0, stored = 0, dropped = 0, failed = 0, entries = 0, retired = 0, refused = 0, sites = 0,
         code_bytes = 0;
   };
   RegionFigures region_figures_;

@@ -3,6 +3,7 @@
 
 #include "core/base/bits.h"
 #include "core/interp/context.h"
+#include "core/semantics/host/xsave_area.h"
 
 namespace tandem::jit {
 
@@ -14,6 +15,13 @@ inline u64 slot_of(u64 rflags) { return (rflags & 0xd5) << 8 | 0x200 | (rflags &
 inline bool rsp_is_verified(const interp::Context& c) {
   return c.mode.code_size != 8 || c.state.gpr[cpu::kRsp] >> interp::TierFrame::kRegionShift ==
                                       c.tier.regions[interp::TierFrame::kStackRegion].key;
+}
+
+// Brings TierFrame::upper_in_use up to date, if the state's vectors were written.
+inline void look_at_upper_vectors(interp::Context& c) {
+  if (!c.upper_vectors_written) return;
+  c.upper_vectors_written = false;
+  c.tier.upper_in_use = semantics::components_in_use(c) & (cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
 }
 
 inline bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }

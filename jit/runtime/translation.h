@@ -130,6 +130,8 @@ struct Translation {
   std::vector<Region*> in_regions;  // that contain its block, that one among them
   u32 tries = 0;                    // to find a region for it
   u32 retry_at = 0;                 // the batch of samples from which on the next may be
+  // Of the region that it was the head of and that did not pay.
+  u32 given_up_blocks = 0, given_up_until = 0;
 
   EntryPoints own_entries() const {
     return {code + checked_entry, code + entry, code + entry_saved, code + unverified,

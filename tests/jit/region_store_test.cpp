@@ -17,7 +17,7 @@ class RegionStoreTest : public testing::Test {
   RegionStoreTest() {
     region_.object = {1, 2, 3, 4};
     region_.exits = {{.kind = RegionExit::Kind::Block, .at = -5, .block = 1, .insn = 2}};
-    region_.uses_vectors = true;
+    region_.vectors.used = true;
     plan_.blocks.push_back({.at = 16,
                             .insns = {},
                             .bytes = {0x90, 0xc3},
@@ -52,8 +52,8 @@ TEST_F(RegionStoreTest, FindsWhatWasAddedByAnotherRun) {
   ASSERT_EQ(found->exits.size(), 1u);
   EXPECT_EQ(found->exits[0].at, -5);
   EXPECT_EQ(found->exits[0].insn, 2u);
-  EXPECT_TRUE(found->uses_vectors);
-  EXPECT_FALSE(found->uses_wide_vectors);
+  EXPECT_TRUE(found->vectors.used);
+  EXPECT_FALSE(found->vectors.wide);
 }
 
 TEST_F(RegionStoreTest, OtherCodeAndOtherHostsHaveNone) {
