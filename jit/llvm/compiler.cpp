@@ -145,7 +145,7 @@ class OrcCompiler final : public RegionCompiler {
   Result<CompiledRegion> compile(const RegionPlan& plan, const Layout& layout,
                                  RegionObserver* observer) override {
     CompiledRegion region;
-    const RegionKey key = key_of(plan);
+    const RegionKey key = region.key = key_of(plan);
     std::optional<StoredRegion> stored;
     if (store_) stored = timed(figures_["load"], [&] { return store_->find(key); });
     region.was_stored = stored.has_value();
@@ -156,6 +156,7 @@ class OrcCompiler final : public RegionCompiler {
     }
     region.exits = std::move(stored->exits);
     region.vectors = stored->vectors;
+    region.verdict = stored->verdict;
     const Timer timer(figures_["link"]);
     TANDEM_TRY(link(stored->object, region));
     if (observer) observer->compiled(plan, region);

@@ -26,8 +26,10 @@ struct CompiledRegion {
   std::vector<RegionExit> exits;
   std::vector<Refusal> refusals;  // ordered by pc
   RegionVectors vectors;
-  bool was_stored = false;       // it came from the store
-  std::shared_ptr<void> memory;  // of the code
+  bool was_stored = false;  // it came from the store
+  RegionKey key;
+  RegionVerdict verdict = RegionVerdict::Untried;  // of an earlier run
+  std::shared_ptr<void> memory;                    // of the code
 };
 
 // What is to be seen of a region on its way.

@@ -20,7 +20,7 @@ struct PlanBlock {
   std::vector<u8> regions;
   std::vector<bool> leaves;  // the instruction is not lifted: see is_liftable()
   u32 counted_from = 0;      // see Translation
-  // Where its indirect branch goes mostly, the most frequent first.
+  // Blocks of the region to which its indirect branch goes.
   std::vector<PlaceInRegion> targets;
 
   PlaceInRegion end() const { return at + static_cast<i64>(bytes.size()); }

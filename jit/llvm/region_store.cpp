@@ -85,6 +85,7 @@ std::optional<StoredRegion> parse(std::span<const u8> file, const std::string& h
   const RegionKey stored{in.get<u64>(), in.get<u64>()};
   if (!std::ranges::equal(name, host) || stored.high != key.high || stored.low != key.low) return {};
   StoredRegion region;
+  region.verdict = in.get<RegionVerdict>();
   region.vectors = in.get<RegionVectors>();
   for (u64 count = in.get<u64>(); count && in.good(); --count) {
     RegionExit& e = region.exits.emplace_back();
@@ -178,12 +179,20 @@ void RegionStore::complain(const std::string& path) {
   fmt::print(stderr, "tandem: jit: {}: no region of this build and host, ignored\n", path);
 }
 
+void RegionStore::judge(const RegionKey& key, RegionVerdict verdict) {
+  std::optional<StoredRegion> region = find(key);
+  if (!region || region->verdict == verdict) return;
+  region->verdict = verdict;
+  add(key, *region);
+}
+
 void RegionStore::add(const RegionKey& key, const StoredRegion& region) {
   Writer out;
   out.put(kMagic);
   out.put_text(host_);
   out.put(key.high);
   out.put(key.low);
+  out.put(region.verdict);
   out.put(region.vectors);
   out.put<u64>(region.exits.size());
   for (const RegionExit& e : region.exits) {

@@ -14,8 +14,12 @@
 
 namespace tandem::jit {
 
+// What a run found out about a region.
+enum class RegionVerdict : u8 { Untried, Pays, Fails };
+
 struct StoredRegion {
   std::vector<u8> object;  // ELF
+  RegionVerdict verdict = RegionVerdict::Untried;
   std::vector<RegionExit> exits;
   RegionVectors vectors;
 };
@@ -35,6 +39,8 @@ class RegionStore {
   std::optional<StoredRegion> find(const RegionKey& key);
   // Errors are ignored: it is compiled again next time.
   void add(const RegionKey& key, const StoredRegion& region);
+  // Of one that is there.
+  void judge(const RegionKey& key, RegionVerdict verdict);
 
  private:
   RegionStore(std::string directory, std::string host)

@@ -172,7 +172,17 @@ PlaceInRegion RegionBuilder::head_of(const std::vector<Node*>& nodes, PlaceInReg
   return head;
 }
 
+// The same blocks make the same plan, whichever of them was hot: it may be in the store.
 BuiltRegion RegionBuilder::built(std::vector<Node*> nodes, PlaceInRegion head) {
+  std::ranges::sort(nodes, {}, &Node::at);
+  const auto is_inside = [&](PlaceInRegion place) {
+    return std::ranges::binary_search(nodes, place, {}, &Node::at);
+  };
+  for (Node* n : nodes) {
+    std::vector<PlaceInRegion>& targets = n->plan.targets;
+    std::erase_if(targets, [&](PlaceInRegion t) { return !is_inside(t); });
+    std::ranges::sort(targets);
+  }
   const auto first = std::ranges::find(nodes, head, &Node::at);
   std::rotate(nodes.begin(), first, first + 1);
   BuiltRegion region;

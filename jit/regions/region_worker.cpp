@@ -29,10 +29,25 @@ bool RegionWorker::submit(u64 id, RegionPlan plan, const Layout& layout,
                           std::shared_ptr<FinishedRegions> to) {
   const std::lock_guard lock(mutex_);
   if (jobs_.size() == kMostWaiting) return false;
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
-  jobs_.push_back({id, std::move(plan), layout, std::move(to)});
-  wake_.notify_one();
+  queue([this, id, plan = std::move(plan), layout, to = std::move(to)] {
+    to->add({id, compile_now(plan, layout)});
+  });
   return true;
+}
+
+void RegionWorker::judge(const RegionKey& key, RegionVerdict verdict) {
+  if (!store_) return;
+  const std::lock_guard lock(mutex_);
+  queue([this, key, verdict] {
+    const std::lock_guard compiler(compiler_mutex_);
+    store_->judge(key, verdict);
+  });
+}
+
+void RegionWorker::queue(std::function<void()> job) {
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  jobs_.push_back(std::move(job));
+  wake_.notify_one();
 }
 
 void RegionWorker::work() {
@@ -41,10 +56,10 @@ void RegionWorker::work() {
   while (true) {
     wake_.wait(lock, [&] { return ends_ || !jobs_.empty(); });
     if (ends_) return;
-    const Job job = std::move(jobs_.front());
+    const std::function<void()> job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    job.to->add({job.id, compile_now(job.plan, job.layout)});
+    job();
     lock.lock();
   }
 }

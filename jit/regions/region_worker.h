@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,18 +46,15 @@ class RegionWorker {
   // All of any thread.
   // False: too many wait already.
   bool submit(u64 id, RegionPlan plan, const Layout& layout, std::shared_ptr<FinishedRegions> to);
+  // For the next run.
+  void judge(const RegionKey& key, RegionVerdict verdict);
   Result<CompiledRegion> compile_now(const RegionPlan& plan, const Layout& layout);
   StepFigures figures();
 
  private:
-  struct Job {
-    u64 id;
-    RegionPlan plan;
-    Layout layout;
-    std::shared_ptr<FinishedRegions> to;
-  };
   static constexpr std::size_t kMostWaiting = 16;
 
+  void queue(std::function<void()> job);  // with mutex_ held
   void work();
 
   std::shared_ptr<RegionStore> store_;
@@ -65,7 +63,7 @@ class RegionWorker {
   std::unique_ptr<RegionCompiler> compiler_;
   std::mutex mutex_;  // guards what follows; never taken with the other
   std::condition_variable wake_;
-  std::deque<Job> jobs_;
+  std::deque<std::function<void()>> jobs_;
   bool ends_ = false;
   std::thread thread_;  // once there was something to do
 };

@@ -258,7 +258,9 @@ void JitTier::finish(std::unique_ptr<Region> region, Result<CompiledRegion> code
     return drop(*region);
   }
   region->code = code.take();
-  region->proven = options_.llvm_now;
+  const RegionVerdict before = options_.llvm_now ? RegionVerdict::Pays : region->code.verdict;
+  if (before == RegionVerdict::Fails) return give_up(*region);
+  region->proven = before == RegionVerdict::Pays;
   ++region_figures_.compiled;
   region_figures_.stored += region->code.was_stored;
   region_figures_.code_bytes += region->code.code_bytes;

@@ -71,6 +71,8 @@ void JitTier::judge(RegionTrial::Verdict verdict) {
   if (verdict == Verdict::Open) return;
   Region& region = *trial_->region;
   trial_.reset();
+  if (verdict != Verdict::Void)
+    worker_->judge(region.code.key, verdict == Verdict::Pays ? RegionVerdict::Pays : RegionVerdict::Fails);
   if (verdict == Verdict::Fails) {
     ++region_figures_.failed;
     // Other heads of the same loops would do no better.

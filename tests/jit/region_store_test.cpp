@@ -56,6 +56,22 @@ TEST_F(RegionStoreTest, FindsWhatWasAddedByAnotherRun) {
   EXPECT_FALSE(found->vectors.wide);
 }
 
+TEST_F(RegionStoreTest, KeepsWhatARunFoundOut) {
+  const auto first = open();
+  first->add(key_of(plan_), region_);
+  EXPECT_EQ(first->find(key_of(plan_))->verdict, RegionVerdict::Untried);
+  first->judge(key_of(plan_), RegionVerdict::Fails);
+  const auto found = open()->find(key_of(plan_));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->verdict, RegionVerdict::Fails);
+  EXPECT_EQ(found->object, region_.object);
+}
+
+TEST_F(RegionStoreTest, JudgesNothingThatIsNotThere) {
+  open()->judge(key_of(plan_), RegionVerdict::Pays);
+  EXPECT_FALSE(open()->find(key_of(plan_)));
+}
+
 TEST_F(RegionStoreTest, OtherCodeAndOtherHostsHaveNone) {
   open()->add(key_of(plan_), region_);
   EXPECT_FALSE(open("another host")->find(key_of(plan_)));
