@@ -64,7 +64,7 @@ bool apply(JitOptions& options, std::string_view item) {
 }  // namespace
 
 Result<JitOptions> parse_options(std::string_view list) {
-  JitOptions options;
+  JitOptions options{.llvm = true};
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
     const std::string_view item = list.substr(0, comma);

@@ -30,10 +30,10 @@ struct JitOptions {
   HostedOptions hosted = {};  // accesses by the host's own mappings
 };
 
-// A comma list: "all" (what is not off by default), a tier ("base", "llvm"), "+x" or "-x" with x a tier or a
-// switch above, "threshold=N", "cache=N" (MiB, 1 to 1024), "store=DIRECTORY" of compiled regions, "llvm=now",
-// "hosted=N" (instructions before an address space is) or "hosted=all" (each at once, the kernel's too). A
-// tier alone means no tier above it. Errors name the item.
+// A comma list: "all" (as the empty one: both tiers, what is not off by default), a tier ("base", "llvm"),
+// "+x" or "-x" with x a tier or a switch above, "threshold=N", "cache=N" (MiB, 1 to 1024), "store=DIRECTORY"
+// of compiled regions, "llvm=now", "hosted=N" (instructions before an address space is) or "hosted=all" (each
+// at once, the kernel's too). A tier alone means no tier above it. Errors name the item.
 Result<JitOptions> parse_options(std::string_view list);
 
 }  // namespace tandem::jit

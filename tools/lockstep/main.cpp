@@ -22,13 +22,13 @@ constexpr std::string_view kHelp =
     "  --step N          CPU states are compared after so many; default: 100000\n"
     "  --memory-step N   memory, devices and output after so many; default: 2000000\n"
     "  --lazy-flags      translate as usual: flags that only a fault would show may differ\n"
-    "  --jit LIST        as of tandem run, with exact_count, and threshold=0 if it has no other\n"
+    "  --jit LIST        as of tandem run, with exact_count; default: base,threshold=0\n"
     "  --key value       settings of the guest, as of tandem run\n\n"
     "Status: 0 no difference, 1 a difference, 2 usage, 3 the host refused something.\n";
 
 struct Request {
   Options options;
-  std::string jit = "threshold=0";
+  std::string jit = "base,threshold=0";
   bool help = false;
   std::vector<const char*> guest;  // arguments for the guest's settings
 };
