@@ -30,7 +30,7 @@ void JitTier::give_up(Region& region) {
 
 // To enter and leave one takes as long as some hundred instructions of tier 1.
 void JitTier::drop_what_does_not_pay() {
-  constexpr u64 kEnoughToTell = 2000, kPays = 2500;
+  constexpr u64 kEnoughToTell = 2000, kPays = 1500;
   for (std::size_t n = regions_.size(); n-- > 0;) {
     Region& region = *regions_[n];
     if (region.times_entered < kEnoughToTell) continue;
