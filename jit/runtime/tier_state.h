@@ -16,6 +16,7 @@ inline bool rsp_is_verified(const interp::Context& c) {
                                       c.tier.regions[interp::TierFrame::kStackRegion].key;
 }
 
+inline u64 page_of(u64 linear) { return linear & ~kPageMask; }
 inline bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 }  // namespace tandem::jit
