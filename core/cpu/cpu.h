@@ -83,6 +83,7 @@ struct Cpu {
   u64 mapping_generation = 0, global_generation = 0;
   // The same for one page at a time: how many, and which the last ones were.
   u64 dropped_pages = 0;
+  u64 flushed_pages = 0;  // each one, whether code was run in it or not
   std::array<u64, 16> last_dropped{};
   mmu::PageFilter
       code_pages;   // pages whose mapping engines rely on for code since global_generation last changed

@@ -24,7 +24,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void kick() noexcept override;
   void signal(cpu::Signal s, u8 sipi_vector) noexcept override;
   u64 retired() const override;
-  u64 mapping_changes() const override { return c_.mapping_generation + c_.dropped_pages; }
+  u64 mapping_changes() const override { return c_.mapping_generation + c_.flushed_pages; }
   Result<void> export_state(cpu::CpuState& out) override;
   Result<void> import_state(const cpu::CpuState& in) override;
   Result<void> import_registers(const cpu::CpuState& in) override;

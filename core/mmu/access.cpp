@@ -278,6 +278,7 @@ void flush_local(Cpu& cpu) {
 }
 
 void flush_page(Cpu& cpu, u64 linear) {
+  ++cpu.flushed_pages;
   if (cpu.tlb.may_be_in_large_page(linear)) return flush_all(cpu);
   cpu.tlb.flush_page(linear);
   if (!cpu.code_pages.may_contain(linear)) return;
