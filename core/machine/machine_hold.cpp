@@ -57,6 +57,7 @@ Result<void> Machine::switch_engine(cpu::Engine& engine) {
   const std::lock_guard lock(state_mutex_);
   if (engine.caps().name == engine_name_) return {};
   std::vector<std::unique_ptr<cpu::Vcpu>> next;
+  std::vector<cpu::CpuState> states;
   for (u32 i = 0; i < vcpu_count(); ++i) {
     TANDEM_TRY_ASSIGN(vcpu, engine.make_vcpu(VcpuId{i}, *memory_, model_));
     cpus_[i]->kick();
@@ -66,10 +67,12 @@ Result<void> Machine::switch_engine(cpu::Engine& engine) {
     TANDEM_TRY(vcpu->import_state(state));
     if (debug_points_) TANDEM_TRY(vcpu->set_debug_points(debug_points_));
     next.push_back(std::move(vcpu));
+    states.push_back(state);
   }
   for (u32 i = 0; i < vcpu_count(); ++i) {
     replace_vcpu(*cpus_[i], std::move(next[i]));
-    note(trace::Point::engine, i);
+    const cpu::CpuState& s = states[i];
+    note(trace::Point::engine, i, s.cr0, s.efer, s.segments[cpu::kCs].selector, s.rip);
   }
   engine_name_ = engine.caps().name;
   return {};

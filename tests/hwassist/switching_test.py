@@ -8,7 +8,6 @@ import json
 import pathlib
 import random
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "bench"))
 import initramfs
+from switcher import Refused, Switcher
 
 TANDEM, GUEST, PROGRAM = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
 VCPUS, SWITCHES = sys.argv[4], int(sys.argv[5])
@@ -70,39 +70,12 @@ class Guest:
             time.sleep(0.1)
 
 
-class Control:
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
-        self.file = self.socket.makefile("rw")
-
-    def ask(self, **request):
-        self.file.write(json.dumps(request) + "\n")
-        self.file.flush()
-        return json.loads(self.file.readline())
-
-
-def engines(control):
-    """Those to go through; a KVM that is there takes its turns."""
-    answer = control.ask(do="engine", to="kvm")
-    if not answer["ok"]:
-        print("without KVM:", answer["error"])
-        return ["interp", "jit"]
-    return ["jit", "kvm", "jit", "kvm", "interp"]
-
-
-def switch(guest, control, choices, times):
-    longest = 0
+def switch(guest, switcher, times):
     for _ in range(times):
-        engine = random.choice(choices)
-        began = time.monotonic()
-        answer = control.ask(do="engine", to=engine)
-        longest = max(longest, time.monotonic() - began)
-        check(answer["ok"] and answer["engine"] == engine, f"{engine}: {answer}")
-        time.sleep(random.choice([0, 0.002, 0.02, 0.1]))
+        switcher.switch()
         check(guest.process.poll() is None, f"the guest ended: {guest.text()[-3000:]}")
-    print(f"{times} switches, the longest {longest * 1000:.0f} ms")
-    control.ask(do="engine", to="jit")
+    print(f"{times} switches, the longest {switcher.longest * 1000:.0f} ms")
+    switcher.to("jit")
 
 
 def judge(guest):
@@ -126,11 +99,10 @@ def main():
         guest = Guest(pathlib.Path(scratch))
         try:
             guest.wait_for(guest.socket.exists, "control socket")
-            control = Control(guest.socket)
-            choices = engines(control)
-            switch(guest, control, choices, SWITCHES // 2)
+            switcher = Switcher(guest.socket)
+            switch(guest, switcher, SWITCHES // 2)
             guest.wait_for(lambda: guest.lines("at-work") and guest.lines("same"), "work")
-            switch(guest, control, choices, SWITCHES - SWITCHES // 2)
+            switch(guest, switcher, SWITCHES - SWITCHES // 2)
             guest.process.stdin.write(b"\n")
             guest.process.stdin.flush()
             guest.wait_for(lambda: guest.lines("clean-end"), "end of the work")
@@ -146,6 +118,6 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except Failure as failure:
+    except (Failure, Refused) as failure:
         print(failure)
         sys.exit(1)
