@@ -4,12 +4,19 @@ namespace tandem::jit {
 
 namespace {
 
-bool is_part_of(ZydisRegister part, u8 reg) {
-  const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, part);
-  return ZydisRegisterGetClass(whole) == ZYDIS_REGCLASS_GPR64 && ZydisRegisterGetId(whole) == reg;
-}
+bool is_part_of(ZydisRegister part, u8 reg) { return gpr_number(part) == reg; }
 
 }  // namespace
+
+std::optional<u8> gpr_number(ZydisRegister reg) {
+  const auto from = [&](ZydisRegister first) { return static_cast<u8>(reg - first); };
+  if (reg < ZYDIS_REGISTER_AL || reg > ZYDIS_REGISTER_R15) return {};
+  if (reg >= ZYDIS_REGISTER_RAX) return from(ZYDIS_REGISTER_RAX);
+  if (reg >= ZYDIS_REGISTER_EAX) return from(ZYDIS_REGISTER_EAX);
+  if (reg >= ZYDIS_REGISTER_AX) return from(ZYDIS_REGISTER_AX);
+  if (reg >= ZYDIS_REGISTER_AH) return from(ZYDIS_REGISTER_AH);  // AH CH DH BH, then SPL as the fifth
+  return from(ZYDIS_REGISTER_AL);
+}
 
 RegisterUse register_use(const Decoded& d, u8 reg) {
   RegisterUse use;

@@ -1,6 +1,8 @@
 // What an instruction does with a general-purpose register.
 #pragma once
 
+#include <optional>
+
 #include "core/isa/insn.h"
 #include "jit/base/decoded.h"
 
@@ -13,6 +15,9 @@ struct RegisterUse {
 
 // reg: 0 RAX .. 15 R15.
 RegisterUse register_use(const Decoded& d, u8 reg);
+
+// Number of the general-purpose register that this is, or is a part of. Zydis' own functions search for it.
+std::optional<u8> gpr_number(ZydisRegister reg);
 
 // Is it an operand, other than for an address?
 inline bool names_gpr(const isa::Insn& insn, u8 reg) {

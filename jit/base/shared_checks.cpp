@@ -4,6 +4,7 @@
 
 #include "core/isa/op.h"
 #include "jit/base/assembler.h"
+#include "jit/base/register_use.h"
 
 namespace tandem::jit {
 
@@ -325,9 +326,7 @@ void CheckSharing::change_written(const Decoded& d) {
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
-    const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o.reg.value);
-    if (ZydisRegisterGetClass(whole) == ZYDIS_REGCLASS_GPR64)
-      change(static_cast<unsigned>(ZydisRegisterGetId(whole)));
+    if (const std::optional<u8> reg = gpr_number(o.reg.value)) change(*reg);
   }
 }
 

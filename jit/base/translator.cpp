@@ -25,19 +25,10 @@ Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, J
 }
 
 void Translator::decode(std::span<const u8> bytes) {
-  const auto& insns = t_->block->insns;
   decoded_.resize(t_->block->count);
   for (unsigned i = 0; i < t_->block->count; ++i) {
-    Decoded& d = decoded_[i];
-    d.memory = nullptr;
-    d.bytes = bytes.subspan(insns[i].offset, insns[i].length);
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(wide_ ? &decoder64_ : &decoder32_, d.bytes.data(),
-                                             d.bytes.size(), &d.insn, d.operands))) {
-      d.insn = {};
-      continue;
-    }
-    for (unsigned n = 0; n < d.insn.operand_count_visible; ++n)
-      if (d.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY) d.memory = &d.operands[n];
+    const Insn& insn = t_->block->insns[i];
+    jit::decode(wide_ ? decoder64_ : decoder32_, bytes.subspan(insn.offset, insn.length), decoded_[i]);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "jit/base/register_use.h"
+
 namespace tandem::jit {
 
 namespace {
@@ -18,21 +20,12 @@ unsigned vector_bytes_of(ZydisRegister reg) {
 }  // namespace
 
 void decode_into(Decoded& d, const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes) {
-  d.memory = nullptr;
-  d.bytes = bytes.subspan(insn.offset, insn.length);
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, d.bytes.data(), d.bytes.size(), &d.insn, d.operands))) {
-    d.insn = {};
-    return;
-  }
-  for (unsigned n = 0; n < d.insn.operand_count_visible; ++n)
-    if (d.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY) d.memory = &d.operands[n];
+  decode(decoder, bytes.subspan(insn.offset, insn.length), d);
 }
 
 std::optional<u8> gpr_of(const ZydisDecodedOperand& o) {
   if (o.type != ZYDIS_OPERAND_TYPE_REGISTER) return {};
-  const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o.reg.value);
-  if (ZydisRegisterGetClass(whole) != ZYDIS_REGCLASS_GPR64) return {};
-  return static_cast<u8>(ZydisRegisterGetId(whole));
+  return gpr_number(o.reg.value);
 }
 
 std::optional<u8> vector_of(const ZydisDecodedOperand& o) {
