@@ -23,7 +23,6 @@ constexpr u32 kHot = 2;              // samples of a block before a region is lo
 constexpr std::size_t kMostRegions = 512;
 constexpr u32 kNeverAgain = ~u32{0};
 
-constexpr u64 page_of(u64 linear) { return linear & ~kPageMask; }
 
 unsigned vector_bytes(Context& c) {
   using semantics::Unit;

@@ -204,7 +204,8 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.moves = c.mode.cpl == 3;
   t.global = c.page_is_global;
   if (!t.moves)
-    t.cell = block.crosses() ? &cells_.of_crossing(rip & ~kPageMask) : &cells_.of(rip & ~kPageMask);
+    t.cell = block.crosses() ? &cells_.of_crossing(page_of(rip))
+                             : &cells_.of(page_of(rip), page_of(block.key.physical), t.global);
   t.limited = mode & kLimitedMode;
   t.counts_in_t1 = mode & kHostedMode;
   t.hosted = t.counts_in_t1 && !twin;
@@ -370,7 +371,7 @@ void JitTier::forget(Block& block) {
 // have to be looked up on its own, and mappings change more often than what they map.
 void JitTier::install(const Context& c, Translation& t) {
   JumpTable& table = tables_[t.mode_index].table;
-  table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global);
+  table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global, t.block->crosses());
   const u64 page = c.tier.page;
   if (t.cell) *t.cell = c.tier.generation[t.global];
   if (!t.moves || t.block->crosses() || is_installed(page, t.mode)) return;

@@ -26,13 +26,14 @@ JumpTable::JumpTable(JumpTable&& other) noexcept
       miss_(other.miss_),
       local_(std::move(other.local_)),
       global_(std::move(other.global_)),
+      crossing_(std::move(other.crossing_)),
       pages_(other.pages_) {}
 
 JumpTable::~JumpTable() {
   if (entries_) unmap_low_memory(entries_, kBytes);
 }
 
-void JumpTable::set(u64 rip, const u8* code, bool global) {
+void JumpTable::set(u64 rip, const u8* code, bool global, bool crosses) {
   const u64 i = rip & (kEntries - 1);
   if (entries_[i] == reinterpret_cast<u64>(code) && entries_[kEntries + i] == rip) return;
   std::vector<u16>& list = global ? global_ : local_;
@@ -41,32 +42,43 @@ void JumpTable::set(u64 rip, const u8* code, bool global) {
   entries_[kEntries + i] = rip;
   list.push_back(static_cast<u16>(i));
   pages_.add(rip);
+  if (!crosses) return;
+  crossing_.push_back(rip);
+  pages_.add(rip + kPageSize);
+}
+
+void JumpTable::clear_entry(u64 entry) {
+  entries_[entry] = miss_;
+  entries_[kEntries + entry] = kNowhere;
 }
 
 void JumpTable::remove_page(u64 page) {
   if (!pages_.may_contain(page)) return;
   const u64 first = page & (kEntries - 1);
-  for (u64 i = first; i < first + kPageSize; ++i) {
-    if ((entries_[kEntries + i] & ~kPageMask) != page) continue;
-    entries_[i] = miss_;
-    entries_[kEntries + i] = kNowhere;
-  }
+  for (u64 i = first; i < first + kPageSize; ++i)
+    if ((entries_[kEntries + i] & ~kPageMask) == page) clear_entry(i);
+  std::erase_if(crossing_, [&](u64 rip) {
+    const bool ends_there = (rip & ~kPageMask) + kPageSize == page;
+    if (ends_there && find(rip)) clear_entry(rip & (kEntries - 1));
+    return ends_there;
+  });
 }
 
 void JumpTable::clear_list(std::vector<u16>& list) {
-  for (const u16 i : list) {
-    entries_[i] = miss_;
-    entries_[kEntries + i] = kNowhere;
-  }
+  for (const u16 i : list) clear_entry(i);
   list.clear();
 }
 
 void JumpTable::clear() {
   clear_list(local_);
   clear_list(global_);
+  crossing_.clear();
   pages_.clear();
 }
 
-void JumpTable::clear_local() { clear_list(local_); }
+void JumpTable::clear_local() {
+  clear_list(local_);
+  std::erase_if(crossing_, [&](u64 rip) { return !find(rip); });
+}
 
 }  // namespace tandem::jit

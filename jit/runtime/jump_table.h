@@ -27,14 +27,15 @@ class JumpTable {
     const u64 i = rip & (kEntries - 1);
     return entries_[kEntries + i] == rip ? reinterpret_cast<const u8*>(entries_[i]) : nullptr;
   }
-  // global: the entry stays over clear_local().
-  void set(u64 rip, const u8* code, bool global);
-  // All entries of the page at this address.
+  // global: the entry stays over clear_local(). crosses: the block at rip ends in the next page.
+  void set(u64 rip, const u8* code, bool global, bool crosses = false);
+  // All entries of the page at this address, and of blocks that end in it.
   void remove_page(u64 page);
   void clear();
   void clear_local();
 
  private:
+  void clear_entry(u64 entry);
   void clear_list(std::vector<u16>& list);
 
   JumpTable(u64* entries, const u8* miss) : entries_(entries), miss_(reinterpret_cast<u64>(miss)) {}
@@ -42,7 +43,8 @@ class JumpTable {
   u64* entries_;
   u64 miss_;
   std::vector<u16> local_, global_;  // entries that may be filled
-  mmu::PageFilter pages_;            // of their rips
+  std::vector<u64> crossing_;        // rips of those whose blocks end in the next page
+  mmu::PageFilter pages_;            // of the blocks
 };
 
 }  // namespace tandem::jit

@@ -35,10 +35,11 @@ u64& PageCells::next() {
   return cell;
 }
 
-u64& PageCells::of(u64 page) {
-  u64*& cell = by_page_[page];
-  if (!cell) cell = &next();
-  return *cell;
+u64& PageCells::of(u64 page, u64 physical, bool global) {
+  std::vector<Cell>& cells = by_page_[page];
+  for (const Cell& c : cells)
+    if (c.physical == physical && c.global == global) return *c.cell;
+  return *cells.emplace_back(Cell{physical, global, &next()}).cell;
 }
 
 u64& PageCells::of_crossing(u64 page) {
@@ -48,7 +49,8 @@ u64& PageCells::of_crossing(u64 page) {
 }
 
 void PageCells::invalidate(u64 page) {
-  if (const auto it = by_page_.find(page); it != by_page_.end()) *it->second = kNever;
+  if (const auto it = by_page_.find(page); it != by_page_.end())
+    for (const Cell& c : it->second) *c.cell = kNever;
   for (const u64 first : {page, page - kPageSize})
     if (const auto it = crossing_.find(first); it != crossing_.end())
       for (u64* cell : it->second) *cell = kNever;

@@ -24,6 +24,7 @@ inline void look_at_upper_vectors(interp::Context& c) {
   c.tier.upper_in_use = semantics::components_in_use(c) & (cpu::kXfeatureAvx | cpu::kXfeatureZmmHi256);
 }
 
+inline u64 page_of(u64 linear) { return linear & ~kPageMask; }
 inline bool is_canonical(u64 a) { return sign_extend_from(a, 48) == a; }
 
 }  // namespace tandem::jit

@@ -69,5 +69,14 @@ TEST_F(JumpTableTest, FillsAndEmpties) {
   for (u64 rip = 0; rip < JumpTable::kEntries; ++rip) ASSERT_EQ(entry(rip), &kMiss) << rip;
 }
 
+TEST_F(JumpTableTest, RemovesBlocksWithTheirSecondPage) {
+  const u8 code = 0;
+  table_.set(0x5ffe, &code, false, true);
+  table_.set(0x5ff0, &code, false);
+  table_.remove_page(0x6000);
+  EXPECT_EQ(table_.find(0x5ffe), nullptr);
+  EXPECT_EQ(table_.find(0x5ff0), &code);
+}
+
 }  // namespace
 }  // namespace tandem::jit
