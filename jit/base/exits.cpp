@@ -11,26 +11,72 @@ void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code});
 void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
 
 void Translator::link_here(u64 target, Hole from) {
-  const u32 id = ids_.new_link({t_, nullptr, from.at, 0, target, flags_at_ == FlagsAt::Slot, rsp_verified_});
+  const u32 id = ids_.new_link({.from = t_,
+                                .field = from.at,
+                                .target = target,
+                                .flags_in_slot = flags_at_ == FlagsAt::Slot,
+                                .rsp_verified = rsp_verified_});
   exits_.push_back({id, from, flags_at_ != FlagsAt::Host});
 }
 
-// Within the page one mapping holds for both ends; elsewhere the table forgets what a mapping's change makes
-// wrong.
+// Within the page one mapping holds for both ends.
 void Translator::exit_to(u64 target) {
   budget_into_t1();
   if ((target ^ t_->rip) < kPageSize) {
     link_here(target, a_.jump());
     return;
   }
-  exit_by_table(target);
+  if (options_.links && options_.across) exit_across(target);
+  else exit_by_table(target);
+}
+
+// The target's code looks whether it is still mapped there, and goes where the table would if it is not.
+void Translator::exit_across(u64 target) {
+  flags_into_slot(kT0);
+  if (t_->moves) {
+    u64* const cell = ids_.new_cell();
+    return cell ? across_from_moving(target, cell) : exit_by_table(target);
+  }
+  name_target(target);
+  const Hole from = a_.jump();
+  const u32 id = ids_.new_link({.from = t_,
+                                .field = from.at,
+                                .target = target,
+                                .flags_in_slot = true,
+                                .rsp_verified = true,
+                                .across = true});
+  exits_.push_back({.link = id, .from = from, .flags_in_slot = true});
+}
+
+// The cell says where the code must be for the link to hold; elsewhere the table leads on.
+void Translator::across_from_moving(u64 target, u64* cell) {
+  a_.load(kT0, page());
+  a_.alu(Alu::Cmp, kT0, field(cell));
+  const Hole elsewhere = a_.jump(Cc::Nz);
+  a_.lea(kT0, at(kT0, from_page(target & ~kPageMask)), wide_);
+  a_.store(page(), kT0);
+  const Hole from = a_.jump();
+  const u32 id = ids_.new_link({.from = t_,
+                                .field = from.at,
+                                .target = target,
+                                .flags_in_slot = true,
+                                .rsp_verified = rsp_verified_,
+                                .across = true,
+                                .cell = cell,
+                                .elsewhere = elsewhere.at});
+  exits_.push_back({id, from, true, true, elsewhere, target});
+}
+
+// As checked entries, and who finds none, expect it.
+void Translator::name_target(u64 target) {
+  code_address(kT0, target, wide_);
+  if (counts_in_t1_) a_.store(branch_target(), kT0);
+  check_rsp_at_exit();
 }
 
 void Translator::exit_by_table(u64 target) {
   flags_into_slot(kT0);
-  code_address(kT0, target, wide_);
-  if (counts_in_t1_) a_.store(branch_target(), kT0);
-  check_rsp_at_exit();
+  name_target(target);
   if (!t_->moves) return a_.jump(field(table_ + (target & (JumpTable::kEntries - 1))));
   jump_by_table();
 }
@@ -44,7 +90,7 @@ std::span<const u8> Translator::region_entry(Translation& t, u32 site, const u64
   wide_ = counts_in_t1_ = true;
   a_.clear();
   fixups_.clear();
-  check_entered();
+  const u32 mapped = check_entered();
   const u32 saved = a_.size();
   a_.store(remaining(), kT1);
   a_.mov_imm(kT1, site);
@@ -53,7 +99,12 @@ std::span<const u8> Translator::region_entry(Translation& t, u32 site, const u64
   save_flags(kT0);
   a_.fill(a_.jump(), saved);
   apply_fixups();
-  entries = {base, base + plain, base + saved, base + plain, base + saved};
+  entries = {.checked = base,
+             .plain = base + plain,
+             .saved = base + saved,
+             .mapped = base + mapped,
+             .unverified = base + plain,
+             .unverified_saved = base + saved};
   return a_.code();
 }
 
@@ -113,10 +164,15 @@ void Translator::jump_by_table() {
 void Translator::exit_stubs() {
   for (const ExitStub& e : exits_) {
     a_.fill(e.from);
+    if (e.moves) a_.fill(e.elsewhere);
     ids_.set_stub(e.link, a_.size());
     if (counts_in_t1_) a_.store(remaining(), kT1);
     a_.mov_imm(kT1, e.link);
     jump_to(e.flags_in_slot ? stubs_.leave_saved : stubs_.leave);
+    if (!e.moves) continue;
+    ids_.set_by_table(e.link, a_.size());
+    name_target(e.target);
+    jump_by_table();
   }
 }
 

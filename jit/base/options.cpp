@@ -16,6 +16,7 @@ constexpr Switch kSwitches[] = {
     {"base", &JitOptions::base},
     {"llvm", &JitOptions::llvm},
     {"links", &JitOptions::links},
+    {"across", &JitOptions::across},
     {"memory", &JitOptions::memory},
     {"merge", &JitOptions::merge},
     {"vectors", &JitOptions::vectors},

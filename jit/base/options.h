@@ -23,6 +23,7 @@ struct JitOptions {
   bool llvm_now = false;      // each block is compiled by it when it is first translated: for tests
   std::string store = {};     // directory of compiled regions; empty: none is kept
   bool links = true;          // jumps from block to block, not by the dispatcher
+  bool across = true;         // and across pages
   bool memory = true;         // memory operands by an inline check, not by the interpreter
   bool merge = true;          // neighbouring accesses share a check
   bool vectors = true;        // SSE and AVX in place

@@ -248,15 +248,18 @@ bool Translator::wants_host_flags(unsigned i) const {
 // --- The block's head -------------------------------------------------------------------------------------
 
 // Who comes from a jump table has the rip in T0, or, where T1 is the budget, in TierFrame::branch_target; it
-// may be another with the same low bits. The flags are in the slot.
-void Translator::check_entered() {
-  if (t_->moves) return check_place();
-  check_rip();
-  check_mapping();
+// may be another with the same low bits. The flags are in the slot. Gives the offset behind the look at the
+// rip.
+u32 Translator::check_entered() {
+  if (t_->moves) check_place();
+  else check_rip();
+  const u32 behind = a_.size();
+  if (!t_->moves) check_mapping();
+  return behind;
 }
 
 void Translator::checked_entry() {
-  check_entered();
+  t_->mapped_entry = check_entered();
   t_->entry_saved = a_.size();
   flags_at_ = FlagsAt::Host;
   saves_at_entry_ = (live_[0] || options_.exact_flags) && loses_flags_first();
@@ -325,6 +328,7 @@ void Translator::align_entry() {
   a_.code().insert(a_.code().begin(), padding, 0xcc);
   for (Fixup& f : fixups_) f.from.at += padding;
   t_->checked_entry += padding;
+  t_->mapped_entry += padding;
   t_->entry += padding;
   t_->entry_saved += padding;
 }

@@ -27,6 +27,9 @@ class Ids {
   virtual u32 new_site(Translation& in, u16 insn) = 0;
   virtual u32 new_link(const Link& link) = 0;
   virtual void set_stub(u32 link, u32 offset) = 0;
+  // For a link across pages; null: there is none left.
+  virtual u64* new_cell() = 0;
+  virtual void set_by_table(u32 link, u32 offset) = 0;
 };
 
 // Is the guest's TSC, in this mode, the host's and a constant?
@@ -69,6 +72,10 @@ class Translator {
     u32 link;
     Hole from;
     bool flags_in_slot;
+    // Of one across pages from code that moves.
+    bool moves = false;
+    Hole elsewhere = {};
+    u64 target = 0;
   };
 
   void decode(std::span<const u8> bytes);
@@ -95,7 +102,7 @@ class Translator {
 
   void execute_undefined(std::span<FlagUse> uses);
   void note_regions();
-  void check_entered();
+  u32 check_entered();
   void checked_entry();
   void check_rip();
   void check_place();
@@ -203,6 +210,9 @@ class Translator {
   void push_constant(u64 value);
 
   void exit_to(u64 target);
+  void exit_across(u64 target);
+  void across_from_moving(u64 target, u64* cell);
+  void name_target(u64 target);
   void exit_by_table(u64 target);
   void conditional_exit_to(u8 opcode_cc, u64 target);
   void link_here(u64 target, Hole from);

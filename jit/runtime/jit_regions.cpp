@@ -300,8 +300,9 @@ void JitTier::use_no_more(Region& region) {
 
 void JitTier::lead_to(Translation& t, const EntryPoints& entries) {
   t.entries = entries;
-  for (u32 id = t.incoming; id != kNoLink; id = links_[id].next_incoming)
-    point(links_[id], entries.get(links_[id].flags_in_slot, links_[id].rsp_verified));
+  for (const u32 first : {t.incoming, t.incoming_across})
+    for (u32 id = first; id != kNoLink; id = links_[id].next_incoming)
+      point(links_[id], entry_for(links_[id], entries));
 }
 
 // Nothing leads to it any more. It may be running: it is kept until the next look at samples.

@@ -80,9 +80,10 @@ Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared
                                                  std::shared_ptr<RegionWorker> worker) {
   TANDEM_TRY_ASSIGN(arena, semantics::CodeArena::create(options.cache_bytes));
   TANDEM_TRY_ASSIGN(cells, PageCells::create());
+  TANDEM_TRY_ASSIGN(link_cells, LinkCells::create());
   semantics::install_signal_handlers();
   return std::unique_ptr<JitTier>(new JitTier(std::move(options), std::move(arena), std::move(observer),
-                                              std::move(worker), std::move(cells)));
+                                              std::move(worker), std::move(cells), std::move(link_cells)));
 }
 
 JitTier::~JitTier() = default;
@@ -130,6 +131,7 @@ bool JitTier::prepare(Context& c) {
 void JitTier::follow_mappings(Context& c) {
   if (generation_ == c.mapping_generation) return drop_pages(c);
   ++figures_.table_clears;
+  link_cells_.forget();
   const bool all = global_generation_ != c.global_generation;
   for (ModeTable& m : tables_) {
     if (!m.moves()) continue;
@@ -149,11 +151,13 @@ void JitTier::drop_pages(const Context& c) {
   if (c.dropped_pages - dropped_pages_ > c.last_dropped.size()) {
     dropped_pages_ = c.dropped_pages;
     cells_.invalidate_all();
+    link_cells_.forget();
     for (ModeTable& m : tables_) m.table.clear();
   }
   for (; dropped_pages_ < c.dropped_pages; ++dropped_pages_) {
     const u64 page = c.last_dropped[dropped_pages_ % c.last_dropped.size()];
     cells_.invalidate(page);
+    link_cells_.forget(page);
     for (ModeTable& m : tables_)
       if (m.moves()) m.table.remove_page(page);
   }
@@ -339,18 +343,37 @@ void JitTier::patch(const u8* field, const u8* to) {
 
 void JitTier::point(const Link& link, const u8* to) { patch(link.from->code + link.field, to); }
 
-// Only within a page, and within a mode: see Translator::exit_to.
+// Within a mode.
 void JitTier::connect(u32 id, Translation& to) {
   Link& link = links_[id];
   const Translation& from = *link.from;
   if (!from.valid || from.mode != to.mode ||
-      (to.moves ? (link.target ^ to.rip) & kPageMask : link.target ^ to.rip) ||
-      (from.block->key.physical ^ to.block->key.physical) >= kPageSize)
+      (to.moves ? (link.target ^ to.rip) & kPageMask : link.target ^ to.rip))
     return;
+  if (link.across) return connect_across(id, to);
+  if ((from.block->key.physical ^ to.block->key.physical) >= kPageSize) return;
   if (to.block->crosses()) return connect_by_table(link);
   link.to = &to;
   link.next_incoming = std::exchange(to.incoming, id);
-  point(link, to.entries.get(link.flags_in_slot, link.rsp_verified));
+  point(link, entry_for(link, to.entries));
+}
+
+// Which page the exit must be in for it is seen when the target is installed.
+void JitTier::connect_across(u32 id, Translation& to) {
+  Link& link = links_[id];
+  if (link.to) return;
+  if (link.cell) patch(link.from->code + link.elsewhere, link.from->code + link.by_table);
+  // The second page's mapping may change: only the table knows when.
+  if (link.cell && to.block->crosses()) return;
+  link.to = &to;
+  link.next_incoming = std::exchange(to.incoming_across, id);
+  point(link, entry_for(link, to.entries));
+  ++figures_.links_across;
+}
+
+const u8* JitTier::entry_for(const Link& link, const EntryPoints& entries) {
+  if (link.across && !link.cell) return entries.mapped;
+  return entries.get(link.flags_in_slot, link.rsp_verified);
 }
 
 // The second page's mapping may change: only the table knows when.
@@ -374,12 +397,26 @@ void JitTier::install(const Context& c, Translation& t) {
   table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global, t.block->crosses());
   const u64 page = c.tier.page;
   if (t.cell) *t.cell = c.tier.generation[t.global];
+  allow_links(t, page);
   if (!t.moves || t.block->crosses() || is_installed(page, t.mode)) return;
   std::vector<Translation*>& all = by_page_[t.block->key.physical >> kPageShift];
   std::erase_if(all, [](const Translation* other) { return !other->valid; });
-  for (const Translation* other : all)
-    if (other->mode == t.mode && other->moves)
-      table.set(page + other->offset(), other->code + other->checked_entry, c.page_is_global);
+  for (Translation* other : all) {
+    if (other->mode != t.mode || !other->moves) continue;
+    table.set(page + other->offset(), other->code + other->checked_entry, c.page_is_global);
+    allow_links(*other, page);
+  }
+}
+
+// `to` is mapped in this page: those that lead to it from others are right wherever they lead to this one.
+void JitTier::allow_links(Translation& to, u64 page) {
+  const bool wide = (to.block->key.mode & interp::kCodeSize) == 8;
+  for (u32 id = to.incoming_across; id != kNoLink; id = links_[id].next_incoming) {
+    const Link& link = links_[id];
+    if (!link.cell) continue;
+    const u64 from = page - (page_of(link.target) - page_of(link.from->rip));
+    link_cells_.set(*link.cell, wide ? from : static_cast<u32>(from), page);
+  }
 }
 
 // Says so once.
@@ -396,12 +433,18 @@ void JitTier::unlink(Translation& t) {
   while (!t.in_regions.empty()) drop(*t.in_regions.back());
   t.valid = false;
   ++figures_.dropped;
-  for (u32 id = std::exchange(t.incoming, kNoLink); id != kNoLink;) {
-    Link& link = links_[id];
-    link.to = nullptr;
-    point(link, link.from->code + link.stub);
-    id = std::exchange(link.next_incoming, kNoLink);
-  }
+  for (u32* const first : {&t.incoming, &t.incoming_across})
+    for (u32 id = std::exchange(*first, kNoLink); id != kNoLink;) {
+      Link& link = links_[id];
+      const u8* const stub = link.from->code + link.stub;
+      link.to = nullptr;
+      point(link, stub);
+      if (link.cell) {
+        *link.cell = LinkCells::kNowhere;
+        patch(link.from->code + link.elsewhere, stub);
+      }
+      id = std::exchange(link.next_incoming, kNoLink);
+    }
   // Whatever jump table's entry leads to it.
   const u8* const miss = t.counts_in_t1 ? stubs_.indirect_hosted : stubs_.indirect;
   u8* const checked = arena_->writable(t.code + t.checked_entry);
@@ -415,6 +458,7 @@ void JitTier::clear() {
   translations_.clear();
   by_page_.clear();
   cells_.clear();
+  link_cells_.clear();
   installed_.assign(installed_.size(), {});
   sites_.clear();
   links_.clear();
@@ -443,6 +487,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.translation_ns", figures_.translation_ns);
   report("jit.entries", figures_.entries);
   report("jit.table_clears", figures_.table_clears);
+  report("jit.links_across", figures_.links_across);
   report("jit.dropped_blocks", figures_.dropped);
   report("jit.twins", figures_.twins);
   report("jit.replaced", figures_.replaced);
@@ -514,10 +559,16 @@ bool JitTier::run(Context& c, Block& block) {
     if (!is_canonical(c.state.rip)) fault_at_branch(c);
     return true;
   }
-  const Link& link = links_[left];
-  c.state.rip = link.from->moves ? c.tier.page + (link.target & kPageMask) : link.target;
+  c.state.rip = target_of(c, links_[left]);
   pending_link_ = left;
   return true;
+}
+
+u64 JitTier::target_of(const Context& c, const Link& link) {
+  const Translation& from = *link.from;
+  if (!from.moves) return link.target;
+  const u64 target = c.tier.page + (link.target - page_of(from.rip));
+  return (from.block->key.mode & interp::kCodeSize) == 8 ? target : static_cast<u32>(target);
 }
 
 const u8* JitTier::on_site(Context* context, u32 id) {

@@ -21,6 +21,7 @@
 #include "jit/regions/sampler.h"
 #include "jit/runtime/code_observer.h"
 #include "jit/runtime/jump_table.h"
+#include "jit/runtime/link_cells.h"
 #include "jit/runtime/page_cells.h"
 #include "jit/runtime/translation.h"
 
@@ -60,17 +61,21 @@ class JitTier final : public interp::UpperTier,
   static u8 cpl_of(u32 mode) { return mode >> 8 & 3; }
 
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
-          std::shared_ptr<CodeObserver> observer, std::shared_ptr<RegionWorker> worker, PageCells cells)
+          std::shared_ptr<CodeObserver> observer, std::shared_ptr<RegionWorker> worker, PageCells cells,
+          LinkCells link_cells)
       : options_(std::move(options)),
         arena_(std::move(arena)),
         observer_(std::move(observer)),
         cells_(std::move(cells)),
+        link_cells_(std::move(link_cells)),
         hosted_(options_.hosted),
         worker_(std::move(worker)) {}
 
   u32 new_site(Translation& in, u16 insn) override;
   u32 new_link(const Link& link) override;
   void set_stub(u32 link, u32 offset) override { links_[link].stub = offset; }
+  u64* new_cell() override { return link_cells_.next(); }
+  void set_by_table(u32 link, u32 offset) override { links_[link].by_table = offset; }
   u8 region_of(u16 access, std::optional<u64> address) override;
   u8 lowest_region(u16 access) override;
 
@@ -94,7 +99,11 @@ class JitTier final : public interp::UpperTier,
   void inherit_hints(Translation& t);
   void patch(const u8* field, const u8* to);
   void connect(u32 link, Translation& to);
+  void connect_across(u32 link, Translation& to);
   void connect_by_table(const Link& link);
+  static const u8* entry_for(const Link& link, const EntryPoints& entries);
+  static u64 target_of(const interp::Context& context, const Link& link);
+  void allow_links(Translation& to, u64 page);
   void point(const Link& link, const u8* to);
   void drop_all();
   u32 enter(interp::Context& context, const u8* code);
@@ -175,9 +184,10 @@ class JitTier final : public interp::UpperTier,
   std::vector<InstalledPage> installed_ = std::vector<InstalledPage>(512);
   std::unordered_map<u64, std::vector<Translation*>> by_page_;  // physical; of blocks within one page
   PageCells cells_;
+  LinkCells link_cells_;
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
-        dropped = 0, twins = 0, replaced = 0;
+        links_across = 0, dropped = 0, twins = 0, replaced = 0;
     u64 translation_ns = 0;
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>

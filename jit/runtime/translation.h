@@ -24,15 +24,22 @@ inline constexpr u16 kSiteInsn = 0x0fff;
 
 inline constexpr u32 kNoLink = ~u32{0};
 
-// A direct exit: a jump that goes to its stub, or to the translation behind it.
+// A direct exit: a jump that goes to its stub, or to the translation behind it. The latter holds within a
+// page; across pages what is gone to looks whether it is still mapped there or, where that moves, the exit
+// does.
 struct Link {
   Translation* from = nullptr;
   Translation* to = nullptr;
-  u32 field = 0;                // offset in the code of the jump's 32-bit distance
-  u32 stub = 0;                 // offset of the code that leaves to the dispatcher
-  u64 target = 0;               // guest rip, if the code is where it was when it was translated
-  bool flags_in_slot = false;   // and not in RFLAGS
-  bool rsp_verified = false;    // see Translation
+  u32 field = 0;               // offset in the code of the jump's 32-bit distance
+  u32 stub = 0;                // offset of the code that leaves to the dispatcher
+  u64 target = 0;              // guest rip, if the code is where it was when it was translated
+  bool flags_in_slot = false;  // and not in RFLAGS
+  bool rsp_verified = false;   // see Translation
+  bool across = false;         // its target is in another page
+  // Of one across pages from code that moves: the page where the exit must be (see LinkCells), offset in the
+  // code of the jump where it is not, and of the way by the table.
+  u64* cell = nullptr;
+  u32 elsewhere = 0, by_table = 0;
   u32 next_incoming = kNoLink;  // of those that lead to the same translation
 };
 
@@ -87,6 +94,8 @@ struct EntryPoints {
   const u8* checked = nullptr;  // looks whether the rip that is gone to is this one
   const u8* plain = nullptr;    // without that
   const u8* saved = nullptr;    // the same with the flags in TierFrame::flags
+  // The same as `checked` without a look at the rip; of code that does not move.
+  const u8* mapped = nullptr;
   // The same two for who does not know that RSP is in the stack's region, as hosted 64-bit code does.
   const u8 *unverified = nullptr, *unverified_saved = nullptr;
 
@@ -111,7 +120,7 @@ struct Translation {
   const u8* code = nullptr;
   u32 size = 0;
   // Offsets of its own EntryPoints.
-  u32 checked_entry = 0, entry = 0, entry_saved = 0, unverified = 0, unverified_saved = 0;
+  u32 checked_entry = 0, mapped_entry = 0, entry = 0, entry_saved = 0, unverified = 0, unverified_saved = 0;
   EntryPoints entries;          // who leads here uses these: its own, or its region's
   u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
   u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
@@ -123,7 +132,8 @@ struct Translation {
   bool hosted = false;            // accesses need not all go by the soft TLB
   std::vector<AccessHint> hints;  // of each access, as RegionChooser numbers them, once there is one
   Translation* twin = nullptr;    // the same with a check for each access, once it was needed
-  u32 incoming = kNoLink;         // first of the exits that lead here
+  u32 incoming = kNoLink;         // first of the exits that lead here, from this page
+  u32 incoming_across = kNoLink;  // and from others
   // Of each access of a hosted translation, as RegionChooser numbers them: its region, or 0xff.
   std::vector<u8> regions;
   Region* region = nullptr;         // that is entered in its place
@@ -134,8 +144,12 @@ struct Translation {
   u32 given_up_blocks = 0, given_up_until = 0;
 
   EntryPoints own_entries() const {
-    return {code + checked_entry, code + entry, code + entry_saved, code + unverified,
-            code + unverified_saved};
+    return {.checked = code + checked_entry,
+            .plain = code + entry,
+            .saved = code + entry_saved,
+            .mapped = code + mapped_entry,
+            .unverified = code + unverified,
+            .unverified_saved = code + unverified_saved};
   }
   const u8* start_of(u32 insn) const { return code + insns[insn].start; }
   // The same, if the block's instructions have been counted where they are to be.
