@@ -9,6 +9,7 @@
 #include "core/mem/guest_memory.h"
 #include "tests/isa/string_program.h"
 #include "tests/support/engines.h"
+#include "tests/support/no_devices.h"
 
 namespace tandem::tests {
 namespace {
@@ -19,17 +20,6 @@ constexpr u64 kMemory = MiB / 2, kCode = 0x1000, kCodeEnd = 0x2000;
 constexpr int kPrograms = 2000;
 constexpr u64 kBudget = 2'000'000;
 constexpr u8 kHlt = 0xf4, kJcxz = 0xe3, kLoopne = 0xe0, kLoope = 0xe1, kLoop = 0xe2;
-
-class NoDevices final : public ExitSink {
- public:
-  void io(bus::IoAccess& access) override { access.value = ~u64{0}; }
-  bool msr(MsrAccess&) override { return false; }
-  bool interrupt_pending(VcpuId) override { return false; }
-  std::optional<u8> take_interrupt(VcpuId) override { return {}; }
-  u8 read_cr8(VcpuId) override { return 0; }
-  void write_cr8(VcpuId, u8) override {}
-  u64 tsc_ticks(VcpuId) override { return 0; }
-};
 
 // CX counts in both: JCXZ and LOOP take the address size of the instruction.
 std::vector<u8> as_loop(const StringInsn& insn) {
