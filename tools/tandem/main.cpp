@@ -61,6 +61,9 @@ int dispatch(Arguments arguments) {
 void prepare_heap() {
   mallopt(M_ARENA_MAX, 1);
   mallopt(M_TOP_PAD, 8 << 20);
+  // What is given back is asked for again: by the compiler of tier 2 above all.
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
 }
 
 }  // namespace
