@@ -38,6 +38,7 @@ void JumpTable::set(u64 rip, const u8* code, bool global, bool crosses) {
   if (entries_[i] == reinterpret_cast<u64>(code) && entries_[kEntries + i] == rip) return;
   std::vector<u16>& list = global ? global_ : local_;
   if (list.size() == kEntries) clear_list(list);
+  if (crossing_.size() == kEntries) clear();  // blocks that take each other's entry come again and again
   entries_[i] = reinterpret_cast<u64>(code);
   entries_[kEntries + i] = rip;
   list.push_back(static_cast<u16>(i));
