@@ -83,8 +83,23 @@ void HostWindow::fit_window() {
   const int w = static_cast<int>(width * shrink), h = static_cast<int>(height * shrink + bar);
   size_choice_.asked({w, h});
   SDL_SetWindowSize(window_, w, h);
-  int x = 0, y = 0;
+  fitted_at_ = SizeChoice::Clock::now();
+  keep_on_screen();
+}
+
+// A window manager on a busy host says late where it has put the window: until then its place is not known.
+void HostWindow::moved() {
+  constexpr auto kManagerTakes = std::chrono::seconds(3);
+  if (SizeChoice::Clock::now() - fitted_at_ <= kManagerTakes) keep_on_screen();
+}
+
+void HostWindow::keep_on_screen() {
+  SDL_Rect room{}, frame{};
+  SDL_GetDisplayUsableBounds(std::max(SDL_GetWindowDisplayIndex(window_), 0), &room);
+  SDL_GetWindowBordersSize(window_, &frame.y, &frame.x, &frame.h, &frame.w);
+  int x = 0, y = 0, w = 0, h = 0;
   SDL_GetWindowPosition(window_, &x, &y);
+  SDL_GetWindowSize(window_, &w, &h);
   const int right = room.x + room.w - frame.w - w, bottom = room.y + room.h - frame.h - h;
   if (x > right || y > bottom) SDL_SetWindowPosition(window_, std::min(x, right), std::min(y, bottom));
 }

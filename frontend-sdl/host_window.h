@@ -51,6 +51,8 @@ class HostWindow final : private MenuUser {
 
   bool make_texture(int width, int height);
   void fit_window();
+  void moved();
+  void keep_on_screen();
   void toggle_full_screen();
   Area area() const;  // of the picture, in pixels of the window
   void draw();
@@ -76,6 +78,7 @@ class HostWindow final : private MenuUser {
   bool gui_has_button_ = false, menu_called_ = false;
   std::string title_, clipboard_;  // clipboard_: that the guest knows
   SizeChoice size_choice_;
+  SizeChoice::Clock::time_point fitted_at_{};
 };
 
 }  // namespace tandem::frontend

@@ -47,8 +47,9 @@ void HostWindow::handle_window(const SDL_WindowEvent& event) {
     case SDL_WINDOWEVENT_FOCUS_LOST: return focus_lost();
     case SDL_WINDOWEVENT_FOCUS_GAINED: return host_clipboard_changed();
     case SDL_WINDOWEVENT_RESIZED: return resized();
+    case SDL_WINDOWEVENT_MOVED: return moved();
+    case SDL_WINDOWEVENT_SIZE_CHANGED: return moved(), redraw_soon();
     case SDL_WINDOWEVENT_EXPOSED:
-    case SDL_WINDOWEVENT_SIZE_CHANGED:
     case SDL_WINDOWEVENT_LEAVE: return redraw_soon();
     case SDL_WINDOWEVENT_CLOSE: return ask({Action::Close});
     default: return;
