@@ -67,6 +67,13 @@ bool HostWindow::make_texture(int width, int height) {
   return texture_ != nullptr;
 }
 
+HostWindow::Surroundings HostWindow::surroundings() const {
+  Surroundings s{};
+  SDL_GetDisplayUsableBounds(std::max(SDL_GetWindowDisplayIndex(window_), 0), &s.room);
+  SDL_GetWindowBordersSize(window_, &s.frame.y, &s.frame.x, &s.frame.h, &s.frame.w);
+  return s;
+}
+
 // As large as the picture is, in pixels of an ordinary screen, and as there is room for.
 void HostWindow::fit_window() {
   if (state_.full_screen || (SDL_GetWindowFlags(window_) & SDL_WINDOW_MAXIMIZED)) return;
@@ -74,9 +81,7 @@ void HostWindow::fit_window() {
   const float points = scale_ / pixel_ratio_, bar = static_cast<float>(bar_height_) / pixel_ratio_;
   float width = static_cast<float>(state_.picture_width) * points;
   float height = static_cast<float>(state_.picture_height) * points;
-  SDL_Rect room{}, frame{};
-  SDL_GetDisplayUsableBounds(std::max(SDL_GetWindowDisplayIndex(window_), 0), &room);
-  SDL_GetWindowBordersSize(window_, &frame.y, &frame.x, &frame.h, &frame.w);
+  const auto [room, frame] = surroundings();
   const float most_width = static_cast<float>(room.w - frame.x - frame.w);
   const float most_height = static_cast<float>(room.h - frame.y - frame.h) - bar;
   const float shrink = std::min({1.0f, most_width / width, most_height / height});
@@ -94,9 +99,7 @@ void HostWindow::moved() {
 }
 
 void HostWindow::keep_on_screen() {
-  SDL_Rect room{}, frame{};
-  SDL_GetDisplayUsableBounds(std::max(SDL_GetWindowDisplayIndex(window_), 0), &room);
-  SDL_GetWindowBordersSize(window_, &frame.y, &frame.x, &frame.h, &frame.w);
+  const auto [room, frame] = surroundings();
   int x = 0, y = 0, w = 0, h = 0;
   SDL_GetWindowPosition(window_, &x, &y);
   SDL_GetWindowSize(window_, &w, &h);

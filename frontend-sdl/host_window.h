@@ -50,6 +50,11 @@ class HostWindow final : private MenuUser {
   void host_clipboard_changed();
 
   bool make_texture(int width, int height);
+  // What a window may cover of its display; widths of its frame, to the left x, above y, right w, below h.
+  struct Surroundings {
+    SDL_Rect room, frame;
+  };
+  Surroundings surroundings() const;
   void fit_window();
   void moved();
   void keep_on_screen();

@@ -2,14 +2,15 @@
 
 namespace tandem::jit {
 
-void decode(const ZydisDecoder& decoder, std::span<const u8> bytes, Decoded& d) {
+void decode(const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes, Decoded& d) {
   d.memory = nullptr;
-  d.bytes = bytes;
+  d.bytes = bytes.subspan(insn.offset, insn.length);
   ZydisDecoderContext context;
   const auto decode_operands = [&] {
     return ZydisDecoderDecodeOperands(&decoder, &context, &d.insn, d.operands, d.insn.operand_count);
   };
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, &context, bytes.data(), bytes.size(), &d.insn)) ||
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeInstruction(&decoder, &context, d.bytes.data(), d.bytes.size(), &d.insn)) ||
       !ZYAN_SUCCESS(decode_operands())) {
     d.insn = {};
     return;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "core/base/types.h"
+#include "core/isa/insn.h"
 
 namespace tandem::jit {
 
@@ -16,9 +17,9 @@ struct Decoded {
   const ZydisDecodedOperand* memory = nullptr;  // explicit memory operand
 };
 
-// Decodes an instruction that has all of these bytes, which d goes on to refer to. d.insn.length is 0 where
-// they are none. Operands behind the last one are left as they are.
-void decode(const ZydisDecoder& decoder, std::span<const u8> bytes, Decoded& d);
+// bytes: of the instruction's block; d goes on to refer to them. d.insn.length is 0 where they are none.
+// Operands behind the last one are left as they are.
+void decode(const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes, Decoded& d);
 
 // How an instruction is translated.
 enum class Form : u8 {

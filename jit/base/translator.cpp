@@ -27,8 +27,7 @@ Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, J
 void Translator::decode(std::span<const u8> bytes) {
   decoded_.resize(t_->block->count);
   for (unsigned i = 0; i < t_->block->count; ++i) {
-    const Insn& insn = t_->block->insns[i];
-    jit::decode(wide_ ? decoder64_ : decoder32_, bytes.subspan(insn.offset, insn.length), decoded_[i]);
+    jit::decode(wide_ ? decoder64_ : decoder32_, t_->block->insns[i], bytes, decoded_[i]);
   }
 }
 

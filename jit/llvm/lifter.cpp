@@ -48,7 +48,7 @@ void Lifter::decode() {
   ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   for (const PlanBlock& p : plan_.blocks) {
     std::vector<Decoded>& insns = decoded_.emplace_back(p.insns.size());
-    for (std::size_t i = 0; i < p.insns.size(); ++i) decode_into(insns[i], decoder, p.insns[i], p.bytes);
+    for (std::size_t i = 0; i < p.insns.size(); ++i) jit::decode(decoder, p.insns[i], p.bytes, insns[i]);
   }
 }
 

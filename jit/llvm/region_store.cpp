@@ -86,7 +86,10 @@ std::optional<StoredRegion> parse(std::span<const u8> file, const std::string& h
   if (!std::ranges::equal(name, host) || stored.high != key.high || stored.low != key.low) return {};
   StoredRegion region;
   region.verdict = in.get<RegionVerdict>();
-  region.vectors = in.get<RegionVectors>();
+  region.vectors.used = in.get<u8>();
+  region.vectors.wide = in.get<u8>();
+  region.vectors.clears_upper = in.get<u8>();
+  region.vectors.whole = in.get<u32>();
   for (u64 count = in.get<u64>(); count && in.good(); --count) {
     RegionExit& e = region.exits.emplace_back();
     e.kind = in.get<RegionExit::Kind>();
@@ -193,7 +196,10 @@ void RegionStore::add(const RegionKey& key, const StoredRegion& region) {
   out.put(key.high);
   out.put(key.low);
   out.put(region.verdict);
-  out.put(region.vectors);
+  out.put<u8>(region.vectors.used);
+  out.put<u8>(region.vectors.wide);
+  out.put<u8>(region.vectors.clears_upper);
+  out.put(region.vectors.whole);
   out.put<u64>(region.exits.size());
   for (const RegionExit& e : region.exits) {
     out.put(e.kind);

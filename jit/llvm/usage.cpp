@@ -19,10 +19,6 @@ unsigned vector_bytes_of(ZydisRegister reg) {
 
 }  // namespace
 
-void decode_into(Decoded& d, const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes) {
-  decode(decoder, bytes.subspan(insn.offset, insn.length), d);
-}
-
 std::optional<u8> gpr_of(const ZydisDecodedOperand& o) {
   if (o.type != ZYDIS_OPERAND_TYPE_REGISTER) return {};
   return gpr_number(o.reg.value);

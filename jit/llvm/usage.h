@@ -18,9 +18,6 @@ struct Usage {
   unsigned vector_bytes = 16;  // of each that are used: 16, 32, 64
 };
 
-// bytes: of the instruction's block. An instruction that is none to the decoder has length 0.
-void decode_into(Decoded& d, const ZydisDecoder& decoder, const isa::Insn& insn, std::span<const u8> bytes);
-
 // widest_vector: bytes of the guest's vector registers.
 void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector);
 

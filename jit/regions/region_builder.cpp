@@ -41,7 +41,7 @@ void RegionBuilder::fill(Node& n) {
   p.counted_from = t.counted_from;
   for (u32 i = 0; i < count; ++i) {
     Decoded d;
-    decode_into(d, decoder_, p.insns[i], p.bytes);
+    decode(decoder_, p.insns[i], p.bytes, d);
     p.leaves.push_back(t.insns[i].executes ||
                        !is_liftable(p.insns[i], d, p.regions[i], p.regions[count + i]));
   }

@@ -415,7 +415,7 @@ const u8* JitTier::leave_region(Context& c, const Region& region, const RegionEx
       }
       c.flags.set_rflags(rflags_of(c.tier.flags));
       const u64 own_page = page + page_of(static_cast<u64>(region.places[exit.block]));
-      note_target(t, static_cast<PlaceInRegion>(c.state.rip - own_page));
+      if (!region.proven) note_target(t, static_cast<PlaceInRegion>(c.state.rip - own_page));
       if (is_canonical(c.state.rip)) return go_on_behind(c, region);
       c.tier.page = own_page;
       c.tier.branch_site = new_site(t, static_cast<u16>(exit.insn));

@@ -55,19 +55,6 @@ CpuState user_state() {
 
 }  // namespace
 
-// No port, no interrupt; time stands still.
-class EngineExecutor::NoDevices final : public ExitSink {
- public:
-  void io(bus::IoAccess& access) override { access.value = ~u64{0}; }
-  bool msr(MsrAccess&) override { return false; }
-  bool interrupt_pending(VcpuId) override { return false; }
-  std::optional<u8> take_interrupt(VcpuId) override { return {}; }
-  u8 read_cr8(VcpuId) override { return 0; }
-  void write_cr8(VcpuId, u8) override {}
-  u64 tsc_ticks(VcpuId) override { return 0; }
-};
-
-EngineExecutor::EngineExecutor() : devices_(std::make_unique<NoDevices>()) {}
 EngineExecutor::~EngineExecutor() { vcpu_.reset(); }
 
 Result<std::unique_ptr<EngineExecutor>> EngineExecutor::create(Engine& engine, const CpuModel& model) {
@@ -122,7 +109,7 @@ Result<void> EngineExecutor::run(std::span<const u8> code, RunState& state) {
   s.vector = state.vector;
   s.xcr0 = xcr0_mask(model_);
   TANDEM_TRY(vcpu_->import_state(s));
-  const Stop stop = vcpu_->run({kBudget}, *devices_);
+  const Stop stop = vcpu_->run({kBudget}, devices_);
   retired_ = stop.retired;
   if (stop.why != StopReason::Halted)
     return host_error(fmt::format("stopped for reason {} instead of halting", static_cast<int>(stop.why)));

@@ -7,6 +7,7 @@
 #include "core/cpu/cpuid_models.h"
 #include "core/cpu/engine.h"
 #include "core/mem/guest_memory.h"
+#include "tests/support/no_devices.h"
 #include "tests/support/run_state.h"
 
 namespace tandem::tests {
@@ -24,14 +25,13 @@ class EngineExecutor {
   u64 retired() const { return retired_; }
 
  private:
-  class NoDevices;
-  EngineExecutor();
+  EngineExecutor() = default;
   void write_tables();
   Result<void> read_result(u64 code_end, RunState& state);
 
   cpu::CpuModel model_;
   std::unique_ptr<mem::GuestMemory> memory_;
-  std::unique_ptr<NoDevices> devices_;
+  NoDevices devices_;
   std::unique_ptr<cpu::Vcpu> vcpu_;
   u64 retired_ = 0;
 };

@@ -1,4 +1,4 @@
-// What a vCPU finds around it that is alone.
+// What a vCPU finds around it that is alone: no port, no interrupt; time stands still.
 #pragma once
 
 #include "core/cpu/engine.h"

@@ -69,11 +69,12 @@ class Qemu(Machine):
 
 
 class Tandem(Machine):
-    def __init__(self, program, engine, *rest):
+    def __init__(self, program, engine, *rest, options=()):
+        """OPTIONS: more of tandem run."""
         super().__init__(*rest)
-        self.program, self.engine, self.name = program, engine, engine
+        self.program, self.engine, self.name, self.options = program, engine, engine, options
 
     def command(self, ramdisk, cmdline):
         return [self.program, "run", self.guest.file, "--engine", self.engine + "!", "--ramdisk", ramdisk,
                 "--cmdline", cmdline, "--vcpus", "1", "--display", "none", "--serial", "stdio",
-                "--timeout", self.limit]
+                "--timeout", self.limit, *self.options]
