@@ -51,6 +51,7 @@ u32 undefined_flags(const ZydisDecodedInstruction& insn) {
     case ZYDIS_MNEMONIC_OR:
     case ZYDIS_MNEMONIC_XOR:
     case ZYDIS_MNEMONIC_TEST: return 0;  // AF is cleared everywhere
+    case ZYDIS_MNEMONIC_SBB: return 0;   // Zydis 4.0 leaves AF open, SDM vol. 2 does not
     default: return insn.cpu_flags ? insn.cpu_flags->undefined & kAllFlags : 0;
   }
 }

@@ -5,6 +5,7 @@
 #include "core/isa/op.h"
 #include "jit/base/assembler.h"
 #include "jit/base/register_use.h"
+#include "jit/base/small_values.h"
 
 namespace tandem::jit {
 
@@ -66,7 +67,16 @@ void CheckSharing::group(Access a, bool second) {
   if (block_.regions) choose_region(a, second);
   if (a.key.region == interp::TierFrame::kStackRegion && !a.key.index && !a.key.segment)
     last_stack_access_ = {a.key.base, a.distance};
+  leave_out_index(a);
   if (is_grouped(a)) join(a, second);
+}
+
+// Guards are wider than what such an index leads over: who has checked another address by the same base has
+// checked this one.
+void CheckSharing::leave_out_index(Access& a) const {
+  if (a.key.region == RegionChooser::kNone || !a.index_is_small) return;
+  a.distance -= registers_[block_.insns[at_].index / 8].distance << a.key.scale;
+  a.key.index = a.key.scale = 0;
 }
 
 // The soft TLB's entry for an address that is known needs no search.
@@ -166,7 +176,8 @@ std::optional<u64> CheckSharing::value_of(u32 name) const {
 }
 
 std::optional<u64> CheckSharing::address_of(const Access& a) const {
-  const std::optional<u64> base = value_of(a.key.base), index = value_of(a.key.index),
+  const std::optional<u64> base = value_of(a.key.base),
+                           index = a.index_is_small ? u64{0} : value_of(a.key.index),
                            segment = value_of(a.key.segment);
   if (!base || !index || !segment) return {};
   return *base + (*index << a.key.scale) + *segment + static_cast<u64>(a.distance);
@@ -220,6 +231,7 @@ std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, cons
   if (insn.index != isa::kZeroOffset) {
     const Value& index = registers_[insn.index / 8];
     a.key.index = index.name;
+    a.index_is_small = index.is_small;
     a.key.scale = insn.scale_log2;
     a.distance += index.distance << insn.scale_log2;
   }
@@ -286,7 +298,7 @@ void CheckSharing::follow_registers() {
       break;
     default: break;
   }
-  change_written(block_.decoded[at_]);
+  change_written(insn, block_.decoded[at_]);
 }
 
 // Of the first operand, where it is that of a register at a known distance.
@@ -322,11 +334,12 @@ std::optional<CheckSharing::Value> CheckSharing::computed(const Insn& insn) cons
   return v;
 }
 
-void CheckSharing::change_written(const Decoded& d) {
+void CheckSharing::change_written(const Insn& insn, const Decoded& d) {
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
-    if (const std::optional<u8> reg = gpr_number(o.reg.value)) change(*reg);
+    if (const std::optional<u8> reg = gpr_number(o.reg.value))
+      change(*reg, stays_small(insn, d, o, registers_[*reg].is_small));
   }
 }
 

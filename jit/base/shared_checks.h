@@ -93,6 +93,7 @@ class CheckSharing {
   struct Value {
     u32 name = 0;
     i64 distance = 0;
+    bool is_small = false;  // the sum: see small_values.h
   };
   // What all addresses of a group have in common.
   struct Key {
@@ -106,6 +107,7 @@ class CheckSharing {
     i64 distance = 0;
     u32 size = 0;
     bool write = false;
+    bool index_is_small = false;
   };
   struct Group {
     Key key;
@@ -126,9 +128,9 @@ class CheckSharing {
   bool is_known(const Group& g) const;
   void say(const std::vector<u16>& groups, std::vector<SharedCheck>& checks) const;
   void number_groups(SharedChecks& checks);
-  void change(unsigned reg) { registers_[reg] = {++names_, 0}; }
+  void change(unsigned reg, bool is_small = false) { registers_[reg] = {++names_, 0, is_small}; }
   void change_all();
-  void change_written(const Decoded& d);
+  void change_written(const isa::Insn& insn, const Decoded& d);
   std::optional<HoistedCheck> hoist(const Group& g) const;
   std::optional<HoistedCheck> hoist_hosted(const Group& g) const;
   void choose_region(Access& a, bool second) const;
@@ -140,6 +142,7 @@ class CheckSharing {
   std::optional<Access> stack(unsigned reg, i64 disp, bool write) const;
   std::optional<Access> operand(const isa::Insn& insn, const Decoded& d) const;
   std::optional<Access> constant(const isa::Insn& insn, const Decoded& d) const;
+  void leave_out_index(Access& a) const;
   bool is_grouped(const Access& a) const;
   void join(const Access& a, bool second);
   void follow_registers();

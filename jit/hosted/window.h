@@ -11,8 +11,9 @@ namespace tandem::jit {
 class Window {
  public:
   static constexpr u64 kBytes = u64{1} << interp::TierFrame::kRegionShift;
-  // On either side: an operand's displacement leads out of the region without a check.
-  static constexpr u64 kGuard = 4 * GiB;
+  // On either side: an operand's displacement, and an index that is small (base/small_values.h), times eight,
+  // lead from one address in the region to another without a check.
+  static constexpr u64 kGuard = 128 * GiB;
 
   static constexpr u64 key_of(u64 linear) { return linear >> interp::TierFrame::kRegionShift; }
 

@@ -5,6 +5,7 @@
 #include "core/interp/upper_tier.h"
 #include "core/isa/op.h"
 #include "jit/base/assembler.h"
+#include "jit/base/small_values.h"
 #include "jit/llvm/usage.h"
 
 namespace tandem::jit {
@@ -51,16 +52,34 @@ std::optional<Step> step_of(const Insn& insn) {
   }
 }
 
-void forget_written(Facts& facts, const Decoded& d) {
+void forget_written(Facts& facts, const Insn& insn, const Decoded& d) {
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     const auto reg = gpr_of(o);
-    if (reg && (o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) facts.forget(*reg);
+    if (!reg || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
+    const bool small = stays_small(insn, d, o, facts.is_small(*reg));
+    facts.forget(*reg);
+    facts.set_small(*reg, small);
   }
 }
 
+// key: its whole address, but for `at`.
 void know_access(Facts& facts, const AddressKey& key, i64 at, u8 region) {
   if (region != PlanBlock::kSoft && at < kFarthest && at > -kFarthest) facts.know(key, {region, at, at});
+}
+
+// Of an address of which a small register is left out: what the access was checked by.
+void know_checked(Facts& facts, const AddressKey& key, u8 region) {
+  const std::optional<Fact> before = facts.find(key);
+  if (!before || before->region != region) facts.know(key, {region, 0, 0});
+}
+
+void follow_operand(Facts& facts, const Insn& insn, u8 region) {
+  const std::optional<AddressKey> key = address_key(insn, facts);
+  if (!key) return;
+  const bool is_whole = *key == AddressKey{number_of(insn.base), number_of(insn.index), insn.scale_log2};
+  if (is_whole) know_access(facts, *key, insn.disp, region);
+  else know_checked(facts, *key, region);
 }
 
 }  // namespace
@@ -72,9 +91,17 @@ std::optional<Fact> Facts::find(const AddressKey& key) const {
 
 void Facts::forget(u8 reg) {
   std::erase_if(facts_, [&](const auto& f) { return f.first.names(reg); });
+  set_small(reg, false);
 }
 
+void Facts::set_small(u8 reg, bool small) {
+  const u16 bit = static_cast<u16>(1u << reg);
+  small_ = static_cast<u16>(small ? small_ | bit : small_ & ~bit);
+}
+
+// Many small steps may make something large.
 void Facts::move(u8 reg, i64 distance) {
+  set_small(reg, false);
   for (auto& [key, fact] : facts_) {
     const i64 by = (key.base == reg ? distance : 0) + (key.index == reg ? distance << key.scale_log2 : 0);
     fact.low -= by;
@@ -85,13 +112,16 @@ void Facts::move(u8 reg, i64 distance) {
 
 void Facts::copy(u8 to, u8 from, i64 distance) {
   const std::optional<Fact> fact = find({from, AddressKey::kNone, 0});
+  const bool small = is_small(from) && distance == 0;
   forget(to);
+  set_small(to, small);
   if (!fact) return;
   know({to, AddressKey::kNone, 0}, *fact);
-  move(to, distance);
+  if (distance) move(to, distance);
 }
 
 void Facts::meet(const Facts& other) {
+  small_ &= other.small_;
   const auto unknown = [&](const auto& f) {
     const std::optional<Fact> same = other.find(f.first);
     return !same || same->region != f.second.region;
@@ -111,18 +141,21 @@ void Facts::include_zero() {
   }
 }
 
-std::optional<AddressKey> address_key(const Insn& insn) {
+std::optional<AddressKey> address_key(const Insn& insn, const Facts& facts) {
+  constexpr u8 kNone = AddressKey::kNone;
   if (insn.address_form != isa::AddressForm::Flat64 || insn.base == isa::kRipOffset) return {};
   const AddressKey key{number_of(insn.base), number_of(insn.index), insn.scale_log2};
-  if (key.base == AddressKey::kNone && key.index == AddressKey::kNone) return {};
+  if (key.base == kNone && key.index == kNone) return {};
+  if (key.base == kNone || key.index == kNone) return key;
+  if (facts.is_small(key.index)) return AddressKey{key.base, kNone, 0};
+  if (facts.is_small(key.base) && key.scale_log2 == 0) return AddressKey{key.index, kNone, 0};
   return key;
 }
 
 void follow(Facts& facts, const Insn& insn, const Decoded& d, u8 region, u8 second_region) {
   constexpr AddressKey kRspOnly{kSp, AddressKey::kNone, 0}, kRbpOnly{kBp, AddressKey::kNone, 0};
   const u8 stack_region = d.memory ? second_region : region;
-  if (d.memory && region != PlanBlock::kSoft)
-    if (const auto key = address_key(insn)) know_access(facts, *key, insn.disp, region);
+  if (d.memory && region != PlanBlock::kSoft) follow_operand(facts, insn, region);
   switch (insn.op) {
     case Op::PUSH:
     case Op::CALL:
@@ -147,7 +180,7 @@ void follow(Facts& facts, const Insn& insn, const Decoded& d, u8 region, u8 seco
     return step->to == step->from ? facts.move(step->to, step->distance)
                                   : facts.copy(step->to, step->from, step->distance);
   }
-  forget_written(facts, d);
+  forget_written(facts, insn, d);
 }
 
 FactsOfRegion::FactsOfRegion(const RegionPlan& plan, const std::vector<std::vector<Decoded>>& decoded,
@@ -180,6 +213,15 @@ void FactsOfRegion::compute(u32 block) {
   computed_[block] = true;
 }
 
+// On all ways to it that are known by now.
+u16 FactsOfRegion::small_at_head(u32 block) const {
+  if (block == 0) return 0;
+  u16 small = 0xffff;
+  for (const Edge& e : edges_)
+    if (e.to == block && computed_[e.from]) small &= out_[e.from].small();
+  return small;
+}
+
 // Of a loop's head: what its back edges bring, once they are known; the first time what leads into it.
 bool FactsOfRegion::join(u32 block) {
   std::optional<Facts> facts;
@@ -195,12 +237,14 @@ bool FactsOfRegion::join(u32 block) {
   if (block == 0 && !turns) return false;
   if (!facts) return false;
   if (turns) facts->include_zero();
+  facts->set_small(small_at_head(block));
   constexpr unsigned kPatience = 4;
   if (computed_[block] && *facts == in_[block]) return false;
   if (computed_[block] && ++changes_[block] > kPatience) {
     facts->meet(in_[block]);
     std::map<AddressKey, Fact> stable;
     Facts kept;
+    kept.set_small(facts->small());
     for (const auto& [key, fact] : facts->all())
       if (const auto before = in_[block].find(key); before && *before == fact) kept.know(key, fact);
     facts = kept;

@@ -42,13 +42,20 @@ class Facts {
   bool operator==(const Facts&) const = default;
   const std::map<AddressKey, Fact>& all() const { return facts_; }
 
+  // Of registers: see base/small_values.h. No check can find it out, so it holds on all ways.
+  bool is_small(u8 reg) const { return small_ >> reg & 1; }
+  void set_small(u8 reg, bool small);
+  u16 small() const { return small_; }
+  void set_small(u16 registers) { small_ = registers; }
+
  private:
   std::map<AddressKey, Fact> facts_;
+  u16 small_ = 0;
 };
 
 // The address of an instruction's memory operand; nothing where a segment's base or the code's place belongs
-// to it.
-std::optional<AddressKey> address_key(const isa::Insn& insn);
+// to it. Small registers are left out, as if they were constants.
+std::optional<AddressKey> address_key(const isa::Insn& insn, const Facts& facts);
 
 // What an instruction that was executed leaves of them. regions: of its accesses.
 void follow(Facts& facts, const isa::Insn& insn, const Decoded& d, u8 region, u8 second_region);
@@ -71,6 +78,7 @@ class FactsOfRegion {
  private:
   void compute(u32 block);
   bool join(u32 block);
+  u16 small_at_head(u32 block) const;
 
   const RegionPlan& plan_;
   const std::vector<std::vector<Decoded>>& decoded_;

@@ -1,5 +1,7 @@
 #include "jit/llvm/guest_state.h"
 
+#include "core/cpu/cpu_state.h"
+
 namespace tandem::jit {
 
 using llvm::Value;
@@ -9,6 +11,8 @@ namespace {
 // TierFrame::flags has AH as LAHF gives it, and OF in AL.
 constexpr std::array<unsigned, kFlagCount> kSlotBit = {8, 10, 12, 14, 15, 0};
 constexpr u64 kSlotFixed = 0x200;
+constexpr std::array<u32, kFlagCount> kFlagBits = {cpu::kCf, cpu::kPf, cpu::kAf,
+                                                   cpu::kZf, cpu::kSf, cpu::kOf};
 
 bool uses(u32 mask, unsigned n) { return mask >> n & 1; }
 
@@ -35,10 +39,10 @@ void GuestState::load() {
   b_.CreateStore(b_.getInt32(0), upper_cleared_);
 }
 
-void GuestState::store(bool flags) {
+void GuestState::store(u32 flags) {
   for (unsigned n = 0; n < gprs_.size(); ++n)
     if (uses(usage_.written, n)) store_field(gpr(n), layout_.gpr(n));
-  if (flags && usage_.flags_written) store_flags();
+  if (flags && usage_.flags_written) store_flags(flags);
   for (unsigned n = 0; n < vectors_.size(); ++n)
     if (uses(usage_.vectors_written, n))
       b_.CreateAlignedStore(vector(n), field(layout_.vector(n)), llvm::Align(16));
@@ -66,11 +70,12 @@ void GuestState::load_flags() {
     set_flag(static_cast<Flag>(f), b_.CreateTrunc(b_.CreateLShr(slot, kSlotBit[f]), b_.getInt1Ty()));
 }
 
-void GuestState::store_flags() {
+void GuestState::store_flags(u32 flags) {
   Value* slot = b_.getInt64(kSlotFixed);
   for (unsigned f = 0; f < kFlagCount; ++f)
-    slot = b_.CreateOr(slot,
-                       b_.CreateShl(b_.CreateZExt(flag(static_cast<Flag>(f)), b_.getInt64Ty()), kSlotBit[f]));
+    if (flags & kFlagBits[f])
+      slot = b_.CreateOr(
+          slot, b_.CreateShl(b_.CreateZExt(flag(static_cast<Flag>(f)), b_.getInt64Ty()), kSlotBit[f]));
   store_field(slot, layout_.flags);
 }
 

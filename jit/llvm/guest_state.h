@@ -19,9 +19,9 @@ class GuestState {
   // context: of the code's Context, as an argument of its function.
   GuestState(llvm::IRBuilder<>& builder, const Layout& layout, llvm::Value* context, const Usage& usage);
 
-  // At the region's entry, and before each exit. flags: they matter.
+  // At the region's entry, and before each exit. flags: those that matter.
   void load();
-  void store(bool flags);
+  void store(u32 flags);
 
   llvm::Value* gpr(unsigned n) { return b_.CreateLoad(b_.getInt64Ty(), gprs_[n]); }
   void set_gpr(unsigned n, llvm::Value* v) { b_.CreateStore(v, gprs_[n]); }
@@ -49,7 +49,7 @@ class GuestState {
 
  private:
   void load_flags();
-  void store_flags();
+  void store_flags(u32 flags);
 
   llvm::IRBuilder<>& b_;
   const Layout& layout_;

@@ -71,7 +71,7 @@ void Lifter::go_to_target(Value* target, const std::vector<PlaceInRegion>& place
     if (find_block(place)) way->addCase(b_.getInt64(static_cast<u64>(place)), way_to(place));
   b_.SetInsertPoint(elsewhere);
   state_->store_field(target, layout_.rip);
-  leave({.kind = RegionExit::Kind::Indirect, .block = block_number_, .insn = insn_number_}, true);
+  leave({.kind = RegionExit::Kind::Indirect, .block = block_number_, .insn = insn_number_}, kAllFlags);
 }
 
 }  // namespace tandem::jit

@@ -48,18 +48,10 @@ u32 flags_written_by(const isa::Insn& insn, const ZydisDecodedInstruction& d) {
 u32 flags_told_by(const isa::Insn& insn, const ZydisDecodedInstruction& d) {
   const u32 written = flags_written_by(insn, d);
   if (!written) return 0;
+  if (insn.op == Op::SBB) return written;  // SDM vol. 2; Zydis 4.0 leaves AF open
   if (insn.op == Op::HOST) return written & d.cpu_flags->modified;
   return written & (d.cpu_flags->modified | ~u32{cpu::kAf});
 }
-
-std::string byte_text(std::span<const u8> bytes) {
-  return fmt::format(".byte {:#04x}", fmt::join(bytes, ","));
-}
-
-// What is read of a register besides what is named: the part that is not written.
-struct OperandUse {
-  bool reads = false, writes = false;
-};
 
 bool is_whole_move(ZydisMnemonic m) {
   switch (m) {
@@ -81,7 +73,12 @@ bool is_whole_move(ZydisMnemonic m) {
 void Lifter::lift_as_host() {
   HostCode code;
   std::vector<HostResult> results;
-  operands_for_host(code, results);
+  OperandUses uses;
+  add_uses(insn_number_, uses);
+  name_operands(uses, decoded().memory, code, results);
+  // Of HOST: the sticky flags of MXCSR.
+  code.has_effects |=
+      insn().op == Op::HOST || insn().op == Op::LFENCE || insn().op == Op::MFENCE || insn().op == Op::SFENCE;
   if (decoded().memory) memory_for_host(code);
   else code.text = byte_text(decoded().bytes);
   flags_for_host(code, results);
@@ -91,16 +88,16 @@ void Lifter::lift_as_host() {
 }
 
 // Registers that are named, also by the opcode alone.
-void Lifter::operands_for_host(HostCode& code, std::vector<HostResult>& results) {
-  const Decoded& d = decoded();
-  std::array<OperandUse, 16> gprs{};
-  std::array<OperandUse, 32> vectors{};
+void Lifter::add_uses(u32 insn_number, OperandUses& uses) const {
+  const Decoded& d = decoded_[block_number_][insn_number];
+  auto& [gprs, vectors] = uses;
+  const Op op = block().insns[insn_number].op;
   const bool legacy = d.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     const bool reads = o.actions & (ZYDIS_OPERAND_ACTION_MASK_READ | ZYDIS_OPERAND_ACTION_CONDWRITE);
     const bool writes = o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-    const bool may_keep = insn().op == Op::BSF || insn().op == Op::BSR;
+    const bool may_keep = op == Op::BSF || op == Op::BSR;
     if (const auto reg = gpr_of(o)) {
       gprs[*reg].reads |= reads || (writes && (o.size < 32 || may_keep));
       gprs[*reg].writes |= writes;
@@ -113,6 +110,12 @@ void Lifter::operands_for_host(HostCode& code, std::vector<HostResult>& results)
       vectors[*vector].writes |= writes;
     }
   }
+}
+
+// keep: outputs are inputs, too, so that they are as before where an access is refused.
+void Lifter::name_operands(const OperandUses& uses, bool keep, HostCode& code,
+                           std::vector<HostResult>& results) {
+  const auto& [gprs, vectors] = uses;
   const auto add = [&](const OperandUse& use, const std::string& name, HostResult::Kind kind, unsigned n,
                        Value* v) {
     if (use.writes) {
@@ -120,7 +123,7 @@ void Lifter::operands_for_host(HostCode& code, std::vector<HostResult>& results)
       code.types.push_back(v->getType());
       results.push_back({kind, n});
     }
-    if (!use.reads && !d.memory) return;
+    if (!use.reads && !keep) return;
     code.inputs.push_back("{" + name + "}");
     code.values.push_back(v);
   };
@@ -130,9 +133,6 @@ void Lifter::operands_for_host(HostCode& code, std::vector<HostResult>& results)
   for (unsigned n = 0; n < vectors.size(); ++n)
     if (vectors[n].reads || vectors[n].writes)
       add(vectors[n], fmt::format("{}mm{}", letter, n), HostResult::Kind::Vector, n, state_->vector(n));
-  // Of HOST: the sticky flags of MXCSR.
-  code.has_effects |=
-      insn().op == Op::HOST || insn().op == Op::LFENCE || insn().op == Op::MFENCE || insn().op == Op::SFENCE;
 }
 
 // The operand by the guest's registers where that may be: so a value stays in one register of the host.
@@ -201,7 +201,8 @@ void Lifter::take_flags(std::span<Value* const> values, std::span<const HostResu
   for (std::size_t i = 0; i < results.size(); ++i) {
     Value* const v = values[i];
     const unsigned n = results[i].number;
-    if (results[i].kind == HostResult::Kind::Flag) set(static_cast<Flag>(n), b_.CreateICmpNE(v, zero(v)));
+    if (results[i].kind == HostResult::Kind::Flag)
+      set(static_cast<Flag>(n), b_.CreateTrunc(v, b_.getInt1Ty()));
     if (results[i].kind != HostResult::Kind::Rflags) continue;
     for (const HostFlag& f : kHostFlags)
       if (n & f.bit) set(f.flag, b_.CreateICmpNE(b_.CreateAnd(v, b_.getInt64(f.bit)), zero(v)));

@@ -23,7 +23,7 @@ Lifter::Address Lifter::operand_address() {
   const Insn& i = insn();
   Address a;
   a.region = region_of_access(false);
-  a.key = address_key(i);
+  a.key = address_key(i, now_);
   a.disp = i.disp;
   a.scale_log2 = i.scale_log2;
   if (i.base == isa::kRipOffset) {
@@ -198,15 +198,36 @@ std::vector<Value*> Lifter::run(const HostCode& code) {
   return results_of(code, b_.CreateCall(assembly(code, code.text, "", code.has_effects), code.values));
 }
 
+std::string Lifter::byte_text(std::span<const u8> bytes) {
+  return fmt::format(".byte {:#04x}", fmt::join(bytes, ","));
+}
+
+// label: of an instruction that may be refused, which then goes to `to`.
+std::string Lifter::refusal_text(std::size_t label, const std::string& to) {
+  return fmt::format("\n.pushsection {},\"a\",@progbits\n.long {}b - .\n.long {} - .\n.popsection", kRefusals,
+                     label, to);
+}
+
+// Where text goes besides `on` are its last operands.
+Value* Lifter::call_refusable(const HostCode& code, const std::string& text, BasicBlock* on,
+                              const std::vector<BasicBlock*>& refused) {
+  std::string labels;
+  std::vector<u32> weights{kOften};
+  for (std::size_t n = 0; n < refused.size(); ++n) {
+    labels += "!i,";
+    weights.push_back(1);
+  }
+  llvm::CallBrInst* const result =
+      b_.CreateCallBr(assembly(code, text, labels, true), on, refused, code.values);
+  result->setMetadata(llvm::LLVMContext::MD_prof, llvm::MDBuilder(context_).createBranchWeights(weights));
+  return result;
+}
+
 // The first instruction may be refused: then the interpreter does it.
 std::vector<Value*> Lifter::run_or_site(const HostCode& code, std::span<const HostResult> kept) {
   BasicBlock *const on = new_block("on"), *const refused = kept.empty() ? site() : new_block("refused");
-  const std::string text =
-      fmt::format("1: {}\n.pushsection {},\"a\",@progbits\n.long 1b - .\n.long ${{{}:l}} - .\n.popsection",
-                  code.text, kRefusals, code.outputs.size() + code.inputs.size());
-  llvm::CallBrInst* const result =
-      b_.CreateCallBr(assembly(code, text, "!i,", true), on, {refused}, code.values);
-  result->setMetadata(llvm::LLVMContext::MD_prof, llvm::MDBuilder(context_).createBranchWeights(kOften, 1));
+  const std::string to = fmt::format("${{{}:l}}", code.outputs.size() + code.inputs.size());
+  Value* const result = call_refusable(code, "1: " + code.text + refusal_text(1, to), on, {refused});
   if (!kept.empty()) {
     b_.SetInsertPoint(refused);
     take_registers(results_of(code, result), kept);

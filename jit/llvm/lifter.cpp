@@ -149,7 +149,7 @@ void Lifter::enter() {
   check_for(0, refused);
   b_.CreateBr(heads_[0]);
   b_.SetInsertPoint(refused);
-  leave({}, false);
+  leave({}, 0);
 }
 
 // What the block at `to` relies on and is not known here.
@@ -171,6 +171,10 @@ void Lifter::lift_block() {
   count_block();
   for (; insn_number_ < block().insns.size() && !ended_; ++insn_number_) {
     site_ = nullptr;
+    if (const u32 end = run_end(); end > insn_number_) {
+      lift_run(end);
+      continue;
+    }
     lift_insn();
     follow_insn(now_);
   }
@@ -190,7 +194,7 @@ void Lifter::look_for_attention(PlaceInRegion next) {
   BasicBlock *const on = new_block("on"), *const asked = new_block("asked");
   branch_if(b_.CreateICmpEQ(requests, b_.getInt32(0)), on, asked);
   b_.SetInsertPoint(asked);
-  leave({.kind = Exit::Attention, .at = next}, true);
+  leave({.kind = Exit::Attention, .at = next}, kAllFlags);
   b_.SetInsertPoint(on);
 }
 
@@ -200,7 +204,7 @@ void Lifter::count_block() {
     BasicBlock *const on = new_block("on"), *const spent = new_block("spent");
     branch_if(b_.CreateICmpSGE(left, b_.getInt64(0)), on, spent);
     b_.SetInsertPoint(spent);
-    leave({.kind = Exit::Attention, .at = block().at}, true);
+    leave({.kind = Exit::Attention, .at = block().at}, kAllFlags);
     b_.SetInsertPoint(on);
   }
   state_->set_remaining(left);
@@ -222,7 +226,8 @@ void Lifter::branch_if(Value* condition, BasicBlock* likely, BasicBlock* unlikel
   b_.CreateCondBr(condition, likely, unlikely, llvm::MDBuilder(context_).createBranchWeights(kOften, 1));
 }
 
-void Lifter::leave(const RegionExit& exit, bool flags) {
+// flags: those that matter.
+void Lifter::leave(const RegionExit& exit, u32 flags) {
   state_->store(flags);
   b_.CreateRet(b_.getInt32(static_cast<u32>(out_.exits.size())));
   out_.exits.push_back(exit);
@@ -241,13 +246,13 @@ llvm::BasicBlock* Lifter::site() {
 void Lifter::leave_to_site() {
   if (insn_number_ < block().counted_from)
     state_->set_remaining(b_.CreateAdd(state_->remaining(), b_.getInt64(block().insns.size())));
-  leave({Exit::Site, 0, block_number_, insn_number_}, live_[block_number_][insn_number_] != 0);
+  leave({Exit::Site, 0, block_number_, insn_number_}, live_[block_number_][insn_number_]);
 }
 
 void Lifter::go_to(PlaceInRegion at) {
   ended_ = true;
   if (const auto to = find_block(at)) return go_to_block(*to);
-  leave({.kind = Exit::Block, .at = at}, true);
+  leave({.kind = Exit::Block, .at = at}, kAllFlags);
 }
 
 void Lifter::go_to_block(u32 to) {
@@ -261,7 +266,7 @@ void Lifter::go_to_block(u32 to) {
     now_ = before;
     const llvm::IRBuilder<>::InsertPointGuard guard(b_);
     b_.SetInsertPoint(otherwise);
-    leave({.kind = Exit::Block, .at = plan_.blocks[to].at}, true);
+    leave({.kind = Exit::Block, .at = plan_.blocks[to].at}, kAllFlags);
   }
   if (back && !plan_.exact_count) look_for_attention(plan_.blocks[to].at);
   b_.CreateBr(heads_[to]);

@@ -79,6 +79,21 @@ class Lifter {
     unsigned number;
   };
 
+  // Of a run.
+  struct RunAccess {
+    u32 insn;
+    bool has_carried;  // some instruction before it has set flags
+    BasicBlock* refused;
+  };
+  // What is read of a register besides what is named: the part that is not written.
+  struct OperandUse {
+    bool reads = false, writes = false;
+  };
+  struct OperandUses {
+    std::array<OperandUse, 16> gprs{};
+    std::array<OperandUse, 32> vectors{};
+  };
+
   const PlanBlock& block() const { return plan_.blocks[block_number_]; }
   const isa::Insn& insn() const { return block().insns[insn_number_]; }
   const Decoded& decoded() const { return decoded_[block_number_][insn_number_]; }
@@ -107,7 +122,7 @@ class Lifter {
   // Ways out: lifter.cpp.
   BasicBlock* new_block(const char* name) { return BasicBlock::Create(context_, name, function_); }
   void branch_if(Value* condition, BasicBlock* likely, BasicBlock* unlikely);
-  void leave(const RegionExit& exit, bool flags);
+  void leave(const RegionExit& exit, u32 flags);
   BasicBlock* site();
   void leave_to_site();
   void go_to(PlaceInRegion at);
@@ -140,6 +155,10 @@ class Lifter {
   llvm::InlineAsm* assembly(const HostCode& code, const std::string& text,
                             const std::string& more_constraints, bool has_effects);
   std::vector<Value*> results_of(const HostCode& code, Value* result);
+  static std::string byte_text(std::span<const u8> bytes);
+  static std::string refusal_text(std::size_t label, const std::string& to);
+  Value* call_refusable(const HostCode& code, const std::string& text, BasicBlock* on,
+                        const std::vector<BasicBlock*>& refused);
   // kept: what the outputs are, each of a register that is an input too, so that it is as before where the
   // instruction is refused.
   std::vector<Value*> run_or_site(const HostCode& code, std::span<const HostResult> kept = {});
@@ -185,11 +204,23 @@ class Lifter {
 
   // The host's own instructions: lift_host.cpp.
   void lift_as_host();
-  void operands_for_host(HostCode& code, std::vector<HostResult>& results);
+  void add_uses(u32 insn_number, OperandUses& uses) const;
+  void name_operands(const OperandUses& uses, bool keep, HostCode& code, std::vector<HostResult>& results);
   void memory_for_host(HostCode& code);
   void flags_for_host(HostCode& code, std::vector<HostResult>& results);
   void take_registers(std::span<Value* const> values, std::span<const HostResult> results);
   void take_flags(std::span<Value* const> values, std::span<const HostResult> results);
+
+  // Runs that carry: lift_run.cpp.
+  u32 run_end() const;
+  bool is_in_run(u32 insn_number, const Facts& facts) const;
+  bool has_access(u32 insn_number) const;
+  void lift_run(u32 end);
+  void add_run_uses(u32 insn_number, OperandUses& uses) const;
+  std::vector<RunAccess> add_run(u32 first, u32 end, HostCode& code);
+  static void add_refusals(const std::vector<RunAccess>& accesses, HostCode& code);
+  void leave_run(const RunAccess& access, std::span<Value* const> values,
+                 std::span<const HostResult> results);
 
   const RegionPlan& plan_;
   const Layout layout_;

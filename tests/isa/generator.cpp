@@ -81,6 +81,9 @@ Generator::Generator(const cpu::CpuModel& model, u64 seed, const std::string& fi
     else list[random(kPoolPerMnemonic)] = bytes;
   }
   for (const auto& [mnemonic, list] : pool_) mnemonics_.push_back(mnemonic);
+  for (const ZydisMnemonic m :
+       {ZYDIS_MNEMONIC_ADC, ZYDIS_MNEMONIC_SBB, ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_LEA})
+    if (pool_.contains(m)) carry_.push_back(m);
 }
 
 // Bytes that are an instruction often enough: prefixes, then an opcode of one of the maps.
@@ -296,8 +299,9 @@ Program Generator::next() {
   p.undefined_flags = {0};
   fill_state(p.start);
   const u64 count = 1 + random(kMaxInsns);
+  const std::vector<ZydisMnemonic>& mnemonics = !carry_.empty() && chance(5) ? carry_ : mnemonics_;
   for (unsigned tries = 0; p.insns.size() < count && tries < 64; ++tries) {
-    const auto& list = pool_[mnemonics_[random(mnemonics_.size())]];
+    const auto& list = pool_[mnemonics[random(mnemonics.size())]];
     append(p, list[random(list.size())]);
   }
   return p;

@@ -56,6 +56,7 @@ class Generator {
   std::mt19937_64 random_;
   std::map<ZydisMnemonic, std::vector<std::vector<u8>>> pool_;
   std::vector<ZydisMnemonic> mnemonics_;
+  std::vector<ZydisMnemonic> carry_;  // of which programs that hand on carries consist
 };
 
 }  // namespace tandem::tests
