@@ -14,7 +14,16 @@ constexpr u64 kSlotFixed = 0x200;
 constexpr std::array<u32, kFlagCount> kFlagBits = {cpu::kCf, cpu::kPf, cpu::kAf,
                                                    cpu::kZf, cpu::kSf, cpu::kOf};
 
+constexpr unsigned kXmmBytes = 16;
+
 bool uses(u32 mask, unsigned n) { return mask >> n & 1; }
+
+// Of each register in the mask.
+template <class F>
+void for_each(u32 mask, F f) {
+  for (unsigned n = 0; n < 32; ++n)
+    if (uses(mask, n)) f(n);
+}
 
 }  // namespace
 
@@ -32,11 +41,46 @@ GuestState::GuestState(llvm::IRBuilder<>& builder, const Layout& layout, Value* 
 void GuestState::load() {
   for (unsigned n = 0; n < gprs_.size(); ++n) set_gpr(n, load_field(b_.getInt64Ty(), layout_.gpr(n)));
   load_flags();
-  for (unsigned n = 0; n < vectors_.size(); ++n)
-    if (uses(usage_.vectors, n))
-      set_vector(n, b_.CreateAlignedLoad(vector_type_, field(layout_.vector(n)), llvm::Align(16)));
+  load_vectors();
   set_remaining(load_field(b_.getInt64Ty(), layout_.remaining));
   b_.CreateStore(b_.getInt32(0), upper_cleared_);
+}
+
+// Where upper parts are all zero, loads of XMM registers alone say so to the host: else each SSE instruction
+// would wait for the register's last value, to keep its upper part.
+void GuestState::load_vectors() {
+  const u32 with_upper = usage_.vector_bytes > kXmmBytes ? usage_.vectors & kHaveUpper : 0;
+  if (with_upper) {
+    const auto new_block = [&](const char* name) {
+      return llvm::BasicBlock::Create(b_.getContext(), name, b_.GetInsertBlock()->getParent());
+    };
+    llvm::BasicBlock *const narrow = new_block("narrow"), *const wide = new_block("wide"),
+                            *const loaded = new_block("loaded");
+    Value* const in_use = load_field(b_.getInt32Ty(), layout_.upper_in_use);
+    b_.CreateCondBr(b_.CreateICmpEQ(in_use, b_.getInt32(0)), narrow, wide);
+    b_.SetInsertPoint(narrow);
+    auto* const xmm = llvm::FixedVectorType::get(b_.getDoubleTy(), kXmmBytes / sizeof(double));
+    for_each(with_upper, [&](unsigned n) { set_vector(n, zero_extended(load_vector(n, xmm))); });
+    b_.CreateBr(loaded);
+    b_.SetInsertPoint(wide);
+    for_each(with_upper, [&](unsigned n) { set_vector(n, load_vector(n, vector_type_)); });
+    b_.CreateBr(loaded);
+    b_.SetInsertPoint(loaded);
+  }
+  for_each(usage_.vectors & ~with_upper, [&](unsigned n) { set_vector(n, load_vector(n, vector_type_)); });
+}
+
+Value* GuestState::load_vector(unsigned n, llvm::Type* type) {
+  return b_.CreateAlignedLoad(type, field(layout_.vector(n)), llvm::Align(kXmmBytes));
+}
+
+// The low two elements of a vector, or of an XMM register, and zeros.
+Value* GuestState::zero_extended(Value* v) {
+  const auto elements = static_cast<int>(llvm::cast<llvm::FixedVectorType>(v->getType())->getNumElements());
+  std::vector<int> shuffle(usage_.vector_bytes / sizeof(double), elements);
+  shuffle[0] = 0;
+  shuffle[1] = 1;
+  return b_.CreateShuffleVector(v, llvm::Constant::getNullValue(v->getType()), shuffle);
 }
 
 void GuestState::store(u32 flags) {
@@ -51,17 +95,9 @@ void GuestState::store(u32 flags) {
 }
 
 void GuestState::clear_upper_vectors() {
-  constexpr unsigned kXmmBytes = 16;
   b_.CreateStore(b_.getInt32(1), upper_cleared_);
   if (usage_.vector_bytes == kXmmBytes) return;
-  // The low two of its elements, then those of a vector of zeros.
-  const int count = static_cast<int>(usage_.vector_bytes / sizeof(double));
-  std::vector<int> shuffle(static_cast<std::size_t>(count), count);
-  shuffle[0] = 0;
-  shuffle[1] = 1;
-  for (unsigned n = 0; n < vectors_.size(); ++n)
-    if (uses(usage_.vectors & kHaveUpper, n))
-      set_vector(n, b_.CreateShuffleVector(vector(n), llvm::Constant::getNullValue(vector_type_), shuffle));
+  for_each(usage_.vectors & kHaveUpper, [&](unsigned n) { set_vector(n, zero_extended(vector(n))); });
 }
 
 void GuestState::load_flags() {

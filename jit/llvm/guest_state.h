@@ -49,6 +49,9 @@ class GuestState {
 
  private:
   void load_flags();
+  void load_vectors();
+  llvm::Value* load_vector(unsigned n, llvm::Type* type);
+  llvm::Value* zero_extended(llvm::Value* v);
   void store_flags(u32 flags);
 
   llvm::IRBuilder<>& b_;

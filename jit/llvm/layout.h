@@ -18,6 +18,7 @@ class Layout {
         requests(from(c, &c.requests)),
         flags(from(c, &c.tier.flags)),
         page(from(c, &c.tier.page)),
+        upper_in_use(from(c, &c.tier.upper_in_use)),
         upper_cleared(from(c, &c.tier.upper_cleared)) {}
 
   i64 gpr(unsigned n) const { return gprs_ + static_cast<i64>(n * sizeof(u64)); }
@@ -37,7 +38,7 @@ class Layout {
   i64 gprs_, vectors_, segments_, regions_;
 
  public:
-  i64 rip, remaining, requests, flags, page, upper_cleared;
+  i64 rip, remaining, requests, flags, page, upper_in_use, upper_cleared;
 };
 
 }  // namespace tandem::jit
