@@ -18,17 +18,21 @@ class FakeKvm final : public hwassist::kvm::Host {
  public:
   static constexpr int kSystem = 100, kVm = 101, kVcpu = 102;
 
-  // One KVM_RUN: fills in the page, may change registers, gives the result. Without a script left the guest
-  // halts; whenever immediate_exit is set, a run is interrupted.
+  // One KVM_RUN: fills in the page, may change registers, gives the result. Whenever immediate_exit is set, a
+  // run is interrupted.
   using Step = std::function<int(kvm_run&, kvm_regs&)>;
   std::deque<Step> script;
+  Step without_script = [](kvm_run& run, kvm_regs&) {
+    run.exit_reason = KVM_EXIT_HLT;
+    return 0;
+  };
   int open_result = kSystem;
   std::set<int> lacking;                 // capabilities
   std::map<unsigned long, int> refused;  // requests, and with what
   std::vector<kvm_userspace_memory_region> slots;
   std::vector<u32> interrupts;  // injected
   std::map<u32, u64> logged;    // by slot: the first 64 pages that were written
-  unsigned runs = 0;
+  unsigned runs = 0, vms = 0;
   kvm_regs regs{};
   kvm_sregs sregs{};
 
@@ -39,7 +43,7 @@ class FakeKvm final : public hwassist::kvm::Host {
       case KVM_GET_API_VERSION: return 12;
       case KVM_CHECK_EXTENSION:
         return !lacking.contains(static_cast<int>(argument)) && argument != KVM_CAP_TSC_CONTROL;
-      case KVM_CREATE_VM: return kVm;
+      case KVM_CREATE_VM: return ++vms, kVm;
       case KVM_CREATE_VCPU: return kVcpu;
       case KVM_GET_VCPU_MMAP_SIZE: return sizeof(kvm_run);
       case KVM_RUN: return run();
@@ -79,10 +83,7 @@ class FakeKvm final : public hwassist::kvm::Host {
     kvm_run& page = shared_.run;
     ++runs;
     if (page.immediate_exit) return -EINTR;
-    if (script.empty()) {
-      page.exit_reason = KVM_EXIT_HLT;
-      return 0;
-    }
+    if (script.empty()) return without_script(page, regs);
     const Step step = script.front();
     script.pop_front();
     return step(page, regs);
