@@ -25,7 +25,7 @@ void take_kick_signal() {
 // CPUID leaves whose subleaves differ, and how many of them there are (SDM vol. 2, CPUID).
 unsigned subleaves_of(u32 leaf) {
   switch (leaf) {
-    case 4: return 4;
+    case 4: return 5;
     case 7: return 2;
     case 0xb: return 2;
     case 0xd: return 8;
