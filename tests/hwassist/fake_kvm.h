@@ -33,11 +33,13 @@ class FakeKvm final : public hwassist::kvm::Host {
   std::vector<u32> interrupts;  // injected
   std::map<u32, u64> logged;    // by slot: the first 64 pages that were written
   unsigned runs = 0, vms = 0;
+  std::function<void()> on_call = [] {};  // before each request is served
   kvm_regs regs{};
   kvm_sregs sregs{};
 
   int open() override { return open_result; }
   int call(int, unsigned long request, u64 argument) override {
+    on_call();
     if (const auto r = refused.find(request); r != refused.end()) return r->second;
     switch (request) {
       case KVM_GET_API_VERSION: return 12;
@@ -52,6 +54,7 @@ class FakeKvm final : public hwassist::kvm::Host {
   }
   int call(int, unsigned long request, void* argument) override {
     using namespace hwassist::kvm;
+    on_call();
     if (const auto r = refused.find(request); r != refused.end()) return r->second;
     switch (request) {
       case KVM_SET_REGS: regs = *static_cast<kvm_regs*>(argument); return 0;
