@@ -31,7 +31,8 @@ class FakeKvm final : public hwassist::kvm::Host {
   std::map<unsigned long, int> refused;  // requests, and with what
   std::vector<kvm_userspace_memory_region> slots;
   std::vector<u32> interrupts;  // injected
-  std::map<u32, u64> logged;    // by slot: the first 64 pages that were written
+  std::vector<kvm_ioeventfd> doorbells;
+  std::map<u32, u64> logged;  // by slot: the first 64 pages that were written
   unsigned runs = 0, vms = 0;
   std::function<void()> on_call = [] {};  // before each request is served
   kvm_regs regs{};
@@ -69,6 +70,7 @@ class FakeKvm final : public hwassist::kvm::Host {
         *static_cast<u64*>(log.dirty_bitmap) = std::exchange(logged[log.slot], 0);
         return 0;
       }
+      case KVM_IOEVENTFD: return change_doorbells(*static_cast<kvm_ioeventfd*>(argument));
       case KVM_INTERRUPT: interrupts.push_back(static_cast<kvm_interrupt*>(argument)->irq); return 0;
       case kGetMsrs:
       case kSetMsrs: return static_cast<int>(static_cast<MsrList*>(argument)->count);
@@ -82,6 +84,14 @@ class FakeKvm final : public hwassist::kvm::Host {
   kvm_run& page() { return shared_.run; }
 
  private:
+  int change_doorbells(const kvm_ioeventfd& request) {
+    const auto same = [&](const kvm_ioeventfd& d) {
+      return d.addr == request.addr && d.len == request.len && d.fd == request.fd;
+    };
+    if (request.flags & KVM_IOEVENTFD_FLAG_DEASSIGN) return std::erase_if(doorbells, same) ? 0 : -ENOENT;
+    doorbells.push_back(request);
+    return 0;
+  }
   int run() {
     kvm_run& page = shared_.run;
     ++runs;
