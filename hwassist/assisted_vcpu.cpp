@@ -77,6 +77,7 @@ Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
   const u64 before = software_->retired();
   const bool counted = budget.instructions != kUncounted;
   std::optional<Stop> stop;
+  if (bus::Bus* const bus = sink.doorbell_bus(); bus && assist_ == Assist::Full) vm_->take_doorbells(*bus);
   while (!stop) {
     cpu::RunBudget left = budget;
     if (counted) left.instructions -= software_->retired() - before;
@@ -84,6 +85,7 @@ Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
     else if (counted || budget.step || debugged_) stop = run_watched(left, sink);
     else stop = in_kvm_ ? run_kvm(sink) : run_software(sink);
   }
+  vm_->deliver_doorbells();
   stop->retired = software_->retired() - before;
   return *stop;
 }

@@ -23,6 +23,10 @@ void Claim::release() {
   bus_ = nullptr;
 }
 
+void Claim::set_doorbells(std::vector<u64> offsets) {
+  if (bus_) bus_->set_doorbells(start_, std::move(offsets));
+}
+
 Result<Claim> Bus::claim(IoRange range, IoHandler& handler, std::string_view owner) {
   const u64 last = range.start + range.length - 1;
   const char* kind = kind_ == BusKind::Pio ? "ports" : "addresses";
@@ -38,13 +42,52 @@ Result<Claim> Bus::claim(IoRange range, IoHandler& handler, std::string_view own
       return host_error(fmt::format("{} {:#x}-{:#x} of {} overlap {:#x}-{:#x} of {}", kind, range.start, last,
                                     owner, before.range.start, before_last, before.owner));
   }
-  entries_.insert(next, Entry{range, &handler, std::string(owner)});
+  entries_.insert(next, Entry{range, &handler, std::string(owner), {}});
   return Claim(*this, range.start);
 }
 
 void Bus::drop(u64 start) {
-  std::unique_lock lock(mutex_);
-  std::erase_if(entries_, [&](const Entry& e) { return e.range.start == start; });
+  bool rang = false;
+  {
+    std::unique_lock lock(mutex_);
+    const auto gone = std::ranges::find(entries_, start, [](const Entry& e) { return e.range.start; });
+    rang = !gone->doorbells.empty();
+    entries_.erase(gone);
+  }
+  if (rang) tell_listeners();
+}
+
+void Bus::set_doorbells(u64 start, std::vector<u64> offsets) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto entry = std::ranges::find(entries_, start, [](const Entry& e) { return e.range.start; });
+    if (entry->doorbells == offsets) return;
+    entry->doorbells = std::move(offsets);
+  }
+  tell_listeners();
+}
+
+std::vector<Doorbell> Bus::doorbells() const {
+  std::shared_lock lock(mutex_);
+  std::vector<Doorbell> all;
+  for (const Entry& e : entries_)
+    for (const u64 offset : e.doorbells) all.push_back({e.range.start + offset, offset, e.handler});
+  return all;
+}
+
+void Bus::add_listener(DoorbellListener& listener) {
+  std::lock_guard lock(listeners_mutex_);
+  listeners_.push_back(&listener);
+}
+
+void Bus::remove_listener(DoorbellListener& listener) {
+  std::lock_guard lock(listeners_mutex_);
+  std::erase(listeners_, &listener);
+}
+
+void Bus::tell_listeners() {
+  std::lock_guard lock(listeners_mutex_);
+  for (DoorbellListener* l : listeners_) l->doorbells_changed();
 }
 
 const Bus::Entry* Bus::find(u64 address) const {

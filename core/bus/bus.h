@@ -45,6 +45,25 @@ class IoMember final : public IoHandler {
 
 class Bus;
 
+// A place where a write says "look", whatever its value. Who can do that may take such a write without
+// stopping a vCPU: the handler then hears of it a little later, on another thread, once for several, as a
+// write of 0.
+struct Doorbell {
+  u64 address;
+  u64 offset;  // in the claim
+  IoHandler* handler;
+  bool operator==(const Doorbell&) const = default;
+};
+
+class DoorbellListener {
+ public:
+  // Bus::doorbells() may give others now. Changes none itself. [any-thread]
+  virtual void doorbells_changed() noexcept = 0;
+
+ protected:
+  ~DoorbellListener() = default;
+};
+
 // Holds a range of a bus; lets go of it when destroyed. The bus must outlive it.
 class Claim {
  public:
@@ -54,6 +73,8 @@ class Claim {
   ~Claim() { release(); }
   void release();
   bool held() const { return bus_ != nullptr; }
+  // Offsets; in place of those before. They go with the claim. [any-thread]
+  void set_doorbells(std::vector<u64> offsets);
 
  private:
   friend class Bus;
@@ -82,6 +103,9 @@ class Bus {
   BusKind kind() const { return kind_; }
   u64 unclaimed() const { return unclaimed_.load(std::memory_order_relaxed); }
   std::vector<ClaimInfo> claims() const;
+  std::vector<Doorbell> doorbells() const;
+  void add_listener(DoorbellListener& listener);
+  void remove_listener(DoorbellListener& listener);  // none of its calls is under way afterwards
 
  private:
   friend class Claim;
@@ -89,8 +113,11 @@ class Bus {
     IoRange range;
     IoHandler* handler;
     std::string owner;
+    std::vector<u64> doorbells;
   };
   void drop(u64 start);
+  void set_doorbells(u64 start, std::vector<u64> offsets);
+  void tell_listeners();
   const Entry* find(u64 address) const;  // needs mutex_
   void dispatch_bytes(IoAccess& access);
 
@@ -98,6 +125,8 @@ class Bus {
   mutable std::shared_mutex mutex_;
   std::vector<Entry> entries_;  // by start
   std::atomic<u64> unclaimed_ = 0;
+  std::mutex listeners_mutex_;  // taken before mutex_
+  std::vector<DoorbellListener*> listeners_;
 };
 
 }  // namespace tandem::bus

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "core/base/bits.h"
@@ -327,6 +328,28 @@ CpuidResult leaf_caches(const CpuModel& m) {
   return {0x03020101, 0, 0, 0x0c040843};
 }
 
+// Cache parameters (SDM, CPUID, leaf 4), the same on every host: L1 and L2 of each vCPU, an L3 for all of
+// them. Where there is none, the GNU C library copies 16 KiB and more past the caches.
+CpuidResult leaf_cache_parameters(const CpuModel& m, u32 subleaf) {
+  struct Cache {
+    u32 type, level, ways, sets;
+    bool shared;
+  };
+  constexpr u32 kData = 1, kCode = 2, kUnified = 3, kLineBytes = 64, kSelfInitializing = 1u << 8;
+  constexpr Cache kCaches[] = {
+      {kData, 1, 8, 64, false},        // 32 KiB
+      {kCode, 1, 8, 64, false},        // 32 KiB
+      {kUnified, 2, 8, 1024, false},   // 512 KiB, as in leaf 80000006h
+      {kUnified, 3, 16, 16384, true},  // 16 MiB
+  };
+  if (subleaf >= std::size(kCaches)) return {};
+  const Cache& c = kCaches[subleaf];
+  const u32 apic_ids = std::bit_ceil(m.vcpus);
+  const u32 sharing = c.shared ? std::min(apic_ids, 4096u) : 1, cores = std::min(apic_ids, 64u);
+  return {c.type | c.level << 5 | kSelfInitializing | (sharing - 1) << 14 | (cores - 1) << 26,
+          (kLineBytes - 1) | (c.ways - 1) << 22, c.sets - 1, 0};
+}
+
 }  // namespace
 
 CpuidResult cpuid(const CpuModel& m, u32 leaf, u32 subleaf, const CpuidContext& c) {
@@ -338,6 +361,7 @@ CpuidResult cpuid(const CpuModel& m, u32 leaf, u32 subleaf, const CpuidContext& 
     case 0: return {max_basic_leaf(m), 0x756e6547, 0x6c65746e, 0x49656e69};  // GenuineIntel
     case 1: return leaf_1(m, c);
     case 2: return leaf_caches(m);
+    case 4: return leaf_cache_parameters(m, subleaf);
     case 6: return {1u << 2, 0, 0, 0};  // ARAT: the APIC timer always runs
     case 7: {
       if (subleaf != 0) return {};

@@ -12,6 +12,9 @@
 #include "core/cpu/cpu_state.h"
 #include "core/cpu/debug_points.h"
 
+namespace tandem::bus {
+class Bus;
+}
 namespace tandem::mem {
 class GuestMemory;
 }
@@ -69,6 +72,8 @@ class ExitSink {
   virtual u64 tsc_ticks(VcpuId vcpu) = 0;
   // Where that is the host's TSC and a constant until run() returns: the constant.
   virtual std::optional<u64> host_tsc_offset() { return {}; }
+  // Where memory accesses go, for an engine that can take writes to doorbells; null: all come by io().
+  virtual bus::Bus* doorbell_bus() { return nullptr; }
 };
 
 // One virtual CPU. A single thread owns it; kick() and signal() are for any thread.

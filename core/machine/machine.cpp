@@ -172,10 +172,7 @@ void Machine::wait_for_signal(Cpu& c) {
 void Machine::signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) {
   Cpu& c = *cpus_[raw(vcpu)];
   note(trace::Point::signal, raw(vcpu), static_cast<u8>(signal), sipi_vector);
-  {
-    std::lock_guard lock(c.vcpu_mutex);
-    c.vcpu->signal(signal, sipi_vector);
-  }
+  c.signal(signal, sipi_vector);
   c.wake_up();
 }
 

@@ -15,6 +15,7 @@
 #include "core/bus/bus.h"
 #include "core/cpu/cpuid_models.h"
 #include "core/cpu/engine.h"
+#include "core/cpu/held_signals.h"
 #include "core/irq/lapic.h"
 #include "core/machine/device.h"
 #include "core/machine/gate.h"
@@ -142,13 +143,16 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   void write_cr8(VcpuId vcpu, u8 value) override;
   u64 tsc_ticks(VcpuId) override { return clock_->tsc(); }
   std::optional<u64> host_tsc_offset() override { return clock_->host_tsc_offset(); }
+  bus::Bus* doorbell_bus() override { return &mmio_; }
   // CpuSignals [any-thread]
   void signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) override;
 
  private:
   struct Cpu {
-    std::mutex vcpu_mutex;  // guards `vcpu` where other threads signal it while it may be exchanged
+    std::mutex vcpu_mutex;  // guards these where other threads signal the vCPU while it may be exchanged
     std::unique_ptr<cpu::Vcpu> vcpu;
+    bool leaving = false;  // its state has gone, or is going, to another: signals are kept for that one
+    cpu::HeldSignals late;
     u64 retired_before = 0;  // by vCPUs of earlier engines
     std::unique_ptr<irq::Lapic> lapic;
     std::atomic<u32> wake = 0;        // 1: look again instead of sleeping
@@ -159,6 +163,10 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
     u64 retired() const { return retired_before + vcpu->retired(); }
     void kick();
     void wake_up();
+    void signal(cpu::Signal signal, u8 sipi_vector);
+    void leave();
+    // Goes on with `next`; null: with the present one after all.
+    void go_on(std::unique_ptr<cpu::Vcpu> next);
   };
 
   explicit Machine(std::unique_ptr<mem::GuestMemory> memory) : memory_(std::move(memory)) {}
@@ -179,6 +187,8 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
       trace_.write(point, clock_->now(), {static_cast<u64>(values)...});
   }
   void tell_debugger(u32 index, const cpu::DebugHit& hit);
+  Result<std::vector<std::unique_ptr<cpu::Vcpu>>> copy_vcpus(cpu::Engine& engine,
+                                                             std::vector<cpu::CpuState>& states);
   void replace_vcpu(Cpu& cpu, std::unique_ptr<cpu::Vcpu> next);
 
   cpu::CpuModel model_;  // with this machine's TSC and number of vCPUs

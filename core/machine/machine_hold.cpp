@@ -12,6 +12,24 @@ void Machine::Cpu::wake_up() {
   if (wake.exchange(1) == 0) wake.notify_one();
 }
 
+void Machine::Cpu::signal(cpu::Signal signal, u8 sipi_vector) {
+  std::lock_guard lock(vcpu_mutex);
+  if (leaving) late.hold(signal, sipi_vector);
+  else vcpu->signal(signal, sipi_vector);
+}
+
+void Machine::Cpu::leave() {
+  std::lock_guard lock(vcpu_mutex);
+  leaving = true;
+}
+
+void Machine::Cpu::go_on(std::unique_ptr<cpu::Vcpu> next) {
+  std::lock_guard lock(vcpu_mutex);
+  if (next) vcpu = std::move(next);
+  leaving = false;
+  late.pass_on(*vcpu);
+}
+
 void Machine::hold(Hold::Time time) {
   gate_.shut([this] {
     for (const auto& c : cpus_) {
@@ -51,38 +69,45 @@ void Machine::set_motion(u32 index, Motion motion) {
   c.stays = motion == Motion::Stay;
 }
 
-// Signals that came lately are bits beside the state: a run of no instruction takes them into it.
 Result<void> Machine::switch_engine(cpu::Engine& engine) {
   const Hold hold(*this, Hold::Time::GoesOn);
   const std::lock_guard lock(state_mutex_);
   if (engine.caps().name == engine_name_) return {};
-  std::vector<std::unique_ptr<cpu::Vcpu>> next;
-  std::vector<cpu::CpuState> states;
+  std::vector<cpu::CpuState> states(vcpu_count());
+  auto next = copy_vcpus(engine, states);
   for (u32 i = 0; i < vcpu_count(); ++i) {
-    TANDEM_TRY_ASSIGN(vcpu, engine.make_vcpu(VcpuId{i}, *memory_, model_));
-    cpus_[i]->kick();
-    cpus_[i]->vcpu->run({}, *this);
-    cpu::CpuState state;
-    TANDEM_TRY(export_cpu(i, state));
-    TANDEM_TRY(vcpu->import_state(state));
-    if (debug_points_) TANDEM_TRY(vcpu->set_debug_points(debug_points_));
-    next.push_back(std::move(vcpu));
-    states.push_back(state);
+    if (next) replace_vcpu(*cpus_[i], std::move(next.value()[i]));
+    else cpus_[i]->go_on(nullptr);
   }
-  for (u32 i = 0; i < vcpu_count(); ++i) {
-    replace_vcpu(*cpus_[i], std::move(next[i]));
-    const cpu::CpuState& s = states[i];
-    note(trace::Point::engine, i, s.cr0, s.efer, s.segments[cpu::kCs].selector, s.rip);
-  }
+  if (!next) return next.error();
+  for (u32 i = 0; const cpu::CpuState& s : states)
+    note(trace::Point::engine, i++, s.cr0, s.efer, s.segments[cpu::kCs].selector, s.rip);
   engine_name_ = engine.caps().name;
   return {};
+}
+
+// Signals that came lately are bits beside the state: a run of no instruction takes them into it. Those that
+// come from then on are kept: nobody runs, but timers, devices and the user still send them.
+Result<std::vector<std::unique_ptr<cpu::Vcpu>>> Machine::copy_vcpus(cpu::Engine& engine,
+                                                                    std::vector<cpu::CpuState>& states) {
+  std::vector<std::unique_ptr<cpu::Vcpu>> copies;
+  for (u32 i = 0; i < vcpu_count(); ++i) {
+    TANDEM_TRY_ASSIGN(vcpu, engine.make_vcpu(VcpuId{i}, *memory_, model_));
+    cpus_[i]->leave();
+    cpus_[i]->kick();
+    cpus_[i]->vcpu->run({}, *this);
+    TANDEM_TRY(export_cpu(i, states[i]));
+    TANDEM_TRY(vcpu->import_state(states[i]));
+    if (debug_points_) TANDEM_TRY(vcpu->set_debug_points(debug_points_));
+    copies.push_back(std::move(vcpu));
+  }
+  return copies;
 }
 
 void Machine::replace_vcpu(Cpu& c, std::unique_ptr<cpu::Vcpu> next) {
   c.vcpu->statistics([&](std::string_view name, u64 value) { past_statistics_[std::string(name)] += value; });
   c.retired_before = c.retired();
-  std::lock_guard lock(c.vcpu_mutex);
-  c.vcpu = std::move(next);
+  c.go_on(std::move(next));
 }
 
 }  // namespace tandem::machine

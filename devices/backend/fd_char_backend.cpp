@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <chrono>
 
-#include "devices/backend/signals.h"
+#include "core/base/signals.h"
 
 namespace tandem::devices {
 

@@ -153,15 +153,15 @@ void PciDevice::keep_power_state(u8 old) {
 }
 
 void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
-  make_bar({kBar0 + 4 * index, kind, size, &handler, {}, ~u64{0}, {}, {}});
+  make_bar({kBar0 + 4 * index, kind, size, &handler, {}});
 }
 
 void PciDevice::add_bar(unsigned index, BarKind kind, u64 size, mem::Backing memory) {
-  make_bar({kBar0 + 4 * index, kind, size, nullptr, memory, ~u64{0}, {}, {}});
+  make_bar({kBar0 + 4 * index, kind, size, nullptr, memory});
 }
 
 void PciDevice::add_rom(u64 size, u64 offset) {
-  make_bar({kRom, BarKind::Rom, size, nullptr, {.read = offset}, ~u64{0}, {}, {}});
+  make_bar({kRom, BarKind::Rom, size, nullptr, {.read = offset}});
 }
 
 void PciDevice::make_bar(Bar bar) {
@@ -208,8 +208,19 @@ bool PciDevice::map_bar(Bar& bar, u64 address) {
   }
   auto claim = (bar.kind == BarKind::Io ? context_.pio : context_.mmio)
                    .claim({address, bar.size}, *bar.handler, name());
-  if (claim) bar.claim = claim.take();
-  return bar.claim.held();
+  if (!claim) return false;
+  bar.claim = claim.take();
+  bar.claim.set_doorbells(bar.doorbells);
+  return true;
+}
+
+void PciDevice::set_doorbells(unsigned index, std::vector<u64> offsets) {
+  std::lock_guard lock(config_mutex_);
+  for (Bar& bar : bars_) {
+    if (bar.at != kBar0 + 4 * index) continue;
+    bar.doorbells = std::move(offsets);
+    bar.claim.set_doorbells(bar.doorbells);
+  }
 }
 
 void PciDevice::map_bars() {

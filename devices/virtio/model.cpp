@@ -80,6 +80,11 @@ void Model::open(unsigned n) {
   if (!rings_[n]) fail();
 }
 
+bool Model::in_use(unsigned queue) const {
+  const auto held = lock();
+  return queue < queue_count() && rings_[queue];
+}
+
 void Model::kick(unsigned queue) {
   const auto held = lock();
   if (queue >= queue_count() || !rings_[queue]) return;

@@ -19,6 +19,7 @@ class Net final : public Model, private NetPort {
 
   Result<void> quiesce() override;
   void resume() override;
+  bool served_elsewhere() const override { return true; }
 
  private:
   // NetPort [back end's thread]

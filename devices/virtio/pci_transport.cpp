@@ -169,10 +169,19 @@ u8 PciTransport::take_isr() {
 
 void PciTransport::write_status(u8 value) {
   device_->write_status(value);
+  place_doorbells();
   if (value) return;
   std::lock_guard lock(mutex_);
   state_ = initial_state();
   irq_.lower();
+}
+
+// Where the driver notifies of the queues that are in use.
+void PciTransport::place_doorbells() {
+  std::vector<u64> offsets;
+  for (unsigned n = 0; device_->served_elsewhere() && n < device_->queue_count(); ++n)
+    if (device_->in_use(n)) offsets.push_back(kNotify + n * kNotifyStep);
+  set_doorbells(kModernBar, std::move(offsets));
 }
 
 u16 PciTransport::valid_vector(u64 value) const {
@@ -269,10 +278,12 @@ void PciTransport::write_queue(u64 offset, unsigned size, u64 value) {
     area = replaced(area, offset % 8, size, value);
   }
   device_->set_queue(selected, q);
+  if (offset == kQueueEnable) place_doorbells();
 }
 
 void PciTransport::reset(machine::ResetKind) {
   device_->reset();
+  place_doorbells();
   reset_config();
   msix_.reset();
   std::lock_guard lock(mutex_);
@@ -304,6 +315,7 @@ Result<void> PciTransport::load(snapshot::StateReader& reader) {
   msix_.set_state(vectors);
   load_config(config);
   load_device();
+  place_doorbells();
   return {};
 }
 

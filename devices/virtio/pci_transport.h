@@ -36,6 +36,7 @@ class PciTransport final : public PciDevice, private Model::Transport {
   void interrupt(u16 vector, u8 isr_bit);
   u8 take_isr();
   void write_status(u8 value);
+  void place_doorbells();
   u16 valid_vector(u64 value) const;
   PciTransportState initial_state() const;
   PciTransportState registers() const;

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "devices/backend/signals.h"
+#include "core/base/signals.h"
 
 namespace tandem::devices::virtio {
 

@@ -14,6 +14,7 @@ class Vsock final : public Model, private NetPort {
 
   Result<void> quiesce() override;
   void resume() override;
+  bool served_elsewhere() const override { return true; }
 
  private:
   // NetPort [back end's thread]

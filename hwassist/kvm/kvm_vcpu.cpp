@@ -25,7 +25,7 @@ void take_kick_signal() {
 // CPUID leaves whose subleaves differ, and how many of them there are (SDM vol. 2, CPUID).
 unsigned subleaves_of(u32 leaf) {
   switch (leaf) {
-    case 4: return 4;
+    case 4: return 5;
     case 7: return 2;
     case 0xb: return 2;
     case 0xd: return 8;
@@ -107,6 +107,7 @@ Exit KvmVcpu::enter() {
   vm_.leave();
   const Exit exit = decode_exit(r, *run_);
   unsettled_ = exit.kind == ExitKind::Io || exit.kind == ExitKind::Mmio || exit.kind == ExitKind::Msr;
+  served_ = false;
   return exit;
 }
 
@@ -146,17 +147,13 @@ Ended KvmVcpu::run(ExitSink& sink) {
       sink.write_cr8(id_, static_cast<u8>(run_->cr8));
     ended = handle(exit, sink);
   }
-  if (unsettled_ && ended->why == Ended::Why::Kicked) settle(&sink);
+  if (unsettled_ && served_) settle(&sink);
   inside_ = false;
   return *ended;
 }
 
 std::optional<Ended> KvmVcpu::handle(const Exit& exit, ExitSink& sink) {
-  if (scope_ == Scope::User) {
-    if (exit.kind == ExitKind::Interrupted) return {};
-    if (exit.kind == ExitKind::Failed) return Ended{Ended::Why::Failed, exit.name};
-    return Ended{Ended::Why::Software, exit.name};
-  }
+  if (scope_ == Scope::User) return handle_in_user_code(exit, sink);
   switch (exit.kind) {
     case ExitKind::Interrupted:
     case ExitKind::InterruptWindow:
@@ -172,6 +169,18 @@ std::optional<Ended> KvmVcpu::handle(const Exit& exit, ExitSink& sink) {
     case ExitKind::Failed: return Ended{Ended::Why::Failed, exit.name};
   }
   return Ended{Ended::Why::Failed, exit.name};
+}
+
+// What reaches a device is done here, too: with a write, KVM's emulator has gone past the instruction.
+std::optional<Ended> KvmVcpu::handle_in_user_code(const Exit& exit, ExitSink& sink) {
+  switch (exit.kind) {
+    case ExitKind::Interrupted: return {};
+    case ExitKind::Failed: return Ended{Ended::Why::Failed, exit.name};
+    case ExitKind::Io: do_io(sink); break;
+    case ExitKind::Mmio: do_mmio(sink); break;
+    default: break;
+  }
+  return Ended{Ended::Why::Software, exit.name};
 }
 
 // Gives KVM an interrupt where it can take one now, or asks to be told when it can.
@@ -191,6 +200,7 @@ void KvmVcpu::offer_interrupt(ExitSink& sink) {
 }
 
 void KvmVcpu::do_io(ExitSink& sink) {
+  served_ = true;
   const auto& io = run_->io;
   const auto dir = io.direction == KVM_EXIT_IO_OUT ? bus::IoDir::Write : bus::IoDir::Read;
   // SAFETY: the kernel's own offset into the page that it shares with us.
@@ -205,6 +215,7 @@ void KvmVcpu::do_io(ExitSink& sink) {
 
 // The kernel's emulator takes memory that it may not write (ROM, pages that hold code) for a device.
 void KvmVcpu::do_mmio(ExitSink& sink) {
+  served_ = true;
   auto& m = run_->mmio;
   const auto dir = m.is_write ? bus::IoDir::Write : bus::IoDir::Read;
   const Gpa at{m.phys_addr};
@@ -219,10 +230,10 @@ bool KvmVcpu::do_msr(ExitSink& sink) {
   auto& m = run_->msr;
   const auto dir = run_->exit_reason == KVM_EXIT_X86_WRMSR ? bus::IoDir::Write : bus::IoDir::Read;
   MsrAccess access{m.index, dir, id_, m.data};
-  const bool known = sink.msr(access);
+  served_ = sink.msr(access);
   m.data = access.value;
   m.error = 0;
-  return known;
+  return served_;
 }
 
 }  // namespace tandem::hwassist::kvm

@@ -64,6 +64,7 @@ class KvmVcpu {
 
   Exit enter();
   std::optional<Ended> handle(const Exit& exit, cpu::ExitSink& sink);
+  std::optional<Ended> handle_in_user_code(const Exit& exit, cpu::ExitSink& sink);
   void offer_interrupt(cpu::ExitSink& sink);
   void do_io(cpu::ExitSink& sink);
   void do_mmio(cpu::ExitSink& sink);
@@ -80,7 +81,8 @@ class KvmVcpu {
   bool halted_ = false;
   bool user_msrs_ = false;    // those of the User scope are set
   u64 tsc_offset_ = ~u64{0};  // that KVM has
-  bool unsettled_ = false;    // the last exit waits for KVM_RUN to end its instruction
+  bool unsettled_ = false;    // the last exit waits for KVM_RUN to end its instruction,
+  bool served_ = false;       // whose access has been made
   std::atomic<bool> asked_ = false;
   std::atomic<bool> inside_ = false;
   pthread_t thread_{};

@@ -25,7 +25,7 @@ constexpr u32 kStar = 0xc0000081, kLstar = 0xc0000082, kSfmask = 0xc0000084;
 
 bool KvmVcpu::import_state(const CpuState& state, ExitSink& sink, Scope scope) {
   scope_ = scope;
-  unsettled_ = false;
+  unsettled_ = served_ = false;
   return scope == Scope::Whole ? import_whole(state, sink) : import_user(state, sink);
 }
 

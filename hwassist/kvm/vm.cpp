@@ -217,6 +217,14 @@ void Vm::forget_mappings() {
   if (memory_.is_private()) slots_stale_ = true;  // nobody tells a view's listeners of remapping
 }
 
+void Vm::take_doorbells(bus::Bus& bus) {
+  std::call_once(doorbells_asked_, [&] { doorbells_ = Doorbells::create(vm_, bus); });
+}
+
+void Vm::deliver_doorbells() {
+  if (doorbells_) doorbells_->deliver();
+}
+
 bool Vm::mark_writes() {
   std::lock_guard lock(mutex_);
   for (u32 i = 0; i < slots_.size(); ++i)

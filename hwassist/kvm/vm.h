@@ -12,6 +12,7 @@
 #include "core/base/result.h"
 #include "core/mem/guest_memory.h"
 #include "hwassist/kvm/abi.h"
+#include "hwassist/kvm/doorbells.h"
 #include "hwassist/kvm/host.h"
 
 namespace tandem::hwassist::kvm {
@@ -35,6 +36,10 @@ class Vm final : public mem::CodeWriteListener {
   // Drops all that KVM has derived from the guest's page tables. A KVM that shadows them does not notice
   // when they are written by the software engine.
   void forget_mappings();
+  // From now on the kernel takes writes to the doorbells of this bus; the first call counts.
+  void take_doorbells(bus::Bus& bus);
+  // See Doorbells.
+  void deliver_doorbells();
   // Over a private view: marks the pages that KVM has written since the last call as dirty.
   bool mark_writes();
 
@@ -67,6 +72,9 @@ class Vm final : public mem::CodeWriteListener {
   bool shifts_tsc_ = false;
   u8* view_ = nullptr;  // KVM's mapping
   u64 view_bytes_ = 0;
+
+  std::once_flag doorbells_asked_;
+  std::unique_ptr<Doorbells> doorbells_;  // null: none are taken
 
   std::mutex mutex_;  // guards all below
   std::vector<std::optional<Slot>> slots_;

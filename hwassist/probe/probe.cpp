@@ -1,36 +1,15 @@
 #include "hwassist/probe/probe.h"
 
-#include <pthread.h>
-
 #include <chrono>
-#include <condition_variable>
-#include <ctime>
-#include <mutex>
-#include <thread>
 
 #include "core/cpu/cpuid_models.h"
 #include "hwassist/kvm/kvm_vcpu.h"
 #include "hwassist/probe/guest_code.h"
+#include "hwassist/probe/watchdog.h"
 
 namespace tandem::hwassist {
 
 namespace {
-
-using namespace std::chrono_literals;
-
-// What a thread has had of a processor: a busy host, where it has to wait for one, changes nothing.
-class ThreadTime {
- public:
-  ThreadTime() { pthread_getcpuclockid(pthread_self(), &clock_); }  // of this thread
-  std::chrono::nanoseconds now() const {
-    timespec t{};
-    clock_gettime(clock_, &t);
-    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-  }
-
- private:
-  clockid_t clock_{};
-};
 
 // A machine without devices: the probe's guests touch none.
 class NoDevices final : public cpu::ExitSink {
@@ -45,41 +24,14 @@ class NoDevices final : public cpu::ExitSink {
   std::optional<u64> host_tsc_offset() override { return 0; }
 };
 
-// Kicks a vCPU that does not come back.
-class Watchdog {
- public:
-  explicit Watchdog(kvm::KvmVcpu& vcpu) : thread_([this, &vcpu] { watch(vcpu); }) {}
-  ~Watchdog() {
-    {
-      std::lock_guard lock(mutex_);
-      done_ = true;
-    }
-    changed_.notify_one();
-    thread_.join();
-  }
-
- private:
-  void watch(kvm::KvmVcpu& vcpu) {
-    constexpr auto kPatience = 10ms;
-    constexpr int kRounds = 50;  // a thread that sleeps in the kernel has no time of its own
-    std::unique_lock lock(mutex_);
-    for (int i = 0; i < kRounds && time_.now() < start_ + kPatience; ++i)
-      if (changed_.wait_for(lock, kPatience, [this] { return done_; })) return;
-    vcpu.kick();
-  }
-  ThreadTime time_;  // of who made it
-  std::chrono::nanoseconds start_ = time_.now();
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool done_ = false;
-  std::thread thread_;
-};
-
 class Prober {
  public:
   Prober(std::unique_ptr<mem::GuestMemory> memory, std::unique_ptr<kvm::Vm> vm,
          std::unique_ptr<kvm::KvmVcpu> vcpu)
-      : memory_(std::move(memory)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
+      : memory_(std::move(memory)),
+        vm_(std::move(vm)),
+        vcpu_(std::move(vcpu)),
+        watchdog_(std::make_unique<probe::Watchdog>(*vcpu_)) {}
 
   // First a short loop; a long one where that was quick, so that what is measured is the loop.
   ModeFinding look_at(CodeMode mode) {
@@ -109,11 +61,11 @@ class Prober {
   std::optional<double> time(CodeMode mode, u64 iterations, bool sse) {
     NoDevices none;
     if (!vcpu_->import_state(probe::state_in(mode, iterations, sse), none, kvm::Scope::Whole)) return {};
-    Watchdog watchdog(*vcpu_);
-    const ThreadTime processor;
-    const auto start = processor.now();
+    watchdog_->try_begins();
+    const auto start = processor_.now();
     const kvm::Ended ended = vcpu_->run(none);
-    const std::chrono::duration<double, std::nano> took = processor.now() - start;
+    const std::chrono::duration<double, std::nano> took = processor_.now() - start;
+    watchdog_->try_ends();
     cpu::CpuState end;
     const bool there = vcpu_->export_state(end) && end.gpr[cpu::kRcx] == 0;
     const bool left = ended.why == kvm::Ended::Why::Halted || ended.why == kvm::Ended::Why::TripleFault;
@@ -123,6 +75,8 @@ class Prober {
   std::unique_ptr<mem::GuestMemory> memory_;
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<kvm::KvmVcpu> vcpu_;
+  probe::ThreadTime processor_;
+  std::unique_ptr<probe::Watchdog> watchdog_;
 };
 
 Result<Prober> make_prober(std::shared_ptr<kvm::Host> host) {

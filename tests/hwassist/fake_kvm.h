@@ -18,28 +18,35 @@ class FakeKvm final : public hwassist::kvm::Host {
  public:
   static constexpr int kSystem = 100, kVm = 101, kVcpu = 102;
 
-  // One KVM_RUN: fills in the page, may change registers, gives the result. Without a script left the guest
-  // halts; whenever immediate_exit is set, a run is interrupted.
+  // One KVM_RUN: fills in the page, may change registers, gives the result. Whenever immediate_exit is set, a
+  // run is interrupted.
   using Step = std::function<int(kvm_run&, kvm_regs&)>;
   std::deque<Step> script;
+  Step without_script = [](kvm_run& run, kvm_regs&) {
+    run.exit_reason = KVM_EXIT_HLT;
+    return 0;
+  };
   int open_result = kSystem;
   std::set<int> lacking;                 // capabilities
   std::map<unsigned long, int> refused;  // requests, and with what
   std::vector<kvm_userspace_memory_region> slots;
   std::vector<u32> interrupts;  // injected
-  std::map<u32, u64> logged;    // by slot: the first 64 pages that were written
-  unsigned runs = 0;
+  std::vector<kvm_ioeventfd> doorbells;
+  std::map<u32, u64> logged;  // by slot: the first 64 pages that were written
+  unsigned runs = 0, vms = 0;
+  std::function<void()> on_call = [] {};  // before each request is served
   kvm_regs regs{};
   kvm_sregs sregs{};
 
   int open() override { return open_result; }
   int call(int, unsigned long request, u64 argument) override {
+    on_call();
     if (const auto r = refused.find(request); r != refused.end()) return r->second;
     switch (request) {
       case KVM_GET_API_VERSION: return 12;
       case KVM_CHECK_EXTENSION:
         return !lacking.contains(static_cast<int>(argument)) && argument != KVM_CAP_TSC_CONTROL;
-      case KVM_CREATE_VM: return kVm;
+      case KVM_CREATE_VM: return ++vms, kVm;
       case KVM_CREATE_VCPU: return kVcpu;
       case KVM_GET_VCPU_MMAP_SIZE: return sizeof(kvm_run);
       case KVM_RUN: return run();
@@ -48,6 +55,7 @@ class FakeKvm final : public hwassist::kvm::Host {
   }
   int call(int, unsigned long request, void* argument) override {
     using namespace hwassist::kvm;
+    on_call();
     if (const auto r = refused.find(request); r != refused.end()) return r->second;
     switch (request) {
       case KVM_SET_REGS: regs = *static_cast<kvm_regs*>(argument); return 0;
@@ -62,6 +70,7 @@ class FakeKvm final : public hwassist::kvm::Host {
         *static_cast<u64*>(log.dirty_bitmap) = std::exchange(logged[log.slot], 0);
         return 0;
       }
+      case KVM_IOEVENTFD: return change_doorbells(*static_cast<kvm_ioeventfd*>(argument));
       case KVM_INTERRUPT: interrupts.push_back(static_cast<kvm_interrupt*>(argument)->irq); return 0;
       case kGetMsrs:
       case kSetMsrs: return static_cast<int>(static_cast<MsrList*>(argument)->count);
@@ -75,14 +84,19 @@ class FakeKvm final : public hwassist::kvm::Host {
   kvm_run& page() { return shared_.run; }
 
  private:
+  int change_doorbells(const kvm_ioeventfd& request) {
+    const auto same = [&](const kvm_ioeventfd& d) {
+      return d.addr == request.addr && d.len == request.len && d.fd == request.fd;
+    };
+    if (request.flags & KVM_IOEVENTFD_FLAG_DEASSIGN) return std::erase_if(doorbells, same) ? 0 : -ENOENT;
+    doorbells.push_back(request);
+    return 0;
+  }
   int run() {
     kvm_run& page = shared_.run;
     ++runs;
     if (page.immediate_exit) return -EINTR;
-    if (script.empty()) {
-      page.exit_reason = KVM_EXIT_HLT;
-      return 0;
-    }
+    if (script.empty()) return without_script(page, regs);
     const Step step = script.front();
     script.pop_front();
     return step(page, regs);

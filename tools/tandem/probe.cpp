@@ -6,7 +6,6 @@
 
 #include "core/cpu/cpuid_models.h"
 #include "core/semantics/host/thunk.h"
-#include "hwassist/probe/probe.h"
 #include "tools/tandem/commands.h"
 #include "tools/tandem/engines.h"
 #include "tools/tandem/report.h"
@@ -31,17 +30,17 @@ void print_kvm(const hwassist::Findings& findings) {
 
 int probe_command(Arguments arguments) {
   if (!arguments.empty()) return say(fmt::format("probe: {}: takes no arguments", arguments[0])), kUsage;
-  auto choice = choose_engine({});
+  EngineMaker maker;
+  auto choice = maker.choose({});
   if (!choice) return fail(choice.error());
   const cpu::CpuModel best = cpu::default_cpu_model();
-  const hwassist::Findings findings = hwassist::probe_kvm(hwassist::kvm::make_host());
   const u64 pages = static_cast<u64>(sysconf(_SC_PHYS_PAGES));
   fmt::print("processors   {}\n", std::thread::hardware_concurrency());
   fmt::print("memory       {} MiB\n", pages * kPageSize / MiB);
   fmt::print("cpu model    {} (the best for guests here)\n", best.name);
   fmt::print("vectors      AVX {}, AVX-512 {}\n", semantics::host_has_avx() ? "yes" : "no",
              semantics::host_has_avx512() ? "yes" : "no");
-  print_kvm(findings);
+  print_kvm(maker.kvm());
   fmt::print("engine       auto takes {}: {}\n", choice.value().name, choice.value().reason);
   return kOk;
 }

@@ -94,7 +94,8 @@ Result<std::unique_ptr<ControlServer>> open_control(const Settings& s) {
 
 class Run {
  public:
-  Run(const Settings& settings, EngineChoice engine) : settings_(settings), engine_(std::move(engine)) {}
+  Run(const Settings& settings, EngineMaker& maker, EngineChoice engine)
+      : settings_(settings), maker_(maker), engine_(std::move(engine)) {}
 
   int go() {
     if (const auto good = check_display(settings_); !good) return fail(good.error());
@@ -107,7 +108,8 @@ class Run {
     auto pc = devices::Pc::create(std::move(guest->config), *engine_.engine);
     if (!pc) return fail(pc.error());
     if (const auto traced = start_trace(pc.value()->machine()); !traced) return fail(traced.error());
-    GuestControl guest_control(*pc.value(), settings_, clipboard_.get(), [this] { supervisor_.quit(); });
+    GuestControl guest_control(*pc.value(), settings_, maker_, clipboard_.get(),
+                               [this] { supervisor_.quit(); });
     ControlServer* const server = control.value().get();
     if (server) server->serve([&](std::string_view line) { return guest_control.execute(line); });
     if (const auto waits = start_gdb(guest_control); !waits) return fail(waits.error());
@@ -208,6 +210,7 @@ class Run {
   }
 
   const Settings& settings_;
+  EngineMaker& maker_;
   EngineChoice engine_;
   std::unique_ptr<Clipboard> clipboard_;  // null: not shared
   Supervisor supervisor_;
@@ -224,9 +227,10 @@ int run_command(Arguments arguments) {
   Settings& s = line.settings;
   if (s.uuid.empty()) s.uuid = random_uuid();
   if (line.print_config) return fmt::print("{}", config::print(s)), kOk;
-  auto engine = choose_engine(s);
+  EngineMaker maker;
+  auto engine = maker.choose(s);
   if (!engine) return fail(engine.error());
-  return Run(s, engine.take()).go();
+  return Run(s, maker, engine.take()).go();
 }
 
 }  // namespace tandem::tools

@@ -1,5 +1,6 @@
 #include "hwassist/kvm/kvm_vcpu.h"
 #include "hwassist/mode.h"
+#include "tools/verify/sinks.h"
 #include "tools/verify/stepper.h"
 
 namespace tandem::verify {
@@ -55,20 +56,20 @@ class KvmStepper final : public Stepper {
 
   // A KVM that shadows page tables does not notice that they have been written.
   bool start(const cpu::CpuState& state, cpu::ExitSink& machine) override {
-    machine_ = &machine;
+    sink_.emplace(machine);
     state_ = state;
     vcpu_->clear_kick();
     vm_->forget_mappings();
-    return vcpu_->import_state(state, machine, Scope::User) && vcpu_->step();
+    return vcpu_->import_state(state, *sink_, Scope::User) && vcpu_->step();
   }
 
   // A fault ends with the state from before it, and so does a REP that has more to do. A KVM without hardware
   // delivers the trap to the guest, which has no IDT for it.
   Step step() override {
     const u64 rip = state_.rip;
-    const std::string_view exit = vcpu_->run(*machine_).name;
+    const std::string_view exit = vcpu_->run(*sink_).name;
     const bool stepped = exit == "debug" || exit == "shutdown";
-    const bool good = stepped && vcpu_->export_state(state_) && vm_->mark_writes();
+    const bool good = stepped && !sink_->asked() && vcpu_->export_state(state_) && vm_->mark_writes();
     return good && state_.rip != rip ? Step::Done : Step::Spoilt;
   }
 
@@ -77,7 +78,7 @@ class KvmStepper final : public Stepper {
  private:
   std::unique_ptr<Vm> vm_;
   std::unique_ptr<KvmVcpu> vcpu_;
-  cpu::ExitSink* machine_ = nullptr;
+  std::optional<NoDevices> sink_;
   cpu::CpuState state_;
 };
 

@@ -1,7 +1,7 @@
 #include "devices/backend/block/threaded_backend.h"
 
 #include "core/base/bits.h"
-#include "devices/backend/signals.h"
+#include "core/base/signals.h"
 
 namespace tandem::devices {
 

@@ -7,7 +7,7 @@
 #include <climits>
 
 #include "core/base/assert.h"
-#include "devices/backend/signals.h"
+#include "core/base/signals.h"
 
 namespace tandem::devices {
 

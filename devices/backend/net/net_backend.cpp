@@ -3,7 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "devices/backend/signals.h"
+#include "core/base/signals.h"
 
 namespace tandem::devices {
 

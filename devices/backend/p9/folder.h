@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "core/base/host_fd.h"
 #include "core/base/result.h"
 #include "core/base/types.h"
-#include "devices/backend/host_fd.h"
 #include "devices/backend/p9/message.h"
 
 namespace tandem::devices::p9 {

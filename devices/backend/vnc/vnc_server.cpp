@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "devices/backend/signals.h"
+#include "core/base/signals.h"
 #include "devices/backend/vnc/vnc_extended_keys.h"
 #include "devices/backend/vnc/vnc_keyboard.h"
 #include "devices/display/picture_mailbox.h"

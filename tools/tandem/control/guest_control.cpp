@@ -9,10 +9,11 @@
 
 namespace tandem::tools {
 
-GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, Clipboard* clipboard,
-                           std::function<void()> quit)
+GuestControl::GuestControl(devices::Pc& pc, const config::Settings& settings, EngineMaker& maker,
+                           Clipboard* clipboard, std::function<void()> quit)
     : pc_(pc),
       settings_(settings),
+      maker_(maker),
       clipboard_(clipboard),
       quit_(std::move(quit)),
       verbs_(verbs()),
@@ -82,7 +83,7 @@ Result<cpu::Engine*> GuestControl::engine_of(const std::string& name) {
   if (const auto known = engines_.find(name); known != engines_.end()) return known->second.get();
   config::Settings wanted = settings_;
   wanted.engine = name + (name.ends_with('!') ? "" : "!");
-  TANDEM_TRY_ASSIGN(choice, choose_engine(wanted));
+  TANDEM_TRY_ASSIGN(choice, maker_.choose(wanted));
   return engines_.emplace(name, std::move(choice.engine)).first->second.get();
 }
 

@@ -20,7 +20,7 @@ namespace tandem::tools {
 class GuestControl {
  public:
   // clipboard: null where it is not shared. quit: ends the run. All outlive this.
-  GuestControl(devices::Pc& pc, const config::Settings& settings, Clipboard* clipboard,
+  GuestControl(devices::Pc& pc, const config::Settings& settings, EngineMaker& maker, Clipboard* clipboard,
                std::function<void()> quit);
 
   // One request at a time. [any-thread]
@@ -54,6 +54,7 @@ class GuestControl {
 
   devices::Pc& pc_;
   const config::Settings& settings_;
+  EngineMaker& maker_;
   Clipboard* clipboard_;
   std::function<void()> quit_;
   std::mutex verbs_mutex_;

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace tandem::devices {
+namespace tandem {
 
 class HostFd {
  public:
@@ -26,4 +26,4 @@ class HostFd {
   int fd_ = -1;
 };
 
-}  // namespace tandem::devices
+}  // namespace tandem
