@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "core/interp/interp_vcpu.h"
-#include "core/isa/decode.h"
 #include "core/isa/op.h"
 #include "core/mmu/access.h"
 
@@ -11,7 +10,7 @@ namespace tandem::interp {
 using namespace cpu;
 
 namespace {
-constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = 15;
+constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = isa::kMaxLength;
 constexpr u32 kSingle = 1u << 31;  // in a key's mode: see single_block()
 constexpr u64 kNoRam = ~u64{1};    // second page of an instruction that ends where no RAM is
 
@@ -74,7 +73,7 @@ bool InterpVcpu::decode_one(u64 linear, Block& block) {
   block.links[0] = block.links[1] = nullptr;
   block.insns.assign(2, {});
   isa::Insn& insn = block.insns[0];
-  if (isa::decode(c_, {bytes, available}, c_.mode.code_size, 0, insn) == isa::DecodeStatus::Truncated) {
+  if (decoder_.decode(c_, {bytes, available}, c_.mode.code_size, 0, insn) == isa::DecodeStatus::Truncated) {
     Gpa ignored;
     return mmu::translate_fetch(c_, linear + available, ignored);  // faults, as it did above
   }
@@ -116,7 +115,7 @@ Block* InterpVcpu::decode_block(u64 linear, Gpa physical, unsigned limit) {
     isa::Insn insn;
     if (at && debugger_stops_inside(linear + at)) break;
     const unsigned left = in_page - at;
-    if (left == 0 || isa::decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
+    if (left == 0 || decoder_.decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
                          isa::DecodeStatus::Truncated)
       break;
     insn.handler = select_handler(insn);

@@ -7,6 +7,7 @@
 
 #include "core/cpu/cpuid_models.h"
 #include "core/interp/context.h"
+#include "core/isa/decode.h"
 #include "core/semantics/host/host.h"
 
 namespace tandem::interp {
@@ -88,6 +89,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   BlockCache cache_;
   Block single_;
   std::unique_ptr<semantics::HostCode> host_code_;
+  isa::Decoder decoder_;
   u64 retired_base_ = 0;     // instructions retired before this run()
   i64 budget_ = 0;           // of this run()
   u64 code_generation_ = 0;  // global_generation that c_.code_pages holds for
