@@ -266,12 +266,6 @@ std::vector<u8> prefixed_exchange(std::span<const u8> bytes, u8 code_size) {
   return {};
 }
 
-Layout layout_of(const ZydisDecodedInstruction& insn) {
-  const auto& raw = insn.raw;
-  return {insn.length, raw.disp.offset, static_cast<u8>(raw.disp.size / 8), raw.imm[0].offset,
-          static_cast<u8>(raw.imm[0].size / 8)};
-}
-
 i64 signed_number(const u8* bytes, unsigned size) {
   switch (size) {
     case 0: return 0;
@@ -297,8 +291,7 @@ const ZydisDecoder& Decoder::decoder_for(const Cpu& cpu, u8 code_size) const {
 }
 
 DecodeStatus Decoder::decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16 offset, Insn& out) {
-  const std::optional<Shape> shape =
-      bytes.size() < kMaxLength ? std::nullopt : shape_of(bytes.data(), code_size);
+  const std::optional<Shape> shape = bytes.size() < kMaxLength ? std::nullopt : shape_of(bytes, code_size);
   if (shape && copy_known(*shape, bytes.data(), offset, out)) return DecodeStatus::Ok;
   out = {};
   out.offset = offset;
@@ -346,12 +339,10 @@ bool Decoder::copy_known(const Shape& shape, const u8* bytes, u16 offset, Insn& 
 
 // What the host executes has its immediate in its code; EVEX scales displacements of a byte.
 void Decoder::learn(const Shape& shape, const ZydisDecodedInstruction& insn, const Insn& out) {
-  const Layout layout = layout_of(insn);
-  const bool scaled = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && layout.disp == 1;
-  if (!fits(shape, layout) || scaled || insn.raw.imm[1].size || out.op == Op::UNDEFINED ||
-      (out.op == Op::HOST && layout.imm))
-    return;
-  known_.keep(shape, {out, layout.imm, insn.raw.imm[0].is_signed == ZYAN_TRUE});
+  const u8 imm = insn.raw.imm[0].size / 8;
+  const bool scaled = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && shape.disp == 1;
+  if (!fits(shape, insn) || scaled || out.op == Op::UNDEFINED || (out.op == Op::HOST && imm)) return;
+  known_.keep(shape, {out, imm, insn.raw.imm[0].is_signed == ZYAN_TRUE});
 }
 
 }  // namespace tandem::isa

@@ -1,5 +1,6 @@
 #include "core/isa/shape.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tandem::isa {
@@ -124,9 +125,21 @@ class Reader {
 
 }  // namespace
 
-std::optional<Shape> shape_of(const u8* bytes, u8 code_size) {
+std::optional<Shape> shape_of(std::span<const u8> bytes, u8 code_size) {
   if (code_size == 2) return {};
-  return Reader(bytes, code_size).read();
+  if (bytes.size() >= kMaxLength) return Reader(bytes.data(), code_size).read();
+  u8 padded[kMaxLength] = {};
+  std::ranges::copy(bytes, padded);
+  const std::optional<Shape> shape = Reader(padded, code_size).read();
+  return shape && shape->bytes + shape->disp <= bytes.size() ? shape : std::nullopt;
+}
+
+bool fits(const Shape& shape, const ZydisDecodedInstruction& insn) {
+  const auto& disp = insn.raw.disp;
+  const auto& imm = insn.raw.imm[0];
+  return disp.size == 8 * shape.disp && (disp.size == 0 || disp.offset == shape.bytes) &&
+         (imm.size == 0 || imm.offset == shape.bytes + shape.disp) &&
+         insn.length == shape.bytes + shape.disp + imm.size / 8 && insn.raw.imm[1].size == 0;
 }
 
 }  // namespace tandem::isa

@@ -2,6 +2,8 @@
 // but those two numbers depends on it alone, so that it need be asked but once for each.
 #pragma once
 
+#include <Zydis/Zydis.h>
+
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,22 +20,13 @@ struct Shape {
   u8 disp = 0;   // bytes of the displacement
 };
 
-// The shape of the instruction that begins at bytes, of which there must be kMaxLength. code_size: 4 or 8;
-// there is none in 16-bit code, for other address sizes than that of the code, and for what is longer than 7
-// bytes. Bytes that are no instruction may have one, and so may those whose displacement or immediate is
-// elsewhere (see fits()).
-std::optional<Shape> shape_of(const u8* bytes, u8 code_size);
+// The shape of the instruction that begins at bytes. There is none in 16-bit code, with another address size
+// than that of the code, and of more than 7 bytes. Bytes that are no instruction may have one, and so may
+// those whose displacement or immediate is elsewhere (see fits()).
+std::optional<Shape> shape_of(std::span<const u8> bytes, u8 code_size);
 
-// Where Zydis found displacement and immediate: whether the shape has told.
-struct Layout {
-  u8 length = 0;
-  u8 disp_at = 0, disp = 0;  // bytes; disp 0: there is none
-  u8 imm_at = 0, imm = 0;    // the same
-};
-constexpr bool fits(const Shape& shape, const Layout& l) {
-  return l.disp == shape.disp && (l.disp == 0 || l.disp_at == shape.bytes) &&
-         (l.imm == 0 || l.imm_at == shape.bytes + shape.disp) && l.length == shape.bytes + shape.disp + l.imm;
-}
+// Is all that Zydis found at these bytes where the shape has it?
+bool fits(const Shape& shape, const ZydisDecodedInstruction& insn);
 
 // What is known of shapes: the last one of each hash.
 template <class T>

@@ -72,7 +72,7 @@ TEST_P(DecodeTest, KnownShapesGiveWhatZydisGives) {
   unsigned instructions = 0;
   for (unsigned n = 0; n < 60'000; ++n) {
     Bytes bytes = random_bytes();
-    const std::optional<isa::Shape> shape = isa::shape_of(bytes.data(), GetParam());
+    const std::optional<isa::Shape> shape = isa::shape_of(bytes, GetParam());
     if (!shape) continue;
     if (decode(bytes).op == isa::Op::UNDEFINED) continue;
     ++instructions;
@@ -95,14 +95,14 @@ INSTANTIATE_TEST_SUITE_P(CodeSizes, DecodeTest, testing::Values(u8{4}, u8{8}));
 TEST(ShapeTest, DisplacementsAndImmediatesAreNoPartOfIt) {
   const std::array<u8, isa::kMaxLength> load = {0x8b, 0x45, 0x08}, other = {0x8b, 0x45, 0x10},
                                         further = {0x8b, 0x85, 0x10};
-  const std::optional<isa::Shape> shape = isa::shape_of(load.data(), 8);
+  const std::optional<isa::Shape> shape = isa::shape_of(load, 8);
   ASSERT_TRUE(shape);
   EXPECT_EQ(shape->bytes, 2);
   EXPECT_EQ(shape->disp, 1);
-  EXPECT_EQ(isa::shape_of(other.data(), 8)->key, shape->key);
-  EXPECT_NE(isa::shape_of(further.data(), 8)->key, shape->key);
-  EXPECT_NE(isa::shape_of(load.data(), 4)->key, shape->key);
-  EXPECT_FALSE(isa::shape_of(load.data(), 2));
+  EXPECT_EQ(isa::shape_of(other, 8)->key, shape->key);
+  EXPECT_NE(isa::shape_of(further, 8)->key, shape->key);
+  EXPECT_NE(isa::shape_of(load, 4)->key, shape->key);
+  EXPECT_FALSE(isa::shape_of(load, 2));
 }
 
 }  // namespace
