@@ -50,15 +50,8 @@ void rewrite(Assembler& a, std::span<const u8> bytes, const Encoding& insn, cons
   // MOV by an address without ModRM, to or from AL or EAX: the form with ModRM.
   const bool by_address = !insn.has_modrm;
   a.byte(by_address ? static_cast<u8>(0x88 | (insn.opcode & 1) | (insn.opcode & 2 ? 0 : 2)) : insn.opcode);
-  const u32 modrm_at = a.size();
-  a.operand(by_address ? 0 : insn.modrm >> 3 & 7, m);
   // EVEX scales an 8-bit displacement: use the wide one.
-  if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && a.code()[modrm_at] >> 6 == 1) {
-    const i8 disp = static_cast<i8>(a.code().back());
-    a.code().pop_back();
-    a.code()[modrm_at] = static_cast<u8>((a.code()[modrm_at] & 0x3f) | 0x80);
-    a.imm(static_cast<u32>(static_cast<i32>(disp)), 4);
-  }
+  a.operand(by_address ? 0 : insn.modrm >> 3 & 7, m, insn.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX);
   a.bytes(bytes.subspan(insn.imm_at, insn.length - insn.imm_at));
 }
 

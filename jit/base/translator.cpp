@@ -320,7 +320,7 @@ void Translator::code_address(u8 reg, u64 address, bool wide) {
 // it is moved towards it.
 void Translator::align_entry() {
   const u32 padding = -a_.size() % semantics::CodeArena::kAlignment;
-  a_.code().insert(a_.code().begin(), padding, 0xcc);
+  a_.pad_front(padding);
   for (Fixup& f : fixups_) f.from.at += padding;
   t_->checked_entry += padding;
   t_->mapped_entry += padding;
