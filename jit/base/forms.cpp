@@ -225,6 +225,11 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
     case Op::CALL_INDIRECT:
       return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
     case Op::RET: return plain_stack ? Form::Return : Form::Execute;
+    case Op::PUSHFQ: return wide_ && plain_stack ? Form::PushFlags : Form::Execute;
+    case Op::MOV_FROM_SEGMENT:
+      return wide_ && insn.kind[0] == OperandKind::Gpr && insn.size >= 4 ? Form::ReadSegment : Form::Execute;
+    // Where a run may end behind it, its shadow is seen.
+    case Op::STI: return context_.mode.cpl == 0 && !t_->limited ? Form::Sti : Form::Execute;
     case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
     case Op::RDTSC:
     case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
@@ -246,9 +251,16 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
 }
 
 bool Translator::may_fault(const Insn& insn, Form form) {
-  if (form == Form::Nothing || form == Form::Lea || form == Form::Cli || form == Form::SwapGs ||
-      form == Form::ReadTsc)
-    return false;
+  switch (form) {
+    case Form::Nothing:
+    case Form::Lea:
+    case Form::Cli:
+    case Form::Sti:
+    case Form::ReadSegment:
+    case Form::SwapGs:
+    case Form::ReadTsc: return false;
+    default: break;
+  }
   const bool quiet = kind_of(insn.op) == Kind::User && insn.op != Op::DIV && insn.op != Op::IDIV;
   return form != Form::Copy || !quiet;
 }

@@ -202,6 +202,7 @@ std::optional<CheckSharing::Access> CheckSharing::access_of() const {
     case Form::JumpIndirect:
       if (d.memory && block_.regions) return operand(insn, d);
       return {};
+    case Form::PushFlags:
     case Form::Call: return stack(kSp, -block_.word, true);
     case Form::Pop:
     case Form::Return: return stack(kSp, 0, false);
@@ -280,6 +281,7 @@ void CheckSharing::follow_registers() {
     case Form::Execute: return change_all();
     case Form::SwapGs: segments_[cpu::kGs] = ++names_; return;
     case Form::Push:
+    case Form::PushFlags:
     case Form::Call:
     case Form::CallIndirect: registers_[kSp].distance -= block_.word; return;
     case Form::Return:

@@ -426,15 +426,21 @@ void Translator::push(const Insn& insn, const Encoded& d) {
     a_.store(spill(0), kT0);
     second_ = true;
   }
+  if (insn.kind[0] != OperandKind::Imm) return push_word(d.memory ? kNone : insn.reg[0] / 8);
+  stack_check(kSp, -word_, true);
+  a_.store_imm(stack_operand(kSp, -word_), static_cast<i32>(insn.imm), wide_);
+  a_.lea(kSp, at(kSp, -word_), wide_);
+}
+
+// reg: none where it is in spill(0).
+void Translator::push_word(u8 reg) {
   stack_check(kSp, -word_, true);
   const Mem top = stack_operand(kSp, -word_);
-  const u8 reg = d.memory ? kNone : insn.reg[0] / 8;
-  if (insn.kind[0] == OperandKind::Imm) {
-    a_.store_imm(top, static_cast<i32>(insn.imm), wide_);
-  } else if (is_in_gs() && (reg == kNone || reg == kT0 || reg == kT1)) {
+  const bool in_state = reg == kNone || reg == kT0 || reg == kT1;
+  if (is_in_gs() && in_state) {
     a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
     a_.store(top, kT0, wide_);
-  } else if (reg == kNone || reg == kT0 || reg == kT1) {
+  } else if (in_state) {
     free_t1();
     a_.lea(kT1, top);
     a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
@@ -444,6 +450,26 @@ void Translator::push(const Insn& insn, const Encoded& d) {
     a_.store(top, reg, wide_);
   }
   a_.lea(kSp, at(kSp, -word_), wide_);
+}
+
+// RFLAGS of the state, whose arithmetic flags are out of date, and those of the slot.
+void Translator::push_flags() {
+  held_ = kNoGroup;
+  flags_into_slot(kT0);
+  free_t1();
+  a_.load(kT0, flags_slot(), false);
+  a_.mov(kT1, kT0, false);
+  a_.shr(kT1, 8, false);
+  a_.alu_imm(Alu::And, kT1, static_cast<i32>(kAllFlags & 0xff), false);
+  a_.alu_imm(Alu::And, kT0, 1, false);
+  a_.shl(kT0, 11);
+  a_.alu(Alu::Or, kT1, kT0);
+  a_.load(kT0, field(&context_.state.rflags));
+  a_.alu_imm(Alu::And, kT0, ~static_cast<i32>(kAllFlags | cpu::kVm | cpu::kRf));
+  a_.alu(Alu::Or, kT0, kT1);
+  flags_lost();
+  a_.store(spill(0), kT0);
+  push_word(kNone);
 }
 
 void Translator::pop(const Insn& insn) {

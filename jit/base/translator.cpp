@@ -145,6 +145,7 @@ void Translator::emit(unsigned i) {
     case Form::Memory: memory(insn, d); break;
     case Form::Lea: lea(insn, d); break;
     case Form::Push: push(insn, d); break;
+    case Form::PushFlags: push_flags(); break;
     case Form::Pop: pop(insn); break;
     case Form::Leave: leave(); break;
     case Form::Call: call(insn); break;
@@ -154,6 +155,8 @@ void Translator::emit(unsigned i) {
     case Form::Condition: condition(insn); break;
     case Form::Return: ret(insn); break;
     case Form::Cli: cli(); break;
+    case Form::Sti: sti(); break;
+    case Form::ReadSegment: read_segment(insn); break;
     case Form::SwapGs: swap_gs(); break;
     case Form::ReadTsc: read_tsc(insn); break;
     case Form::Execute: execute(); break;
@@ -199,6 +202,25 @@ void Translator::cli() {
   flags_lost();
 }
 
+// The same. What waits for interrupts, and the shadow that it needs then, are the interpreter's.
+void Translator::sti() {
+  flags_into_slot(kT0);
+  a_.alu_imm(Alu::Cmp, field(&context_.requests), 0, false);
+  slow_if(Cc::Nz);
+  a_.alu_imm(Alu::Cmp, field(&context_.held), 0, false);
+  slow_if(Cc::Nz);
+  a_.alu_imm(Alu::Or, field(&context_.state.rflags), static_cast<i32>(cpu::kIf));
+  flags_lost();
+}
+
+void Translator::read_segment(const Insn& insn) {
+  const u8 reg = insn.reg[0] / 8;
+  if (reg == kT1) free_t1();
+  a_.load(reg, field(&context_.state.segments[insn.reg[1]].selector), false);
+  a_.movzx16(reg, reg);
+  if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
+}
+
 void Translator::swap_gs() {
   free_t1();
   const Mem base = field(&context_.state.segments[cpu::kGs].base);
@@ -235,7 +257,7 @@ void Translator::execute() {
 
 // Does the instruction look at flags, or leave some that are live as they were?
 bool Translator::wants_host_flags(unsigned i) const {
-  if (forms_[i] == Form::Execute) return false;  // takes them from the slot
+  if (forms_[i] == Form::Execute || forms_[i] == Form::PushFlags) return false;  // take them from the slot
   const u32 live_behind = i + 1 < live_.size() ? live_[i + 1] : kAllFlags;
   return uses_[i].reads || (uses_[i].writes && (live_behind & ~uses_[i].kills));
 }
@@ -344,6 +366,7 @@ bool Translator::has_check(unsigned i) const {
   switch (forms_[i]) {
     case Form::Memory:
     case Form::Push:
+    case Form::PushFlags:
     case Form::Pop:
     case Form::Leave:
     case Form::Call:

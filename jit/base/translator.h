@@ -135,6 +135,8 @@ class Translator {
   void memory(const isa::Insn& insn, const Encoded& d);
   void memory_at_constant(const Encoded& d, u64 address, u8 t0, u8 t1);
   void push(const isa::Insn& insn, const Encoded& d);
+  void push_word(u8 reg);
+  void push_flags();
   void pop(const isa::Insn& insn);
   void leave();
   void call(const isa::Insn& insn);
@@ -143,6 +145,8 @@ class Translator {
   void ret(const isa::Insn& insn);
   void condition(const isa::Insn& insn);
   void cli();
+  void sti();
+  void read_segment(const isa::Insn& insn);
   void swap_gs();
   void read_tsc(const isa::Insn& insn);
   void execute();
