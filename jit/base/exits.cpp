@@ -1,4 +1,6 @@
 // Where blocks are left: to each other, to the dispatcher, to sites.
+#include <algorithm>
+
 #include "core/isa/op.h"
 #include "jit/base/op_kinds.h"
 #include "jit/base/translator.h"
@@ -178,6 +180,7 @@ void Translator::exit_stubs() {
 }
 
 void Translator::slow_paths() {
+  t_->splits.reserve(static_cast<std::size_t>(std::ranges::count_if(slow_, &SlowPath::split)));
   for (const SlowPath& s : slow_) {
     a_.fill(s.from);
     for (unsigned n = 0; n < 2; ++n)

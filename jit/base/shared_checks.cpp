@@ -110,7 +110,6 @@ void CheckSharing::number_groups(SharedChecks& checks) {
 }
 
 void CheckSharing::say(const std::vector<u16>& groups, std::vector<SharedCheck>& checks) const {
-  checks.assign(groups.size(), {});
   for (u32 i = 0; i < groups.size(); ++i) {
     if (groups[i] == kNoMember) continue;
     const Group& g = groups_[groups[i]];

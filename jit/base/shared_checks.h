@@ -81,6 +81,7 @@ struct SharedChecks {
 // Keeps its memory from block to block.
 class CheckSharing {
  public:
+  // checks: as many as there are instructions, none of which says anything yet.
   void share(const BlockView& block, SharedChecks& checks);
 
  private:
