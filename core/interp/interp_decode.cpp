@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "core/interp/interp_vcpu.h"
-#include "core/isa/decode.h"
 #include "core/isa/op.h"
 #include "core/mmu/access.h"
 
@@ -11,7 +10,7 @@ namespace tandem::interp {
 using namespace cpu;
 
 namespace {
-constexpr unsigned kMaxInsns = 64, kMaxInsnBytes = 15;
+constexpr unsigned kMaxInsnBytes = isa::kMaxLength;
 constexpr u32 kSingle = 1u << 31;  // in a key's mode: see single_block()
 constexpr u64 kNoRam = ~u64{1};    // second page of an instruction that ends where no RAM is
 
@@ -74,7 +73,7 @@ bool InterpVcpu::decode_one(u64 linear, Block& block) {
   block.links[0] = block.links[1] = nullptr;
   block.insns.assign(2, {});
   isa::Insn& insn = block.insns[0];
-  if (isa::decode(c_, {bytes, available}, c_.mode.code_size, 0, insn) == isa::DecodeStatus::Truncated) {
+  if (decoder_.decode(c_, {bytes, available}, c_.mode.code_size, 0, insn) == isa::DecodeStatus::Truncated) {
     Gpa ignored;
     return mmu::translate_fetch(c_, linear + available, ignored);  // faults, as it did above
   }
@@ -106,28 +105,28 @@ Block* InterpVcpu::single_block(u64 linear) {
   return added;
 }
 
-Block* InterpVcpu::decode_block(u64 linear, Gpa physical, unsigned limit) {
+Block* InterpVcpu::decode_block(u64 linear, Gpa physical) {
   const u8* code = c_.memory->host(physical);
   auto block = std::make_unique<Block>();
   block->key = {raw(physical), mode_bits(c_.mode)};
   const unsigned in_page = static_cast<unsigned>(kPageSize - (linear & kPageMask));
   unsigned at = 0;
-  while (block->count < limit) {
-    isa::Insn insn;
+  while (block->count < kMaxInsns) {
+    isa::Insn& insn = decoded_[block->count];
     if (at && debugger_stops_inside(linear + at)) break;
     const unsigned left = in_page - at;
-    if (left == 0 || isa::decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
+    if (left == 0 || decoder_.decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
                          isa::DecodeStatus::Truncated)
       break;
     insn.handler = select_handler(insn);
-    block->insns.push_back(insn);
     ++block->count;
     at += insn.length;
     if (isa::flow_of(insn.op) != isa::Flow::Normal) break;
   }
   if (block->count == 0) return nullptr;
   block->bytes = at;
-  block->insns.push_back(make_tail(at));
+  decoded_[block->count] = make_tail(at);
+  block->insns.assign(decoded_.begin(), decoded_.begin() + block->count + 1);
   return cache_.add(std::move(block));
 }
 
@@ -146,7 +145,7 @@ Block* InterpVcpu::find_block() {
   if (!c_.memory->host(physical)) return decode_one(linear, single_) ? &single_ : nullptr;
   if (!found) {
     mark_code(raw(physical));
-    if (Block* b = decode_block(linear, physical, kMaxInsns)) return b;
+    if (Block* b = decode_block(linear, physical)) return b;
   }
   return crossing_block(linear);
 }

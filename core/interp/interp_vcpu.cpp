@@ -21,7 +21,7 @@ constexpr std::size_t kMaxStoredInsns = 600'000;  // about 40 MiB
 
 InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& model,
                        std::unique_ptr<semantics::HostCode> host_code, std::unique_ptr<UpperTier> tier)
-    : tier_(std::move(tier)), host_code_(std::move(host_code)) {
+    : tier_(std::move(tier)), host_code_(std::move(host_code)), decoder_(model) {
   cache_.set_tier(tier_.get());
   c_.id = id;
   c_.memory = &memory;
@@ -118,7 +118,10 @@ void InterpVcpu::flush_translations() { drop_everything(); }
 
 void InterpVcpu::drop_everything() {
   cache_.clear();
-  if (host_code_->nearly_full()) host_code_->clear();
+  if (host_code_->nearly_full()) {
+    host_code_->clear();
+    decoder_.forget_host_code();
+  }
   c_.jumps.fill({});
   c_.link_from = {};
   c_.block = nullptr;

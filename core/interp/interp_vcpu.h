@@ -7,6 +7,7 @@
 
 #include "core/cpu/cpuid_models.h"
 #include "core/interp/context.h"
+#include "core/isa/decode.h"
 #include "core/semantics/host/host.h"
 
 namespace tandem::interp {
@@ -72,7 +73,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   Block* single_block(u64 linear);
   Block* crossing_block(u64 linear);
   bool still_crosses(const Block& block, u64 linear);
-  Block* decode_block(u64 linear, Gpa physical, unsigned limit);
+  Block* decode_block(u64 linear, Gpa physical);
   bool fetch(u64 linear, u8* bytes, unsigned& available, Gpa& first, Gpa& second);
   bool decode_one(u64 linear, Block& block);
   u64 linear_rip() const;
@@ -88,9 +89,12 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   BlockCache cache_;
   Block single_;
   std::unique_ptr<semantics::HostCode> host_code_;
-  u64 retired_base_ = 0;     // instructions retired before this run()
-  i64 budget_ = 0;           // of this run()
-  u64 code_generation_ = 0;  // global_generation that c_.code_pages holds for
+  isa::Decoder decoder_;
+  static constexpr unsigned kMaxInsns = 64;       // of a block
+  std::array<isa::Insn, kMaxInsns + 1> decoded_;  // of the block that is made
+  u64 retired_base_ = 0;                          // instructions retired before this run()
+  i64 budget_ = 0;                                // of this run()
+  u64 code_generation_ = 0;                       // global_generation that c_.code_pages holds for
   bool running_ = false;
   bool stepping_ = false;  // this run() is to end behind one instruction
   std::shared_ptr<const cpu::DebugPoints> debug_points_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/bits.h"
 #include "core/cpu/isa_allowed.h"
 #include "core/isa/op.h"
 #include "core/semantics/host/host.h"
@@ -15,22 +16,14 @@ using namespace cpu;
 
 namespace {
 
-constexpr unsigned kMaxLength = 15;
-
 struct Decoded {
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
 
-ZydisDecoder make_decoder(const CpuModel& model, u8 code_size, bool protected_mode) {
+ZydisDecoder make_decoder(const CpuModel& model, ZydisMachineMode mode, ZydisStackWidth stack) {
   ZydisDecoder d;
-  switch (code_size) {
-    case 8: ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64); break;
-    case 4: ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32); break;
-    default:
-      ZydisDecoderInit(&d, protected_mode ? ZYDIS_MACHINE_MODE_LEGACY_16 : ZYDIS_MACHINE_MODE_REAL_16,
-                       ZYDIS_STACK_WIDTH_16);
-  }
+  ZydisDecoderInit(&d, mode, stack);
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
   ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
@@ -273,15 +266,39 @@ std::vector<u8> prefixed_exchange(std::span<const u8> bytes, u8 code_size) {
   return {};
 }
 
+i64 signed_number(const u8* bytes, unsigned size) {
+  switch (size) {
+    case 0: return 0;
+    case 1: return static_cast<i8>(*bytes);
+    case 2: return static_cast<i16>(load_le<u16>(bytes));
+    case 4: return static_cast<i32>(load_le<u32>(bytes));
+    default: return static_cast<i64>(load_le<u64>(bytes));
+  }
+}
+
 }  // namespace
 
-DecodeStatus decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16 offset, Insn& out) {
+Decoder::Decoder(const CpuModel& model)
+    : code64_(make_decoder(model, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)),
+      code32_(make_decoder(model, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32)),
+      code16_(make_decoder(model, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16)),
+      real_(make_decoder(model, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16)) {}
+
+const ZydisDecoder& Decoder::decoder_for(const Cpu& cpu, u8 code_size) const {
+  if (code_size == 8) return code64_;
+  if (code_size == 4) return code32_;
+  return cpu.mode.protected_mode ? code16_ : real_;
+}
+
+DecodeStatus Decoder::decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16 offset, Insn& out) {
+  const std::optional<Shape> shape = bytes.size() < kMaxLength ? std::nullopt : shape_of(bytes, code_size);
+  if (shape && copy_known(*shape, bytes.data(), offset, out)) return DecodeStatus::Ok;
   out = {};
   out.offset = offset;
-  const ZydisDecoder decoder = make_decoder(*cpu.model, code_size, cpu.mode.protected_mode);
   Decoded d;
   const ZyanU64 length = std::min<std::size_t>(bytes.size(), kMaxLength);
-  const ZyanStatus status = ZydisDecoderDecodeFull(&decoder, bytes.data(), length, &d.insn, d.operands);
+  const ZyanStatus status =
+      ZydisDecoderDecodeFull(&decoder_for(cpu, code_size), bytes.data(), length, &d.insn, d.operands);
   if (status == ZYDIS_STATUS_NO_MORE_DATA && length < kMaxLength) return DecodeStatus::Truncated;
   if (!ZYAN_SUCCESS(status)) {
     out.op = status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG
@@ -303,7 +320,29 @@ DecodeStatus decode(const Cpu& cpu, std::span<const u8> bytes, u8 code_size, u16
     out.host = cpu.host_code->prepare(bytes.first(d.insn.length), d.insn, d.operands, code_size);
     if (!out.host) out.op = Op::UNDEFINED;
   }
+  if (shape) learn(*shape, d.insn, out);
   return DecodeStatus::Ok;
+}
+
+bool Decoder::copy_known(const Shape& shape, const u8* bytes, u16 offset, Insn& out) const {
+  const Known* known = known_.find(shape);
+  if (!known) return false;
+  out = known->insn;
+  out.offset = offset;
+  if (shape.disp) out.disp = signed_number(bytes + shape.bytes, shape.disp);
+  if (out.base == kRipOffset) out.disp += offset + out.length;
+  if (known->imm == 0) return true;
+  const u64 imm = static_cast<u64>(signed_number(bytes + shape.bytes + shape.disp, known->imm));
+  out.imm = known->imm_is_signed ? imm : imm & low_mask(8 * known->imm);
+  return true;
+}
+
+// What the host executes has its immediate in its code; EVEX scales displacements of a byte.
+void Decoder::learn(const Shape& shape, const ZydisDecodedInstruction& insn, const Insn& out) {
+  const u8 imm = insn.raw.imm[0].size / 8;
+  const bool scaled = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && shape.disp == 1;
+  if (!fits(shape, insn) || scaled || out.op == Op::UNDEFINED || (out.op == Op::HOST && imm)) return;
+  known_.keep(shape, {out, imm, insn.raw.imm[0].is_signed == ZYAN_TRUE});
 }
 
 }  // namespace tandem::isa

@@ -52,6 +52,8 @@ struct Insn {
   u8 src_size = 0;                       // size in bytes of the second operand where it differs (MOVZX, ...)
   u16 offset = 0;                        // of its first byte from the start of the block
   Op op{};
+
+  bool operator==(const Insn&) const = default;
 };
 
 }  // namespace tandem::isa

@@ -7,23 +7,32 @@ bool fits_byte(i32 v) { return v >= -128 && v <= 127; }
 bool high(u8 reg) { return reg != kNone && reg >= 8; }
 }  // namespace
 
-void Assembler::operand(unsigned reg, const Mem& m) {
+void Assembler::pad_front(u32 padding) {
+  std::memmove(buffer_.data() + padding, buffer_.data(), size_);
+  std::memset(buffer_.data(), 0xcc, padding);
+  advance(padding);
+}
+
+void Assembler::operand(unsigned reg, const Mem& m, bool short_disp) {
   const u8 r = static_cast<u8>((reg & 7) << 3);
+  const u8 index = m.index == kNone ? 4 : m.index & 7;
+  u8* const first = here();
+  u8* to = first;
+  unsigned disp = 4;
   if (m.base == kNone) {  // absolute, or index alone: SIB without base
-    const u8 index = m.index == kNone ? 4 : m.index & 7;
-    bytes({static_cast<u8>(r | 4), static_cast<u8>(m.scale_log2 << 6 | index << 3 | 5)});
-    imm(static_cast<u32>(m.disp), 4);
-    return;
+    *to++ = static_cast<u8>(r | 4);
+    *to++ = static_cast<u8>(m.scale_log2 << 6 | index << 3 | 5);
+  } else {
+    const u8 base = m.base & 7;
+    const bool sib = m.index != kNone || base == kSp;
+    u8 mod = 0x80;
+    if (m.disp == 0 && base != kBp) mod = 0, disp = 0;
+    else if (short_disp && fits_byte(m.disp)) mod = 0x40, disp = 1;
+    *to++ = static_cast<u8>(mod | r | (sib ? 4 : base));
+    if (sib) *to++ = static_cast<u8>(m.scale_log2 << 6 | index << 3 | base);
   }
-  const bool sib = m.index != kNone || (m.base & 7) == kSp;
-  const u8 mod = m.disp == 0 && (m.base & 7) != kBp ? 0 : fits_byte(m.disp) ? 0x40 : 0x80;
-  byte(static_cast<u8>(mod | r | (sib ? 4 : m.base & 7)));
-  if (sib) {
-    const u8 index = m.index == kNone ? 4 : m.index & 7;
-    byte(static_cast<u8>(m.scale_log2 << 6 | index << 3 | (m.base & 7)));
-  }
-  if (mod == 0x40) imm(static_cast<u8>(m.disp), 1);
-  if (mod == 0x80) imm(static_cast<u32>(m.disp), 4);
+  store_le<u32>(to, static_cast<u32>(m.disp));
+  advance(static_cast<std::size_t>(to - first) + disp);
 }
 
 void Assembler::rex(bool wide, unsigned reg, const Mem& m) {

@@ -1,6 +1,7 @@
 // Writes host instructions into a buffer. Registers by number: 0 RAX .. 15 R15.
 #pragma once
 
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -56,19 +57,32 @@ struct Hole {
 
 class Assembler {
  public:
-  u32 size() const { return static_cast<u32>(code_.size()); }
-  std::vector<u8>& code() { return code_; }
-  void clear() { code_.clear(); }
+  u32 size() const { return size_; }
+  std::span<u8> code() { return {buffer_.data(), size_}; }
+  void clear() { size_ = 0; }
+  // Moves what there is, with so many bytes of INT3 before it: fewer than kRoom.
+  void pad_front(u32 padding);
 
-  void byte(u8 b) { code_.push_back(b); }
-  void bytes(std::span<const u8> b) { code_.insert(code_.end(), b.begin(), b.end()); }
-  void bytes(std::initializer_list<u8> b) { code_.insert(code_.end(), b); }
+  void byte(u8 b) {
+    *here() = b;
+    advance(1);
+  }
+  // Of one instruction.
+  void bytes(std::span<const u8> b) {
+    std::memcpy(here(), b.data(), b.size());
+    advance(b.size());
+  }
+  void bytes(std::initializer_list<u8> b) {
+    std::memcpy(here(), b.begin(), b.size());
+    advance(b.size());
+  }
   void imm(u64 v, unsigned size) {
-    for (unsigned i = 0; i < size; ++i) byte(static_cast<u8>(v >> 8 * i));
+    store_le<u64>(here(), v);
+    advance(size);
   }
 
-  // ModRM, SIB and displacement behind an opcode.
-  void operand(unsigned reg, const Mem& m);
+  // ModRM, SIB and displacement behind an opcode. short_disp: as one byte, where that is enough.
+  void operand(unsigned reg, const Mem& m, bool short_disp = true);
   // REX for a 64-bit (wide) or 32-bit operation with a memory operand; nothing where none is needed.
   void rex(bool wide, unsigned reg, const Mem& m);
 
@@ -107,7 +121,7 @@ class Assembler {
   void jump_reg(u8 reg);
   // The distance to here / to the place at.
   void fill(Hole h) { fill(h, size()); }
-  void fill(Hole h, u32 to) { store_le<u32>(code_.data() + h.at, to - (h.at + 4)); }
+  void fill(Hole h, u32 to) { store_le<u32>(buffer_.data() + h.at, to - (h.at + 4)); }
 
   Hole hole() {
     const Hole h{size()};
@@ -118,7 +132,17 @@ class Assembler {
  private:
   void with_memory(bool wide, u8 opcode, unsigned reg, const Mem& m);
 
-  std::vector<u8> code_;
+  // Where the next instruction, or a part of it, goes: kRoom bytes at least.
+  u8* here() { return buffer_.data() + size_; }
+  void advance(std::size_t bytes) {
+    size_ += static_cast<u32>(bytes);
+    if (size_ + kRoom > buffer_.size()) [[unlikely]]
+      buffer_.resize(2 * buffer_.size());
+  }
+
+  static constexpr u32 kRoom = 64;
+  std::vector<u8> buffer_ = std::vector<u8>(16 * KiB);
+  u32 size_ = 0;
 };
 
 }  // namespace tandem::jit

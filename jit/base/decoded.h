@@ -28,6 +28,7 @@ enum class Form : u8 {
   Memory,
   Lea,
   Push,
+  PushFlags,
   Pop,
   Leave,
   Call,
@@ -37,6 +38,8 @@ enum class Form : u8 {
   Condition,
   Return,
   Cli,
+  Sti,
+  ReadSegment,
   SwapGs,
   ReadTsc,
   Execute,  // by the interpreter's function

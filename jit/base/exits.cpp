@@ -1,5 +1,8 @@
 // Where blocks are left: to each other, to the dispatcher, to sites.
+#include <algorithm>
+
 #include "core/isa/op.h"
+#include "jit/base/op_kinds.h"
 #include "jit/base/translator.h"
 #include "jit/runtime/jump_table.h"
 
@@ -138,8 +141,8 @@ void Translator::conditional_exit_to(u8 cc, u64 target) {
   a_.fill(not_taken);
 }
 
-void Translator::condition(const Insn& insn, const Decoded& d) {
-  conditional_exit_to(d.insn.opcode & 15, cut(next_of(insn) + insn.imm));
+void Translator::condition(const Insn& insn) {
+  conditional_exit_to(static_cast<u8>(condition_code(insn.op)), cut(next_of(insn) + insn.imm));
   exit_to(next_of(insn));
 }
 
@@ -177,6 +180,7 @@ void Translator::exit_stubs() {
 }
 
 void Translator::slow_paths() {
+  t_->splits.reserve(static_cast<std::size_t>(std::ranges::count_if(slow_, &SlowPath::split)));
   for (const SlowPath& s : slow_) {
     a_.fill(s.from);
     for (unsigned n = 0; n < 2; ++n)

@@ -1,5 +1,7 @@
 #include "jit/base/flag_use.h"
 
+#include "core/isa/op.h"
+
 namespace tandem::jit {
 
 namespace {
@@ -43,6 +45,22 @@ FlagUse flag_use(const ZydisDecodedInstruction& insn) {
   use.writes = written;
   if (!may_shift_by_nothing(insn)) use.kills = written;
   return use;
+}
+
+bool shifts_by_nothing(const isa::Insn& insn) {
+  using isa::Op;
+  switch (insn.op) {
+    case Op::ROL:
+    case Op::ROR:
+    case Op::RCL:
+    case Op::RCR:
+    case Op::SHL:
+    case Op::SHR:
+    case Op::SAR: return insn.kind[1] == isa::OperandKind::Imm && (insn.imm & 31) == 0;
+    case Op::SHLD:
+    case Op::SHRD: return insn.kind[2] == isa::OperandKind::Imm && (insn.imm & 31) == 0;
+    default: return false;
+  }
 }
 
 u32 undefined_flags(const ZydisDecodedInstruction& insn) {

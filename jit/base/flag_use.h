@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/cpu/cpu_state.h"
+#include "core/isa/insn.h"
 
 namespace tandem::jit {
 
@@ -16,11 +17,15 @@ struct FlagUse {
   u32 reads = 0;
   u32 kills = 0;  // set whatever they were before, or left undefined
   bool writes = false;
+
+  bool operator==(const FlagUse&) const = default;
 };
 
 // All that are not as they were before, or left undefined.
 u32 written_flags(const ZydisDecodedInstruction& insn);
 FlagUse flag_use(const ZydisDecodedInstruction& insn);
+// Is it a shift or rotation whose immediate count is 0? It sets no flags, as others of its shape do.
+bool shifts_by_nothing(const isa::Insn& insn);
 // What an instruction does that the interpreter executes: it may look at any flag.
 inline constexpr FlagUse kExecutedFlags{kAllFlags, 0, true};
 

@@ -1,4 +1,6 @@
 // How each instruction is translated.
+#include <algorithm>
+
 #include "core/isa/op.h"
 #include "core/mmu/segment.h"
 #include "core/semantics/host/availability.h"
@@ -108,41 +110,36 @@ Kind kind_of(Op op) {
   }
 }
 
-bool has_prefix(const ZydisDecodedInstruction& insn, u8 prefix) {
-  for (unsigned i = 0; i < insn.raw.prefix_count; ++i)
-    if (insn.raw.prefixes[i].value == prefix) return true;
-  return false;
+bool has_prefix(const Encoded& d, u8 prefix) {
+  const auto prefixes = d.bytes.first(d.insn.prefix_count);
+  return std::ranges::find(prefixes, prefix) != prefixes.end();
 }
 
 // Registers beyond the eighth, which VEX and EVEX name in every mode, and only 64-bit mode has.
-bool names_high_register(const ZydisDecodedInstruction& insn, std::span<const u8> bytes) {
+bool names_high_register(const Encoding& insn, std::span<const u8> bytes) {
+  const u8* v = bytes.data() + insn.vex_at;
   if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
-    const u8* v = bytes.data() + insn.raw.vex.offset;
-    return insn.raw.vex.size == 2 ? !(v[1] & 0x40) : (v[1] & 0xe0) != 0xe0 || !(v[2] & 0x40);
+    return v[0] == 0xc5 ? !(v[1] & 0x40) : (v[1] & 0xe0) != 0xe0 || !(v[2] & 0x40);
   }
   if (insn.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) return false;
-  const u8* v = bytes.data() + insn.raw.evex.offset;
   return (v[1] & 0xf0) != 0xf0 || !(v[2] & 0x40) || !(v[3] & 0x08);
 }
 
 // Would the host, in 64-bit mode, take the bytes of 32-bit code for something else (SDM vol. 2, 2.2.1, 2.3)?
-bool is_other_in_64_bits(const Decoded& d) {
-  const ZydisDecodedInstruction& insn = d.insn;
+bool is_other_in_64_bits(const Encoded& d) {
+  const Encoding& insn = d.insn;
   if (insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY)
     return insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn.opcode == 0x82;
-  const bool w = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? insn.raw.vex.W : insn.raw.evex.W;
-  bool has_gpr = false;
-  for (unsigned n = 0; n < insn.operand_count_visible; ++n)
-    has_gpr |= d.operands[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-               ZydisRegisterGetClass(d.operands[n].reg.value) == ZYDIS_REGCLASS_GPR32;
-  return (w && has_gpr) || names_high_register(insn, d.bytes);
+  const u8* v = d.bytes.data() + insn.vex_at;
+  const bool w = v[0] != 0xc5 && (v[2] & 0x80);
+  return (w && d.names_gpr32) || names_high_register(insn, d.bytes);
 }
 
 // The same bytes are another instruction on a CPU with more or fewer features (SDM vol. 2, TZCNT, LZCNT).
-bool is_other_on_host(Op op, const ZydisDecodedInstruction& insn) {
+bool is_other_on_host(Op op, const Encoded& d) {
   switch (op) {
     case Op::BSF:
-    case Op::BSR: return has_prefix(insn, 0xf3);
+    case Op::BSR: return has_prefix(d, 0xf3);
     case Op::TZCNT: return !__builtin_cpu_supports("bmi");
     case Op::LZCNT: return !__builtin_cpu_supports("lzcnt");
     default: return false;
@@ -172,18 +169,16 @@ bool Translator::is_direct(const Insn& insn) const {
 }
 
 // An explicit operand whose address is formed with all bits out of ordinary registers.
-bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
-  const auto& m = d.memory->mem;
-  if (!options_.memory || insn.address_size != word_ || d.memory->size == 0) return false;
+bool Translator::memory_is_plain(const Insn& insn, const Encoded& d) const {
+  if (!options_.memory || insn.address_size != word_ || d.memory->bytes == 0) return false;
   // MOV with an address instead of ModRM has 64 bits of it in 64-bit code.
   const bool by_address = !wide_ && insn.op == Op::MOV && (d.insn.opcode & 0xfc) == 0xa0;
-  const bool by_modrm = (d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) && d.insn.raw.modrm.mod != 3;
-  if (!by_modrm && !by_address) return false;
-  if (m.type != ZYDIS_MEMOP_TYPE_MEM || names_high_byte(insn)) return false;
+  if (!d.insn.names_memory() && !by_address) return false;
+  if (!d.memory->is_address || names_high_byte(insn)) return false;
   if (!wide_ && (insn.segment == cpu::kCs || !mmu::is_unlimited(context_.state.segments[insn.segment])))
     return false;
   if (is_constant(insn) && !is_based(insn) && !is_placed(insn))
-    return (constant_of(insn) & kPageMask) + d.memory->size / 8 <= kPageSize;
+    return (constant_of(insn) & kPageMask) + d.memory->bytes <= kPageSize;
   if (insn.base == isa::kRipOffset) {
     if (is_based(insn) && t_->moves) return false;
     const u64 address =
@@ -196,7 +191,7 @@ bool Translator::memory_is_plain(const Insn& insn, const Decoded& d) const {
   return !(in_state(insn.base) && in_state(insn.index));
 }
 
-Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
+Form Translator::host_form_of(const Insn& insn, const Encoded& d) const {
   using semantics::Unit;
   if (insn.op != Op::HOST)  // VZEROUPPER, VZEROALL
     return options_.vectors && semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
@@ -210,8 +205,8 @@ Form Translator::host_form_of(const Insn& insn, const Decoded& d) const {
 
 bool reads_host_tsc(const interp::Context& c) { return c.host_tsc_offset && semantics::tsc_allowed(c); }
 
-Form Translator::form_of(const Insn& insn, const Decoded& d) const {
-  if (d.insn.length == 0 || is_other_on_host(insn.op, d.insn) || (!wide_ && is_other_in_64_bits(d)))
+Form Translator::form_of(const Insn& insn, const Encoded& d) const {
+  if (d.insn.length == 0 || is_other_on_host(insn.op, d) || (!wide_ && is_other_in_64_bits(d)))
     return Form::Execute;
   const bool plain_stack = insn.size == word_;
   const bool plain_branch = wide_ || insn.size == 4;
@@ -230,6 +225,11 @@ Form Translator::form_of(const Insn& insn, const Decoded& d) const {
     case Op::CALL_INDIRECT:
       return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
     case Op::RET: return plain_stack ? Form::Return : Form::Execute;
+    case Op::PUSHFQ: return wide_ && plain_stack ? Form::PushFlags : Form::Execute;
+    case Op::MOV_FROM_SEGMENT:
+      return wide_ && insn.kind[0] == OperandKind::Gpr && insn.size >= 4 ? Form::ReadSegment : Form::Execute;
+    // Where a run may end behind it, its shadow is seen.
+    case Op::STI: return context_.mode.cpl == 0 && !t_->limited ? Form::Sti : Form::Execute;
     case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
     case Op::RDTSC:
     case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
@@ -251,9 +251,16 @@ Form Translator::form_of(const Insn& insn, const Decoded& d) const {
 }
 
 bool Translator::may_fault(const Insn& insn, Form form) {
-  if (form == Form::Nothing || form == Form::Lea || form == Form::Cli || form == Form::SwapGs ||
-      form == Form::ReadTsc)
-    return false;
+  switch (form) {
+    case Form::Nothing:
+    case Form::Lea:
+    case Form::Cli:
+    case Form::Sti:
+    case Form::ReadSegment:
+    case Form::SwapGs:
+    case Form::ReadTsc: return false;
+    default: break;
+  }
   const bool quiet = kind_of(insn.op) == Kind::User && insn.op != Op::DIV && insn.op != Op::IDIV;
   return form != Form::Copy || !quiet;
 }

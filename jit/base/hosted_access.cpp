@@ -119,8 +119,8 @@ Mem Translator::gs_operand(const Insn& insn, u8 temp) {
   return {base, index, insn.scale_log2, disp, true};
 }
 
-void Translator::gs_memory(const Insn& insn, const Decoded& d) {
-  const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
+void Translator::gs_memory(const Insn& insn, const Encoded& d) {
+  const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? d.use_of(reg) : RegisterUse{}; };
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
   const u8 temp = pick_for_gs(insn);

@@ -1,10 +1,10 @@
 #include "jit/base/shared_checks.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/isa/op.h"
 #include "jit/base/assembler.h"
-#include "jit/base/register_use.h"
 #include "jit/base/small_values.h"
 
 namespace tandem::jit {
@@ -110,7 +110,6 @@ void CheckSharing::number_groups(SharedChecks& checks) {
 }
 
 void CheckSharing::say(const std::vector<u16>& groups, std::vector<SharedCheck>& checks) const {
-  checks.assign(groups.size(), {});
   for (u32 i = 0; i < groups.size(); ++i) {
     if (groups[i] == kNoMember) continue;
     const Group& g = groups_[groups[i]];
@@ -191,7 +190,7 @@ void CheckSharing::choose_region(Access& a, bool second) const {
 
 std::optional<CheckSharing::Access> CheckSharing::access_of() const {
   const Insn& insn = block_.insns[at_];
-  const Decoded& d = block_.decoded[at_];
+  const Encoded& d = block_.encoded[at_];
   switch (block_.forms[at_]) {
     case Form::Memory: return operand(insn, d);
     case Form::Push:
@@ -202,6 +201,7 @@ std::optional<CheckSharing::Access> CheckSharing::access_of() const {
     case Form::JumpIndirect:
       if (d.memory && block_.regions) return operand(insn, d);
       return {};
+    case Form::PushFlags:
     case Form::Call: return stack(kSp, -block_.word, true);
     case Form::Pop:
     case Form::Return: return stack(kSp, 0, false);
@@ -212,7 +212,7 @@ std::optional<CheckSharing::Access> CheckSharing::access_of() const {
 
 std::optional<CheckSharing::Access> CheckSharing::second_access_of() const {
   const Form form = block_.forms[at_];
-  if (!block_.regions || !block_.decoded[at_].memory || (form != Form::Push && form != Form::CallIndirect))
+  if (!block_.regions || !block_.encoded[at_].memory || (form != Form::Push && form != Form::CallIndirect))
     return {};
   return stack(kSp, -block_.word, true);
 }
@@ -222,12 +222,12 @@ std::optional<CheckSharing::Access> CheckSharing::stack(unsigned reg, i64 disp, 
   return Access{{v.name, 0, 0, 0}, v.distance + disp, block_.word, write};
 }
 
-std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, const Decoded& d) const {
+std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, const Encoded& d) const {
   if (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset) return constant(insn, d);
   if (insn.disp > kFarthest || insn.disp < -kFarthest) return {};
   const Value& base = registers_[insn.base / 8];
-  Access a{{base.name, 0, 0, 0}, base.distance + insn.disp, d.memory->size / 8u, false};
-  a.write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+  Access a{{base.name, 0, 0, 0}, base.distance + insn.disp, d.memory->bytes, false};
+  a.write = d.memory->writes;
   if (insn.index != isa::kZeroOffset) {
     const Value& index = registers_[insn.index / 8];
     a.key.index = index.name;
@@ -242,14 +242,14 @@ std::optional<CheckSharing::Access> CheckSharing::operand(const Insn& insn, cons
 }
 
 // An address without registers, absolute or relative to the block's first instruction.
-std::optional<CheckSharing::Access> CheckSharing::constant(const isa::Insn& insn, const Decoded& d) const {
+std::optional<CheckSharing::Access> CheckSharing::constant(const isa::Insn& insn, const Encoded& d) const {
   const bool based =
       block_.word == 8 ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
   const bool relative = insn.base == isa::kRipOffset;
   if (insn.index != isa::kZeroOffset || (based && relative)) return {};
   if (!block_.regions && (!relative || !block_.moves)) return {};
-  const bool writes = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-  Access a{{}, insn.disp, d.memory->size / 8u, writes};
+  const bool writes = d.memory->writes;
+  Access a{{}, insn.disp, d.memory->bytes, writes};
   if (based) a.key.segment = segments_[insn.segment];
   a.key.base = relative ? kPlace : kNothing;
   return a;
@@ -280,6 +280,7 @@ void CheckSharing::follow_registers() {
     case Form::Execute: return change_all();
     case Form::SwapGs: segments_[cpu::kGs] = ++names_; return;
     case Form::Push:
+    case Form::PushFlags:
     case Form::Call:
     case Form::CallIndirect: registers_[kSp].distance -= block_.word; return;
     case Form::Return:
@@ -298,7 +299,7 @@ void CheckSharing::follow_registers() {
       break;
     default: break;
   }
-  change_written(insn, block_.decoded[at_]);
+  change_written(insn, block_.encoded[at_]);
 }
 
 // Of the first operand, where it is that of a register at a known distance.
@@ -334,12 +335,10 @@ std::optional<CheckSharing::Value> CheckSharing::computed(const Insn& insn) cons
   return v;
 }
 
-void CheckSharing::change_written(const Insn& insn, const Decoded& d) {
-  for (unsigned n = 0; n < d.insn.operand_count; ++n) {
-    const ZydisDecodedOperand& o = d.operands[n];
-    if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
-    if (const std::optional<u8> reg = gpr_number(o.reg.value))
-      change(*reg, stays_small(insn, d, o, registers_[*reg].is_small));
+void CheckSharing::change_written(const Insn& insn, const Encoded& d) {
+  for (unsigned left = d.writes; left; left &= left - 1) {
+    const auto reg = static_cast<unsigned>(std::countr_zero(left));
+    change(reg, d.small.is_small(reg, insn, registers_[reg].is_small));
   }
 }
 

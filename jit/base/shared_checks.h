@@ -13,7 +13,7 @@
 #include "core/interp/upper_tier.h"
 #include "core/isa/insn.h"
 #include "jit/base/assembler.h"
-#include "jit/base/decoded.h"
+#include "jit/base/encoded.h"
 #include "jit/runtime/translation.h"
 
 namespace tandem::jit {
@@ -59,7 +59,7 @@ class RegionChooser {
 
 struct BlockView {
   std::span<const isa::Insn> insns;
-  std::span<const Decoded> decoded;
+  std::span<const Encoded> encoded;
   std::span<const Form> forms;
   std::span<const u32> live;             // flags before each
   unsigned free_at = 0;                  // before which hoisted checks are to be done
@@ -81,6 +81,7 @@ struct SharedChecks {
 // Keeps its memory from block to block.
 class CheckSharing {
  public:
+  // checks: as many as there are instructions, none of which says anything yet.
   void share(const BlockView& block, SharedChecks& checks);
 
  private:
@@ -130,7 +131,7 @@ class CheckSharing {
   void number_groups(SharedChecks& checks);
   void change(unsigned reg, bool is_small = false) { registers_[reg] = {++names_, 0, is_small}; }
   void change_all();
-  void change_written(const isa::Insn& insn, const Decoded& d);
+  void change_written(const isa::Insn& insn, const Encoded& d);
   std::optional<HoistedCheck> hoist(const Group& g) const;
   std::optional<HoistedCheck> hoist_hosted(const Group& g) const;
   void choose_region(Access& a, bool second) const;
@@ -140,8 +141,8 @@ class CheckSharing {
   std::optional<Access> access_of() const;
   std::optional<Access> second_access_of() const;
   std::optional<Access> stack(unsigned reg, i64 disp, bool write) const;
-  std::optional<Access> operand(const isa::Insn& insn, const Decoded& d) const;
-  std::optional<Access> constant(const isa::Insn& insn, const Decoded& d) const;
+  std::optional<Access> operand(const isa::Insn& insn, const Encoded& d) const;
+  std::optional<Access> constant(const isa::Insn& insn, const Encoded& d) const;
   void leave_out_index(Access& a) const;
   bool is_grouped(const Access& a) const;
   void join(const Access& a, bool second);

@@ -1,6 +1,7 @@
 #include "jit/base/small_values.h"
 
 #include "core/isa/op.h"
+#include "jit/base/register_use.h"
 
 namespace tandem::jit {
 
@@ -41,6 +42,29 @@ bool stays_small(const Insn& insn, const Decoded& d, const ZydisDecodedOperand& 
   const bool may_keep = insn.op == Op::BSF || insn.op == Op::BSR;
   if (written.size == 32) return was_small || (always && !may_keep);
   return &written == &d.operands[0] && makes_small(insn);
+}
+
+bool SmallWrites::is_small(unsigned reg, const Insn& insn, bool was_small) const {
+  return (always >> reg & 1) || ((still >> reg & 1) && was_small) ||
+         ((first >> reg & 1) && makes_small(insn));
+}
+
+SmallWrites small_writes(const Insn& insn, const Decoded& d) {
+  SmallWrites all;
+  for (unsigned n = 0; n < d.insn.operand_count; ++n) {
+    const ZydisDecodedOperand& o = d.operands[n];
+    if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !(o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) continue;
+    const std::optional<u8> reg = gpr_number(o.reg.value);
+    if (!reg) continue;
+    const auto add = [&](u16& mask, bool is) { mask = static_cast<u16>(mask | is << *reg); };
+    if (o.size > 32) {
+      add(all.first, n == 0);
+    } else {
+      add(all.always, stays_small(insn, d, o, false));
+      add(all.still, stays_small(insn, d, o, true));
+    }
+  }
+  return all;
 }
 
 }  // namespace tandem::jit

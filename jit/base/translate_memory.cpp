@@ -17,12 +17,12 @@ bool addresses_by(const Insn& insn, u8 reg) {
 }
 bool fits(u64 v) { return static_cast<u64>(static_cast<i64>(static_cast<i32>(v))) == v; }
 // What are REX prefixes in 64-bit code.
-bool is_short_inc_or_dec(const ZydisDecodedInstruction& insn) {
+bool is_short_inc_or_dec(const Encoding& insn) {
   return insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
          (insn.opcode & 0xf0) == 0x40;
 }
-void inc_or_dec(Assembler& a, const ZydisDecodedInstruction& insn) {
-  if (insn.operand_width == 16) a.byte(0x66);
+void inc_or_dec(Assembler& a, const Encoding& insn, u8 size) {
+  if (size == 2) a.byte(0x66);
   a.bytes({0xff, static_cast<u8>(0xc0 | (insn.opcode & 15))});
 }
 u8 register_of(u8 offset) {
@@ -212,16 +212,16 @@ void Translator::store_operands(const RegisterUse& t0, const RegisterUse& t1) {
 }
 
 // An instruction that has no memory operand runs as it is.
-void Translator::copy(const Decoded& d) {
-  const RegisterUse t0 = register_use(d, kT0), t1 = register_use(d, kT1);
+void Translator::copy(const Encoded& d) {
+  const RegisterUse t0 = d.use_of(kT0), t1 = d.use_of(kT1);
   load_operands(t0, t1);
-  if (!wide_ && is_short_inc_or_dec(d.insn)) inc_or_dec(a_, d.insn);
+  if (!wide_ && is_short_inc_or_dec(d.insn)) inc_or_dec(a_, d.insn, t_->block->insns[current_].size);
   else a_.bytes(d.bytes);
   store_operands(t0, t1);
   if (held_value(kT0) == Held::No && !t0.reads && !t0.writes) t0_addend_ = held_;
 }
 
-void Translator::lea(const Insn& insn, const Decoded& d) {
+void Translator::lea(const Insn& insn, const Encoded& d) {
   if (!is_constant(insn) || (wide_ && insn.base != isa::kRipOffset)) return copy(d);
   const u64 address = constant_of(insn);
   const u8 reg = insn.reg[0] / 8;
@@ -232,8 +232,8 @@ void Translator::lea(const Insn& insn, const Decoded& d) {
   if (held_value(kT0) == Held::No && reg != kT0) t0_addend_ = held_;
 }
 
-void Translator::memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1) {
-  const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+void Translator::memory_at_constant(const Encoded& d, u64 address, u8 t0, u8 t1) {
+  const bool write = d.memory->writes;
   const i32 entry = static_cast<i32>(mmu::tlb_index(address) * sizeof(mmu::TlbEntry));
   const u64 page = address & ~kPageMask;
   flags_into_slot(t0);
@@ -342,22 +342,22 @@ Mem Translator::linear_operand(const Insn& insn, u8 base, u8 index, u8 t0, u8 t1
   return {t1, t0, 0, 0, false};
 }
 
-void Translator::memory(const Insn& insn, const Decoded& d) {
+void Translator::memory(const Insn& insn, const Encoded& d) {
   if (is_in_gs()) return gs_memory(insn, d);
   u8 t0 = kT0, t1 = kNone;
   if (needs_t1(insn)) {
     free_t1();
     pick_scratch(insn, t0, t1);
   }
-  const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? register_use(d, reg) : RegisterUse{}; };
+  const auto use_of = [&](u8 reg) { return names_gpr(insn, reg) ? d.use_of(reg) : RegisterUse{}; };
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
   if (is_constant(insn) && !is_based(insn) && !is_placed(insn)) {
     if (is_hosted()) rewrite(a_, d.bytes, d.insn, hosted_constant(constant_of(insn), t0, t1));
     else memory_at_constant(d, constant_of(insn), t0, t1);
   } else {
-    const bool write = d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-    rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->size / 8, t0, t1));
+    const bool write = d.memory->writes;
+    rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->bytes, t0, t1));
   }
   store_operands(use0, use1);
   for (unsigned n = 0; n < 2; ++n)
@@ -365,7 +365,7 @@ void Translator::memory(const Insn& insn, const Decoded& d) {
 }
 
 // T0 = the operand of a stack's or branch's size, a register or memory.
-void Translator::read_to_t0(const Insn& insn, const Decoded& d) {
+void Translator::read_to_t0(const Insn& insn, const Encoded& d) {
   held_ = kNoGroup;
   if (d.memory && is_in_gs()) {
     if (follows()) prepare_flags(kT0);
@@ -420,21 +420,27 @@ Mem Translator::stack_operand(u8 base, i32 disp) {
   return {kT1, kT0, 0, 0, false};
 }
 
-void Translator::push(const Insn& insn, const Decoded& d) {
+void Translator::push(const Insn& insn, const Encoded& d) {
   if (d.memory) {
     read_to_t0(insn, d);
     a_.store(spill(0), kT0);
     second_ = true;
   }
+  if (insn.kind[0] != OperandKind::Imm) return push_word(d.memory ? kNone : insn.reg[0] / 8);
+  stack_check(kSp, -word_, true);
+  a_.store_imm(stack_operand(kSp, -word_), static_cast<i32>(insn.imm), wide_);
+  a_.lea(kSp, at(kSp, -word_), wide_);
+}
+
+// reg: none where it is in spill(0).
+void Translator::push_word(u8 reg) {
   stack_check(kSp, -word_, true);
   const Mem top = stack_operand(kSp, -word_);
-  const u8 reg = d.memory ? kNone : insn.reg[0] / 8;
-  if (insn.kind[0] == OperandKind::Imm) {
-    a_.store_imm(top, static_cast<i32>(insn.imm), wide_);
-  } else if (is_in_gs() && (reg == kNone || reg == kT0 || reg == kT1)) {
+  const bool in_state = reg == kNone || reg == kT0 || reg == kT1;
+  if (is_in_gs() && in_state) {
     a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
     a_.store(top, kT0, wide_);
-  } else if (reg == kNone || reg == kT0 || reg == kT1) {
+  } else if (in_state) {
     free_t1();
     a_.lea(kT1, top);
     a_.load(kT0, reg == kNone ? spill(0) : gpr(reg));
@@ -444,6 +450,26 @@ void Translator::push(const Insn& insn, const Decoded& d) {
     a_.store(top, reg, wide_);
   }
   a_.lea(kSp, at(kSp, -word_), wide_);
+}
+
+// RFLAGS of the state, whose arithmetic flags are out of date, and those of the slot.
+void Translator::push_flags() {
+  held_ = kNoGroup;
+  flags_into_slot(kT0);
+  free_t1();
+  a_.load(kT0, flags_slot(), false);
+  a_.mov(kT1, kT0, false);
+  a_.shr(kT1, 8, false);
+  a_.alu_imm(Alu::And, kT1, static_cast<i32>(kAllFlags & 0xff), false);
+  a_.alu_imm(Alu::And, kT0, 1, false);
+  a_.shl(kT0, 11);
+  a_.alu(Alu::Or, kT1, kT0);
+  a_.load(kT0, field(&context_.state.rflags));
+  a_.alu_imm(Alu::And, kT0, ~static_cast<i32>(kAllFlags | cpu::kVm | cpu::kRf));
+  a_.alu(Alu::Or, kT0, kT1);
+  flags_lost();
+  a_.store(spill(0), kT0);
+  push_word(kNone);
 }
 
 void Translator::pop(const Insn& insn) {
@@ -495,17 +521,17 @@ void Translator::call(const Insn& insn) {
   exit_to(cut(next_of(insn) + insn.imm));
 }
 
-void Translator::call_indirect(const Insn& insn, const Decoded& d) {
+void Translator::call_indirect(const Insn& insn, const Encoded& d) {
   flags_into_slot(kT0);
   read_to_t0(insn, d);
   a_.store(spill(0), kT0);
-  second_ = d.memory != nullptr;
+  second_ = d.memory.has_value();
   push_constant(next_of(insn));
   a_.load(kT0, spill(0));
   indirect_exit();
 }
 
-void Translator::jump_indirect(const Insn& insn, const Decoded& d) {
+void Translator::jump_indirect(const Insn& insn, const Encoded& d) {
   flags_into_slot(kT0);
   read_to_t0(insn, d);
   indirect_exit();

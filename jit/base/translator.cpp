@@ -19,16 +19,12 @@ using isa::Op;
 using isa::OperandKind;
 
 Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options)
-    : context_(context), stubs_(stubs), ids_(ids), options_(options) {
-  ZydisDecoderInit(&decoder64_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  ZydisDecoderInit(&decoder32_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-}
+    : context_(context), stubs_(stubs), ids_(ids), options_(options) {}
 
-void Translator::decode(std::span<const u8> bytes) {
-  decoded_.resize(t_->block->count);
-  for (unsigned i = 0; i < t_->block->count; ++i) {
-    jit::decode(wide_ ? decoder64_ : decoder32_, t_->block->insns[i], bytes, decoded_[i]);
-  }
+void Translator::encode(std::span<const u8> bytes) {
+  encoded_.clear();
+  for (const Insn& insn : std::span(t_->block->insns).first(t_->block->count))
+    encoded_.push_back(encoder_.encode(insn, bytes, wide_ ? 8 : 4));
 }
 
 std::span<const u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
@@ -47,13 +43,13 @@ std::span<const u8> Translator::translate(Translation& t, std::span<const u8> by
   fixups_.clear();
   const unsigned count = t.block->count;
   t.insns.reserve(count + 1);
-  decode(bytes);
+  encode(bytes);
   forms_.resize(count);
   uses_.resize(count);
   for (unsigned i = 0; i < count; ++i) {
     const Insn& insn = t.block->insns[i];
-    forms_[i] = form_of(insn, decoded_[i]);
-    uses_[i] = forms_[i] == Form::Execute ? kExecutedFlags : flag_use(decoded_[i].insn);
+    forms_[i] = form_of(insn, encoded_[i]);
+    uses_[i] = forms_[i] == Form::Execute ? kExecutedFlags : encoded_[i].flags;
     if (options_.exact_flags && may_fault(insn, forms_[i])) uses_[i].reads = kAllFlags;
   }
   if (options_.exact_flags) execute_undefined(uses_);
@@ -124,7 +120,7 @@ void Translator::find_shared_checks() {
   shared_.second.assign(insns.size(), {});
   shared_.hoisted.clear();
   if ((options_.merge || regions_) && !t_->is_twin)
-    sharing_.share({insns, decoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state,
+    sharing_.share({insns, encoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state,
                     t_->rip, t_->moves},
                    shared_);
   rsp_verified_ = regions_ && wide_ && shared_.rsp_stays;
@@ -133,7 +129,7 @@ void Translator::find_shared_checks() {
 
 void Translator::emit(unsigned i) {
   const Insn& insn = t_->block->insns[i];
-  const Decoded& d = decoded_[i];
+  const Encoded& d = encoded_[i];
   borrowed_[0] = borrowed_[1] = kNone;
   second_ = false;
   held_ = std::exchange(t0_addend_, kNoGroup);
@@ -149,15 +145,18 @@ void Translator::emit(unsigned i) {
     case Form::Memory: memory(insn, d); break;
     case Form::Lea: lea(insn, d); break;
     case Form::Push: push(insn, d); break;
+    case Form::PushFlags: push_flags(); break;
     case Form::Pop: pop(insn); break;
     case Form::Leave: leave(); break;
     case Form::Call: call(insn); break;
     case Form::CallIndirect: call_indirect(insn, d); break;
     case Form::Jump: exit_to(cut(next_of(insn) + insn.imm)); break;
     case Form::JumpIndirect: jump_indirect(insn, d); break;
-    case Form::Condition: condition(insn, d); break;
+    case Form::Condition: condition(insn); break;
     case Form::Return: ret(insn); break;
     case Form::Cli: cli(); break;
+    case Form::Sti: sti(); break;
+    case Form::ReadSegment: read_segment(insn); break;
     case Form::SwapGs: swap_gs(); break;
     case Form::ReadTsc: read_tsc(insn); break;
     case Form::Execute: execute(); break;
@@ -188,7 +187,7 @@ void Translator::start_insn() {
 void Translator::execute_undefined(std::span<FlagUse> uses) {
   u32 live = kAllFlags;
   for (std::size_t i = uses.size(); i-- > 0;) {
-    if (forms_[i] != Form::Execute && (undefined_flags(decoded_[i].insn) & live)) {
+    if (forms_[i] != Form::Execute && (encoded_[i].undefined_flags & live)) {
       forms_[i] = Form::Execute;
       uses_[i] = kExecutedFlags;
     }
@@ -201,6 +200,25 @@ void Translator::cli() {
   flags_into_slot(kT0);
   a_.alu_imm(Alu::And, field(&context_.state.rflags), ~static_cast<i32>(cpu::kIf));
   flags_lost();
+}
+
+// The same. What waits for interrupts, and the shadow that it needs then, are the interpreter's.
+void Translator::sti() {
+  flags_into_slot(kT0);
+  a_.alu_imm(Alu::Cmp, field(&context_.requests), 0, false);
+  slow_if(Cc::Nz);
+  a_.alu_imm(Alu::Cmp, field(&context_.held), 0, false);
+  slow_if(Cc::Nz);
+  a_.alu_imm(Alu::Or, field(&context_.state.rflags), static_cast<i32>(cpu::kIf));
+  flags_lost();
+}
+
+void Translator::read_segment(const Insn& insn) {
+  const u8 reg = insn.reg[0] / 8;
+  if (reg == kT1) free_t1();
+  a_.load(reg, field(&context_.state.segments[insn.reg[1]].selector), false);
+  a_.movzx16(reg, reg);
+  if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
 }
 
 void Translator::swap_gs() {
@@ -239,7 +257,7 @@ void Translator::execute() {
 
 // Does the instruction look at flags, or leave some that are live as they were?
 bool Translator::wants_host_flags(unsigned i) const {
-  if (forms_[i] == Form::Execute) return false;  // takes them from the slot
+  if (forms_[i] == Form::Execute || forms_[i] == Form::PushFlags) return false;  // take them from the slot
   const u32 live_behind = i + 1 < live_.size() ? live_[i + 1] : kAllFlags;
   return uses_[i].reads || (uses_[i].writes && (live_behind & ~uses_[i].kills));
 }
@@ -324,7 +342,7 @@ void Translator::code_address(u8 reg, u64 address, bool wide) {
 // it is moved towards it.
 void Translator::align_entry() {
   const u32 padding = -a_.size() % semantics::CodeArena::kAlignment;
-  a_.code().insert(a_.code().begin(), padding, 0xcc);
+  a_.pad_front(padding);
   for (Fixup& f : fixups_) f.from.at += padding;
   t_->checked_entry += padding;
   t_->mapped_entry += padding;
@@ -348,6 +366,7 @@ bool Translator::has_check(unsigned i) const {
   switch (forms_[i]) {
     case Form::Memory:
     case Form::Push:
+    case Form::PushFlags:
     case Form::Pop:
     case Form::Leave:
     case Form::Call:
@@ -462,7 +481,7 @@ Translator::Vectors Translator::needs_vectors(unsigned i) const {
   if (insn.op != Op::HOST) return Vectors::All;
   // Some of MMX convert by MXCSR.
   if (static_cast<const semantics::HostInsn*>(insn.host)->unit == semantics::Unit::X87) return Vectors::None;
-  return decoded_[i].insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY ? Vectors::Xmm : Vectors::All;
+  return encoded_[i].insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY ? Vectors::Xmm : Vectors::All;
 }
 
 bool Translator::needs_x87(unsigned i) const {

@@ -10,7 +10,7 @@
 
 #include "core/interp/context.h"
 #include "jit/base/assembler.h"
-#include "jit/base/decoded.h"
+#include "jit/base/encoded.h"
 #include "jit/base/flag_use.h"
 #include "jit/base/options.h"
 #include "jit/base/register_use.h"
@@ -78,7 +78,7 @@ class Translator {
     u64 target = 0;
   };
 
-  void decode(std::span<const u8> bytes);
+  void encode(std::span<const u8> bytes);
   bool is_based(const isa::Insn& insn) const;
   bool is_constant(const isa::Insn& insn) const;
   bool is_direct(const isa::Insn& insn) const;
@@ -93,12 +93,12 @@ class Translator {
   void code_address(u8 reg, u64 address, bool wide);
   u64 next_of(const isa::Insn& insn) const { return cut(t_->rip + insn.offset + insn.length); }
   u64 cut(u64 address) const { return wide_ ? address : static_cast<u32>(address); }
-  Form form_of(const isa::Insn& insn, const Decoded& d) const;
-  Form host_form_of(const isa::Insn& insn, const Decoded& d) const;
+  Form form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form host_form_of(const isa::Insn& insn, const Encoded& d) const;
   static bool may_fault(const isa::Insn& insn, Form form);
   void prepare_temporaries(bool counts);
   void start_insn();
-  bool memory_is_plain(const isa::Insn& insn, const Decoded& d) const;
+  bool memory_is_plain(const isa::Insn& insn, const Encoded& d) const;
 
   void execute_undefined(std::span<FlagUse> uses);
   void note_regions();
@@ -130,19 +130,23 @@ class Translator {
   void exit_stubs();
   void apply_fixups();
 
-  void copy(const Decoded& d);
-  void lea(const isa::Insn& insn, const Decoded& d);
-  void memory(const isa::Insn& insn, const Decoded& d);
-  void memory_at_constant(const Decoded& d, u64 address, u8 t0, u8 t1);
-  void push(const isa::Insn& insn, const Decoded& d);
+  void copy(const Encoded& d);
+  void lea(const isa::Insn& insn, const Encoded& d);
+  void memory(const isa::Insn& insn, const Encoded& d);
+  void memory_at_constant(const Encoded& d, u64 address, u8 t0, u8 t1);
+  void push(const isa::Insn& insn, const Encoded& d);
+  void push_word(u8 reg);
+  void push_flags();
   void pop(const isa::Insn& insn);
   void leave();
   void call(const isa::Insn& insn);
-  void call_indirect(const isa::Insn& insn, const Decoded& d);
-  void jump_indirect(const isa::Insn& insn, const Decoded& d);
+  void call_indirect(const isa::Insn& insn, const Encoded& d);
+  void jump_indirect(const isa::Insn& insn, const Encoded& d);
   void ret(const isa::Insn& insn);
-  void condition(const isa::Insn& insn, const Decoded& d);
+  void condition(const isa::Insn& insn);
   void cli();
+  void sti();
+  void read_segment(const isa::Insn& insn);
   void swap_gs();
   void read_tsc(const isa::Insn& insn);
   void execute();
@@ -182,7 +186,7 @@ class Translator {
   // In the GS segment.
   void prepare_flags(u8 temp);
   u8 pick_for_gs(const isa::Insn& insn);
-  void gs_memory(const isa::Insn& insn, const Decoded& d);
+  void gs_memory(const isa::Insn& insn, const Encoded& d);
   Mem gs_operand(const isa::Insn& insn, u8 temp);
   void entry_of(u8 t1, u8 from);
   void compare(u8 t0, u8 t1, bool write);
@@ -196,7 +200,7 @@ class Translator {
   Mem host_operand(const isa::Insn& insn, bool write, unsigned size, u8 t0, u8 t1);
   void stack_check(u8 base, i32 disp, bool write);
   Mem stack_operand(u8 base, i32 disp);
-  void read_to_t0(const isa::Insn& insn, const Decoded& d);
+  void read_to_t0(const isa::Insn& insn, const Encoded& d);
   // Of T0 or T1: it holds the guest register's value, and the state's may be out of date.
   enum class Held : u8 { No, Clean, Dirty };
   Held& held_value(u8 reg) { return held_values_[reg == kT1]; }
@@ -241,7 +245,7 @@ class Translator {
   const Stubs& stubs_;
   Ids& ids_;
   JitOptions options_;
-  ZydisDecoder decoder64_, decoder32_;
+  Encoder encoder_;
   bool bmi2_ = __builtin_cpu_supports("bmi2");
   Assembler a_;
 
@@ -250,7 +254,7 @@ class Translator {
   const u8* base_ = nullptr;
   const u64* table_ = nullptr;
   RegionChooser* regions_ = nullptr;
-  std::vector<Decoded> decoded_;
+  std::vector<Encoded> encoded_;
   std::vector<Form> forms_;
   std::vector<u32> live_;  // flags before each instruction
   std::vector<SlowPath> slow_;

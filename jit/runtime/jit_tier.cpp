@@ -397,18 +397,20 @@ void JitTier::install(const Context& c, Translation& t) {
   table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global, t.block->crosses());
   const u64 page = c.tier.page;
   if (t.cell) *t.cell = c.tier.generation[t.global];
+  if (!t.moves) return;
   allow_links(t, page);
-  if (!t.moves || t.block->crosses() || is_installed(page, t.mode)) return;
+  if (t.block->crosses() || is_installed(page, t.mode)) return;
   std::vector<Translation*>& all = by_page_[t.block->key.physical >> kPageShift];
   std::erase_if(all, [](const Translation* other) { return !other->valid; });
   for (Translation* other : all) {
-    if (other->mode != t.mode || !other->moves) continue;
+    if (other->mode != t.mode) continue;
     table.set(page + other->offset(), other->code + other->checked_entry, c.page_is_global);
     allow_links(*other, page);
   }
 }
 
-// `to` is mapped in this page: those that lead to it from others are right wherever they lead to this one.
+// `to`, which moves, is mapped in this page: those that lead to it from others are right wherever they lead
+// to this one.
 void JitTier::allow_links(Translation& to, u64 page) {
   const bool wide = (to.block->key.mode & interp::kCodeSize) == 8;
   for (u32 id = to.incoming_across; id != kNoLink; id = links_[id].next_incoming) {

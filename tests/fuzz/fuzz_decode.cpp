@@ -35,7 +35,7 @@ void check(const isa::Insn& insn, std::size_t available, u16 offset) {
 
 class Decoder {
  public:
-  explicit Decoder(const cpu::CpuModel& model) {
+  explicit Decoder(const cpu::CpuModel& model) : decoder_(model) {
     cpu_.model = &model;
     cpu_.host_code = host_code_.get();
   }
@@ -47,7 +47,7 @@ class Decoder {
     u16 offset = 0;
     while (!bytes.empty()) {
       isa::Insn insn;
-      if (isa::decode(cpu_, bytes, code_size, offset, insn) == isa::DecodeStatus::Truncated) {
+      if (decoder_.decode(cpu_, bytes, code_size, offset, insn) == isa::DecodeStatus::Truncated) {
         ensure(bytes.size() < kMaxLength, "15 bytes are enough");
         return;
       }
@@ -63,15 +63,14 @@ class Decoder {
   void check_alone(std::span<const u8> bytes, const isa::Insn& insn, u8 code_size) {
     if (insn.op == isa::Op::UNDEFINED || insn.op == isa::Op::TOO_LONG) return;
     isa::Insn alone;
-    const auto status = isa::decode(cpu_, bytes.first(insn.length), code_size, insn.offset, alone);
+    const auto status = decoder_.decode(cpu_, bytes.first(insn.length), code_size, insn.offset, alone);
     ensure(status == isa::DecodeStatus::Ok, "its own bytes are enough for an instruction");
-    ensure(alone.op == insn.op && alone.length == insn.length && alone.imm == insn.imm &&
-               alone.disp == insn.disp && alone.host == insn.host,
-           "an instruction depends on its own bytes only");
+    ensure(alone == insn, "an instruction depends on its own bytes only");
   }
 
   std::unique_ptr<semantics::HostCode> host_code_ = semantics::HostCode::create().take();
   cpu::Cpu cpu_;
+  isa::Decoder decoder_;
 };
 
 }  // namespace

@@ -65,7 +65,7 @@ class Program final : public BlockGraph {
   void decode(Code& code) {
     for (std::size_t at = 0; at < code.bytes.size();) {
       isa::Insn insn;
-      ASSERT_EQ(isa::decode(cpu_, std::span(code.bytes).subspan(at), 8, static_cast<u16>(at), insn),
+      ASSERT_EQ(decoder_.decode(cpu_, std::span(code.bytes).subspan(at), 8, static_cast<u16>(at), insn),
                 isa::DecodeStatus::Ok);
       code.block.insns.push_back(insn);
       ++code.block.count;
@@ -76,6 +76,7 @@ class Program final : public BlockGraph {
 
   const cpu::CpuModel model_ = cpu::default_cpu_model();
   cpu::Cpu cpu_;
+  isa::Decoder decoder_{model_};
   std::map<PlaceInRegion, Code> blocks_;
 };
 

@@ -1,0 +1,74 @@
+#include "jit/base/encoded.h"
+
+#include "core/isa/op.h"
+
+namespace tandem::jit {
+
+namespace {
+
+bool is_gpr32(const ZydisDecodedOperand& o) {
+  return o.type == ZYDIS_OPERAND_TYPE_REGISTER && o.reg.value >= ZYDIS_REGISTER_EAX &&
+         o.reg.value <= ZYDIS_REGISTER_R15D;
+}
+
+Encoded describe(const isa::Insn& insn, const Decoded& d) {
+  Encoded e;
+  e.insn = d.insn;
+  if (d.memory)
+    e.memory = {static_cast<u16>(d.memory->size / 8),
+                (d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0,
+                d.memory->mem.type == ZYDIS_MEMOP_TYPE_MEM};
+  for (unsigned n = 0; n < d.insn.operand_count_visible; ++n) e.names_gpr32 |= is_gpr32(d.operands[n]);
+  for (u8 reg = 0; reg < 16; ++reg) {
+    const RegisterUse use = register_use(d, reg);
+    e.reads = static_cast<u16>(e.reads | use.reads << reg);
+    e.writes = static_cast<u16>(e.writes | use.writes << reg);
+  }
+  e.small = small_writes(insn, d);
+  e.flags = flag_use(d.insn);
+  e.undefined_flags = undefined_flags(d.insn);
+  return e;
+}
+
+}  // namespace
+
+Encoding::Encoding(const ZydisDecodedInstruction& insn)
+    : length(insn.length),
+      encoding(static_cast<u8>(insn.encoding)),
+      opcode_map(static_cast<u8>(insn.opcode_map)),
+      opcode(insn.opcode),
+      prefix_count(insn.raw.prefix_count),
+      imm_at(insn.raw.imm[0].size ? insn.raw.imm[0].offset : insn.length),
+      modrm(static_cast<u8>(insn.raw.modrm.mod << 6 | insn.raw.modrm.reg << 3 | insn.raw.modrm.rm)),
+      has_modrm((insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0) {
+  if (insn.attributes & ZYDIS_ATTRIB_HAS_REX)
+    rex = static_cast<u8>(0x40 | insn.raw.rex.W << 3 | insn.raw.rex.R << 2 | insn.raw.rex.X << 1 |
+                          insn.raw.rex.B);
+  if (encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) vex_at = insn.raw.vex.offset;
+  if (encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX) vex_at = insn.raw.evex.offset;
+}
+
+Encoder::Encoder() {
+  ZydisDecoderInit(&decoder64_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  ZydisDecoderInit(&decoder32_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+}
+
+Encoded Encoder::encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size) {
+  const std::span<const u8> own = bytes.subspan(insn.offset, insn.length);
+  // What a shift does with flags is also a matter of its count.
+  const std::optional<isa::Shape> shape =
+      shifts_by_nothing(insn) ? std::nullopt : isa::shape_of(own, code_size);
+  Encoded e;
+  if (const Encoded* known = shape ? known_.find(*shape) : nullptr) {
+    e = *known;
+  } else {
+    Decoded d;
+    decode(code_size == 8 ? decoder64_ : decoder32_, insn, bytes, d);
+    e = describe(insn, d);
+    if (shape && isa::fits(*shape, d.insn)) known_.keep(*shape, e);
+  }
+  e.bytes = own;
+  return e;
+}
+
+}  // namespace tandem::jit
