@@ -1,5 +1,7 @@
 #include "jit/base/encoded.h"
 
+#include <bit>
+
 #include "core/isa/op.h"
 
 namespace tandem::jit {
@@ -11,22 +13,39 @@ bool is_gpr32(const ZydisDecodedOperand& o) {
          o.reg.value <= ZYDIS_REGISTER_R15D;
 }
 
-Encoded describe(const isa::Insn& insn, const Decoded& d) {
-  Encoded e;
+// Bit n: general-purpose register n is part of an operand.
+u16 named_gprs(const Decoded& d) {
+  u16 named = 0;
+  const auto name = [&](ZydisRegister reg) {
+    if (const std::optional<u8> n = gpr_number(reg)) named = static_cast<u16>(named | 1u << *n);
+  };
+  for (unsigned n = 0; n < d.insn.operand_count; ++n) {
+    const ZydisDecodedOperand& o = d.operands[n];
+    if (o.type == ZYDIS_OPERAND_TYPE_REGISTER) name(o.reg.value);
+    if (o.type != ZYDIS_OPERAND_TYPE_MEMORY) continue;
+    name(o.mem.base);
+    name(o.mem.index);
+  }
+  return named;
+}
+
+EncodedShape describe(const isa::Insn& insn, const Decoded& d) {
+  EncodedShape e;
   e.insn = d.insn;
   if (d.memory)
     e.memory = {static_cast<u16>(d.memory->size / 8),
                 (d.memory->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0,
                 d.memory->mem.type == ZYDIS_MEMOP_TYPE_MEM};
   for (unsigned n = 0; n < d.insn.operand_count_visible; ++n) e.names_gpr32 |= is_gpr32(d.operands[n]);
-  for (u8 reg = 0; reg < 16; ++reg) {
+  for (u32 left = named_gprs(d); left; left &= left - 1) {
+    const auto reg = static_cast<u8>(std::countr_zero(left));
     const RegisterUse use = register_use(d, reg);
     e.reads = static_cast<u16>(e.reads | use.reads << reg);
     e.writes = static_cast<u16>(e.writes | use.writes << reg);
   }
   e.small = small_writes(insn, d);
   e.flags = flag_use(d.insn);
-  e.undefined_flags = undefined_flags(d.insn);
+  e.undefined_flags = static_cast<u16>(undefined_flags(d.insn));
   return e;
 }
 
@@ -59,15 +78,16 @@ Encoded Encoder::encode(const isa::Insn& insn, std::span<const u8> bytes, u8 cod
   const std::optional<isa::Shape> shape =
       shifts_by_nothing(insn) ? std::nullopt : isa::shape_of(own, code_size);
   Encoded e;
-  if (const Encoded* known = shape ? known_.find(*shape) : nullptr) {
-    e = *known;
+  e.bytes = own;
+  EncodedShape& of_shape = e;
+  if (const EncodedShape* known = shape ? known_.find(*shape) : nullptr) {
+    of_shape = *known;
   } else {
     Decoded d;
     decode(code_size == 8 ? decoder64_ : decoder32_, insn, bytes, d);
-    e = describe(insn, d);
-    if (shape && isa::fits(*shape, d.insn)) known_.keep(*shape, e);
+    of_shape = describe(insn, d);
+    if (shape && isa::fits(*shape, d.insn)) known_.keep(*shape, of_shape);
   }
-  e.bytes = own;
   return e;
 }
 

@@ -42,17 +42,21 @@ struct MemoryOperand {
   bool operator==(const MemoryOperand&) const = default;
 };
 
-struct Encoded {
+// What all instructions of a shape have in common.
+struct EncodedShape {
   Encoding insn;
   std::optional<MemoryOperand> memory;  // explicit
   bool names_gpr32 = false;
   u16 reads = 0, writes = 0;  // see RegisterUse; bit n: general-purpose register n
   SmallWrites small;
   FlagUse flags;
-  u32 undefined_flags = 0;
-  std::span<const u8> bytes;
+  u16 undefined_flags = 0;
 
   RegisterUse use_of(u8 reg) const { return {(reads >> reg & 1) != 0, (writes >> reg & 1) != 0}; }
+};
+
+struct Encoded : EncodedShape {
+  std::span<const u8> bytes;
 };
 
 class Encoder {
@@ -63,7 +67,7 @@ class Encoder {
 
  private:
   ZydisDecoder decoder64_, decoder32_;
-  isa::ShapeCache<Encoded> known_;
+  isa::ShapeCache<EncodedShape> known_;
 };
 
 }  // namespace tandem::jit

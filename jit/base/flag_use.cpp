@@ -40,10 +40,10 @@ FlagUse flag_use(const ZydisDecodedInstruction& insn) {
   const ZydisAccessedFlags* f = insn.cpu_flags;
   if (!f) return {};
   FlagUse use;
-  use.reads = f->tested & kAllFlags;
+  use.reads = static_cast<u16>(f->tested & kAllFlags);
   const u32 written = written_flags(insn);
   use.writes = written;
-  if (!may_shift_by_nothing(insn)) use.kills = written;
+  if (!may_shift_by_nothing(insn)) use.kills = static_cast<u16>(written);
   return use;
 }
 

@@ -11,11 +11,11 @@
 
 namespace tandem::jit {
 
-inline constexpr u32 kAllFlags = static_cast<u32>(cpu::kArithmeticFlags);
+inline constexpr u16 kAllFlags = static_cast<u16>(cpu::kArithmeticFlags);
 
 struct FlagUse {
-  u32 reads = 0;
-  u32 kills = 0;  // set whatever they were before, or left undefined
+  u16 reads = 0;
+  u16 kills = 0;  // set whatever they were before, or left undefined
   bool writes = false;
 
   bool operator==(const FlagUse&) const = default;
