@@ -34,6 +34,8 @@ Lifter::Address Lifter::operand_address() {
     a.base = state_->gpr(i.base / 8);
   }
   if (is_register(i.index)) a.index = state_->gpr(i.index / 8);
+  a.chases =
+      i.op == isa::Op::MOV && i.kind[0] == isa::OperandKind::Gpr && i.reg[0] == i.base && !a.index && !a.disp;
   if (i.address_form == isa::AddressForm::Based64) {
     Value* const segment = state_->load_field(b_.getInt64Ty(), layout_.segment_base(i.segment));
     a.base = a.base ? b_.CreateAdd(a.base, segment) : segment;
@@ -108,6 +110,9 @@ void Lifter::check_placed(BasicBlock* otherwise) {
 Lifter::HostAddress Lifter::host_address(const Address& a) {
   HostAddress h{a.base, a.index, static_cast<i32>(a.disp), in_gs(a.region)};
   const auto add = [&](Value* more) { h.base = h.base ? b_.CreateAdd(h.base, more) : more; };
+  // The next load waits for this one, and a segment's base makes it a cycle longer, as a second register does
+  // not.
+  if (h.in_gs && a.chases) return {h.base, addends_[a.region], 0, false};
   if (!h.in_gs) add(addends_[a.region]);
   if (h.disp != a.disp) {
     add(b_.getInt64(static_cast<u64>(a.disp)));

@@ -56,6 +56,7 @@ class Lifter {
     std::optional<AddressKey> key;  // of base and index, to look up what is known
     bool placed = false;            // base is the code's page: checked where the region is entered
     u8 region = PlanBlock::kSoft;
+    bool chases = false;  // a pointer that is loaded by itself
   };
   // The same as the host has it.
   struct HostAddress {
