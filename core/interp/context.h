@@ -28,6 +28,13 @@ struct PendingLink {
   u64 rip = 0;
 };
 
+// Between which two instructions of a run.
+struct Boundary {
+  i64 remaining;
+  u64 rip;
+  bool operator==(const Boundary&) const = default;
+};
+
 struct Context : cpu::Cpu {
   Block* block = nullptr;
   const Insn* current = nullptr;  // the instruction that runs, exact wherever memory or devices are reached
@@ -42,6 +49,7 @@ struct Context : cpu::Cpu {
   TierFrame tier;
   UpperTier* upper = nullptr;                  // for its code's way back
   mem::CodeWriteListener* listener = nullptr;  // under which this vCPU marks pages as holding code
+  std::optional<Boundary> shadow_dropped_at;   // see drop_idle_shadow()
   std::array<JumpEntry, kJumpEntries> jumps;
 
   static unsigned jump_index(u64 rip) {
@@ -63,7 +71,17 @@ inline bool needs_single_step(const Cpu& c) {
 
 // The shadow of STI keeps off only interrupts: where none waits, it need not be kept.
 inline void drop_idle_shadow(Context& c) {
-  if (!c.held && !c.requests.load(std::memory_order_relaxed)) c.state.events.interrupt_shadow_sti = false;
+  cpu::PendingEvents& e = c.state.events;
+  if (!e.interrupt_shadow_sti || c.held || c.requests.load(std::memory_order_relaxed)) return;
+  e.interrupt_shadow_sti = false;
+  c.shadow_dropped_at = {c.remaining, c.state.rip};
+}
+
+// Unless one has come before the next instruction was begun: it would be taken between STI and HLT.
+inline void restore_idle_shadow(Context& c) {
+  if (!c.shadow_dropped_at) return;
+  if (*c.shadow_dropped_at == Boundary{c.remaining, c.state.rip}) c.state.events.interrupt_shadow_sti = true;
+  c.shadow_dropped_at.reset();
 }
 
 // A handler executes *insn and jumps to that of the next; it returns only to leave the block.

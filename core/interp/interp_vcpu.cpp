@@ -264,6 +264,7 @@ bool InterpVcpu::take_interrupt() {
 
 // Everything that happens between two instructions, in order of priority (SDM vol. 3, table 6-2).
 InterpVcpu::Next InterpVcpu::handle_events(StopReason& why) {
+  restore_idle_shadow(c_);
   if ((c_.held || c_.requests.load(std::memory_order_relaxed)) && handle_requests(why) == Next::Stop)
     return Next::Stop;
   if (c_.state.activity == Activity::WaitForSipi) return why = StopReason::Halted, Next::Stop;
