@@ -38,7 +38,6 @@ enum class Form : u8 {
   Condition,
   Return,
   Cli,
-  Sti,
   ReadSegment,
   SwapGs,
   ReadTsc,

@@ -228,8 +228,6 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
     case Op::PUSHFQ: return wide_ && plain_stack ? Form::PushFlags : Form::Execute;
     case Op::MOV_FROM_SEGMENT:
       return wide_ && insn.kind[0] == OperandKind::Gpr && insn.size >= 4 ? Form::ReadSegment : Form::Execute;
-    // Where a run may end behind it, its shadow is seen.
-    case Op::STI: return context_.mode.cpl == 0 && !t_->limited ? Form::Sti : Form::Execute;
     case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
     case Op::RDTSC:
     case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
@@ -255,7 +253,6 @@ bool Translator::may_fault(const Insn& insn, Form form) {
     case Form::Nothing:
     case Form::Lea:
     case Form::Cli:
-    case Form::Sti:
     case Form::ReadSegment:
     case Form::SwapGs:
     case Form::ReadTsc: return false;

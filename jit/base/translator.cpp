@@ -155,7 +155,6 @@ void Translator::emit(unsigned i) {
     case Form::Condition: condition(insn); break;
     case Form::Return: ret(insn); break;
     case Form::Cli: cli(); break;
-    case Form::Sti: sti(); break;
     case Form::ReadSegment: read_segment(insn); break;
     case Form::SwapGs: swap_gs(); break;
     case Form::ReadTsc: read_tsc(insn); break;
@@ -199,17 +198,6 @@ void Translator::execute_undefined(std::span<FlagUse> uses) {
 void Translator::cli() {
   flags_into_slot(kT0);
   a_.alu_imm(Alu::And, field(&context_.state.rflags), ~static_cast<i32>(cpu::kIf));
-  flags_lost();
-}
-
-// The same. What waits for interrupts, and the shadow that it needs then, are the interpreter's.
-void Translator::sti() {
-  flags_into_slot(kT0);
-  a_.alu_imm(Alu::Cmp, field(&context_.requests), 0, false);
-  slow_if(Cc::Nz);
-  a_.alu_imm(Alu::Cmp, field(&context_.held), 0, false);
-  slow_if(Cc::Nz);
-  a_.alu_imm(Alu::Or, field(&context_.state.rflags), static_cast<i32>(cpu::kIf));
   flags_lost();
 }
 

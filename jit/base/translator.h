@@ -145,7 +145,6 @@ class Translator {
   void ret(const isa::Insn& insn);
   void condition(const isa::Insn& insn);
   void cli();
-  void sti();
   void read_segment(const isa::Insn& insn);
   void swap_gs();
   void read_tsc(const isa::Insn& insn);
