@@ -37,6 +37,8 @@ struct Block {
   void* upper = nullptr;         // what that tier knows of it
   Block* links[2] = {};          // next block: fallen through or not taken, taken. Only within one page.
   std::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
+  // What they were decoded from. Guest memory may be something else by now: it is read once.
+  std::vector<u8> code;
 
   bool crosses() const { return second_page != ~u64{0}; }
 };

@@ -1,5 +1,6 @@
 // Finding and decoding blocks.
 #include <algorithm>
+#include <cstring>
 
 #include "core/interp/interp_vcpu.h"
 #include "core/isa/op.h"
@@ -82,6 +83,7 @@ bool InterpVcpu::decode_one(u64 linear, Block& block) {
   const bool in_ram = raw(second) != ~u64{0} && c_.memory->host(second);
   block.second_page = insn.length > in_page ? (in_ram ? raw(second) & ~kPageMask : kNoRam) : ~u64{0};
   block.bytes = insn.length;
+  block.code.assign(bytes, bytes + insn.length);
   block.count = 1;
   block.insns[1] = make_tail(insn.length);
   return true;
@@ -114,9 +116,10 @@ Block* InterpVcpu::decode_block(u64 linear, Gpa physical) {
   while (block->count < kMaxInsns) {
     isa::Insn& insn = decoded_[block->count];
     if (at && debugger_stops_inside(linear + at)) break;
-    const unsigned left = in_page - at;
-    if (left == 0 || decoder_.decode(c_, {code + at, left}, c_.mode.code_size, static_cast<u16>(at), insn) ==
-                         isa::DecodeStatus::Truncated)
+    const unsigned left = std::min(in_page - at, kMaxInsnBytes);
+    std::memcpy(code_.data() + at, code + at, left);
+    if (left == 0 || decoder_.decode(c_, {code_.data() + at, left}, c_.mode.code_size, static_cast<u16>(at),
+                                     insn) == isa::DecodeStatus::Truncated)
       break;
     insn.handler = select_handler(insn);
     ++block->count;
@@ -127,6 +130,7 @@ Block* InterpVcpu::decode_block(u64 linear, Gpa physical) {
   block->bytes = at;
   decoded_[block->count] = make_tail(at);
   block->insns.assign(decoded_.begin(), decoded_.begin() + block->count + 1);
+  block->code.assign(code_.begin(), code_.begin() + at);
   return cache_.add(std::move(block));
 }
 

@@ -90,11 +90,13 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   Block single_;
   std::unique_ptr<semantics::HostCode> host_code_;
   isa::Decoder decoder_;
-  static constexpr unsigned kMaxInsns = 64;       // of a block
-  std::array<isa::Insn, kMaxInsns + 1> decoded_;  // of the block that is made
-  u64 retired_base_ = 0;                          // instructions retired before this run()
-  i64 budget_ = 0;                                // of this run()
-  u64 code_generation_ = 0;                       // global_generation that c_.code_pages holds for
+  static constexpr unsigned kMaxInsns = 64;  // of a block
+  // Of the block that is made.
+  std::array<isa::Insn, kMaxInsns + 1> decoded_;
+  std::array<u8, kMaxInsns * isa::kMaxLength> code_;
+  u64 retired_base_ = 0;     // instructions retired before this run()
+  i64 budget_ = 0;           // of this run()
+  u64 code_generation_ = 0;  // global_generation that c_.code_pages holds for
   bool running_ = false;
   bool stepping_ = false;  // this run() is to end behind one instruction
   std::shared_ptr<const cpu::DebugPoints> debug_points_;

@@ -32,7 +32,7 @@ void RegionBuilder::fill(Node& n) {
   const Translation& t = *n.t;
   PlanBlock& p = n.plan;
   const u32 count = t.block->count;
-  const std::span<const u8> bytes = graph_.bytes_of(t);
+  const std::span<const u8> bytes = t.block->code;
   p.at = n.at;
   p.rip = t.rip;
   p.insns.assign(t.block->insns.begin(), t.block->insns.begin() + count);

@@ -20,7 +20,6 @@ class BlockGraph {
   virtual ~BlockGraph() = default;
   // The translation of the block there; null: it never ran, or is not for regions.
   virtual Translation* block_at(PlaceInRegion place) = 0;
-  virtual std::span<const u8> bytes_of(const Translation& t) = 0;
   // Where the indirect branch at its end went mostly.
   virtual std::vector<PlaceInRegion> targets_of(const Translation& t, PlaceInRegion at) = 0;
 };

@@ -78,9 +78,6 @@ class JitTier::Graph final : public BlockGraph {
         return t;
     return nullptr;
   }
-  std::span<const u8> bytes_of(const Translation& t) override {
-    return tier_.bytes_of(context_, *t.block, tier_.crossing_);
-  }
   std::vector<PlaceInRegion> targets_of(const Translation& t, PlaceInRegion at) override {
     constexpr std::size_t kMost = 16;
     std::vector<std::pair<u32, PlaceInRegion>> by_count;

@@ -185,16 +185,6 @@ Translation* JitTier::find(const Context& c, const Block& block, u32 mode) {
   return nullptr;
 }
 
-std::span<const u8> JitTier::bytes_of(const Context& c, const Block& block, std::vector<u8>& crossing) {
-  const u8* first = c.memory->host(Gpa{block.key.physical});
-  if (!block.crosses()) return {first, block.bytes};
-  const u64 in_first = kPageSize - (block.key.physical & kPageMask);
-  crossing.assign(first, first + in_first);
-  const u8* second = c.memory->host(Gpa{block.second_page});
-  crossing.insert(crossing.end(), second, second + (block.bytes - in_first));
-  return crossing;
-}
-
 // There must be room.
 Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, bool twin) {
   const u8 index = mode_index(mode);
@@ -217,7 +207,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   if (t.hosted) inherit_hints(t);
   const auto started = std::chrono::steady_clock::now();
   const std::span<const u8> code =
-      translator_->translate(t, bytes_of(c, block, crossing_), arena_->next(), tables_[index].table.entries(),
+      translator_->translate(t, block.code, arena_->next(), tables_[index].table.entries(),
                              t.hosted ? static_cast<RegionChooser*>(this) : nullptr);
   t.code = arena_->append(code);
   figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
@@ -229,7 +219,7 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.next = static_cast<Translation*>(block.upper);
   block.upper = &t;
   if (!twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
-  if (observer_) observer_->translated(t, bytes_of(c, block, crossing_));
+  if (observer_) observer_->translated(t, block.code);
   return &t;
 }
 
@@ -509,9 +499,8 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   }
 }
 
-std::string JitTier::code_text(const Context& c, u64 physical) const {
+std::string JitTier::code_text(const Context&, u64 physical) const {
   std::string out;
-  std::vector<u8> crossing;
   const auto has = [&](const Block& b) {
     const u64 in_first = b.crosses() ? kPageSize - (b.key.physical & kPageMask) : b.bytes;
     return physical - b.key.physical < in_first ||
@@ -519,7 +508,7 @@ std::string JitTier::code_text(const Context& c, u64 physical) const {
   };
   for (const Translation& t : translations_)
     if (t.valid && has(*t.block))
-      out += block_text(t, bytes_of(c, *t.block, crossing), {.guest = true, .host = true});
+      out += block_text(t, t.block->code, {.guest = true, .host = true});
   return out;
 }
 

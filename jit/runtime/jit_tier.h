@@ -82,9 +82,6 @@ class JitTier final : public interp::UpperTier,
   bool prepare(interp::Context& context);
   u8 mode_index(u32 mode);
   static Translation* find(const interp::Context& context, const interp::Block& block, u32 mode);
-  // crossing: keeps the bytes of a block in two pages.
-  static std::span<const u8> bytes_of(const interp::Context& context, const interp::Block& block,
-                                      std::vector<u8>& crossing);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);
   const u8* split(interp::Context& context, Translation& t, const Split& split);
@@ -171,7 +168,6 @@ class JitTier final : public interp::UpperTier,
   semantics::HostFrame host_frame_;
   std::vector<ModeTable> tables_;
   std::deque<Translation> translations_;  // in the order of their code
-  std::vector<u8> crossing_;              // of a block in two pages, while it is translated
   std::vector<Site> sites_;
   std::vector<Link> links_;
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next

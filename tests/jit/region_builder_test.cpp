@@ -31,7 +31,7 @@ class Program final : public BlockGraph {
   // A block at `at`; targets: where its indirect branch was seen to go.
   void add(PlaceInRegion at, std::vector<u8> bytes, std::vector<PlaceInRegion> targets = {}) {
     Code& code = blocks_[at];
-    code.bytes = std::move(bytes);
+    code.block.code = std::move(bytes);
     code.targets = std::move(targets);
     decode(code);
     code.block.key.physical = code.translation.rip = static_cast<u64>(at);
@@ -47,31 +47,27 @@ class Program final : public BlockGraph {
     const auto it = blocks_.find(place);
     return it == blocks_.end() ? nullptr : &it->second.translation;
   }
-  std::span<const u8> bytes_of(const Translation& t) override {
-    return blocks_.at(static_cast<PlaceInRegion>(t.rip)).bytes;
-  }
   std::vector<PlaceInRegion> targets_of(const Translation&, PlaceInRegion at) override {
     return blocks_.at(at).targets;
   }
 
  private:
   struct Code {
-    std::vector<u8> bytes;
     std::vector<PlaceInRegion> targets;
     interp::Block block;
     Translation translation;
   };
 
   void decode(Code& code) {
-    for (std::size_t at = 0; at < code.bytes.size();) {
+    for (std::size_t at = 0; at < code.block.code.size();) {
       isa::Insn insn;
-      ASSERT_EQ(decoder_.decode(cpu_, std::span(code.bytes).subspan(at), 8, static_cast<u16>(at), insn),
+      ASSERT_EQ(decoder_.decode(cpu_, std::span(std::as_const(code.block.code)).subspan(at), 8, static_cast<u16>(at), insn),
                 isa::DecodeStatus::Ok);
       code.block.insns.push_back(insn);
       ++code.block.count;
       at += insn.length;
     }
-    code.block.bytes = static_cast<u32>(code.bytes.size());
+    code.block.bytes = static_cast<u32>(code.block.code.size());
   }
 
   const cpu::CpuModel model_ = cpu::default_cpu_model();
