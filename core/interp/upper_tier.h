@@ -77,8 +77,8 @@ class UpperTier {
   virtual void clear() = 0;
   virtual void statistics(const cpu::Vcpu::Report& report) const = 0;
   virtual std::string code_text(const Context& context, u64 physical) const = 0;
-  // How many times the interpreter is to run a block before run() is asked.
-  virtual u32 first_runs() const = 0;
+  // How many times the interpreter is to run a block before run() is asked. mode: of its key.
+  virtual u32 first_runs(u32 mode) const = 0;
 };
 
 }  // namespace tandem::interp

@@ -500,6 +500,12 @@ std::string JitTier::code_text(const Context& c, u64 physical) const {
   return out;
 }
 
+// Most 16-bit code is firmware and loaders, which run once.
+u32 JitTier::first_runs(u32 mode) const {
+  constexpr u32 kPatience = 8;
+  return (mode & interp::kCodeSize) == 2 ? kPatience * options_.threshold : options_.threshold;
+}
+
 u32 JitTier::enter(Context& c, const u8* code) {
   const semantics::SignalScope scope(*arena_, host_frame_, this);
   prepare_host_thread();

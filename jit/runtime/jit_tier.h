@@ -47,7 +47,7 @@ class JitTier final : public interp::UpperTier,
   void forget_mappings() override { hosted_.forget_mappings(); }
   void statistics(const cpu::Vcpu::Report& report) const override;
   std::string code_text(const interp::Context& context, u64 physical) const override;
-  u32 first_runs() const override { return options_.threshold; }
+  u32 first_runs(u32 mode) const override;
 
  private:
   struct Site {
