@@ -7,7 +7,7 @@ namespace tandem::interp {
 Block* BlockCache::add(std::unique_ptr<Block> block) {
   Block* b = block.get();
   stored_insns_ += b->insns.size();
-  if (tier_) b->runs_left = tier_->first_runs();
+  if (tier_) b->runs_left = tier_->first_runs(b->key.mode);
   storage_.push_back(std::move(block));
   blocks_[b->key] = recent_of(b->key) = b;
   index(b->key.physical >> kPageShift, b);

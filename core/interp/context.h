@@ -57,6 +57,11 @@ struct Context : cpu::Cpu {
   }
 };
 
+inline u64 linear_rip(const Cpu& c) {
+  if (c.mode.code_size == 8) return c.state.rip;
+  return static_cast<u32>(c.state.segments[cpu::kCs].base + c.state.rip);
+}
+
 inline bool is_good(const Context& c, const JumpEntry& e) {
   return e.rip == c.state.rip && e.base == c.state.segments[cpu::kCs].base &&
          (e.mode_and_generation == c.jump_tag || e.mode_and_generation == c.jump_tag_global);

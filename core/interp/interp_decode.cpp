@@ -78,6 +78,10 @@ bool InterpVcpu::decode_one(u64 linear, Block& block) {
     Gpa ignored;
     return mmu::translate_fetch(c_, linear + available, ignored);  // faults, as it did above
   }
+  if (c_.mode.code_size != 8 && c_.state.rip + insn.length - 1 > c_.state.segments[kCs].limit) {
+    c_.fault = fault(kGeneralProtection, 0);
+    return false;
+  }
   insn.handler = select_handler(insn);
   const unsigned in_page = static_cast<unsigned>(kPageSize - (linear & kPageMask));
   const bool in_ram = raw(second) != ~u64{0} && c_.memory->host(second);
@@ -134,9 +138,22 @@ Block* InterpVcpu::decode_block(u64 linear, Gpa physical) {
   return cache_.add(std::move(block));
 }
 
+// Does it leave CS, or go on where the instruction pointer wraps?
+bool InterpVcpu::runs_over(const Block& block) const {
+  if (c_.mode.code_size == 8) return false;
+  const u64 limit = c_.state.segments[kCs].limit;
+  return c_.state.rip + block.bytes - 1 > (c_.mode.code_size == 2 ? std::min<u64>(limit, 0xffff) : limit);
+}
+
 // The block at rip, decoded now if it must be. Null: fault in cpu.fault.
 Block* InterpVcpu::find_block() {
-  const u64 linear = linear_rip();
+  const u64 linear = linear_rip(c_);
+  Block* const block = find_block_at(linear);
+  if (!block || block == &single_ || !runs_over(*block)) return block;
+  return decode_one(linear, single_) ? &single_ : nullptr;
+}
+
+Block* InterpVcpu::find_block_at(u64 linear) {
   if (c_.mode.code_size != 8 && c_.state.rip > c_.state.segments[kCs].limit) {
     c_.fault = fault(kGeneralProtection, 0);
     return nullptr;

@@ -306,11 +306,6 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
 
 // --- Running ----------------------------------------------------------------------------------------------
 
-u64 InterpVcpu::linear_rip() const {
-  if (c_.mode.code_size == 8) return c_.state.rip;
-  return static_cast<u32>(c_.state.segments[kCs].base + c_.state.rip);
-}
-
 // The block at rip, by the jump table or by the page walk. Null: fault in cpu.fault.
 Block* InterpVcpu::next_block() {
   constexpr u64 kGlobal = 1u << 31, kGenerationBits = kGlobal - 1;
@@ -331,8 +326,8 @@ void InterpVcpu::remember(Block* block) {
   if (block == &single_) return;
   c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.state.segments[kCs].base,
                                                  c_.page_is_global ? c_.jump_tag_global : c_.jump_tag, block};
-  c_.code_pages.add(linear_rip());
-  if (block->crosses()) c_.code_pages.add(linear_rip() + kPageSize);
+  c_.code_pages.add(linear_rip(c_));
+  if (block->crosses()) c_.code_pages.add(linear_rip(c_) + kPageSize);
   const PendingLink& from = c_.link_from;
   if (from.block && from.rip == c_.state.rip) link(from.block, from.slot, block);
 }
@@ -344,7 +339,7 @@ void InterpVcpu::run_block(StopReason& why, bool& stop) {
     return;
   }
   if (at_debug_breakpoint()) [[unlikely]] {
-    debug_hit_ = {DebugHit::Kind::Breakpoint, linear_rip()};
+    debug_hit_ = {DebugHit::Kind::Breakpoint, linear_rip(c_)};
     why = StopReason::DebugTrap;
     stop = true;
     return;
@@ -379,7 +374,7 @@ void InterpVcpu::run_single() {
   const bool had_sti = e.interrupt_shadow_sti, had_movss = e.interrupt_shadow_movss;
   const bool trap = c_.state.rflags & kTf, resume = c_.state.rflags & kRf;
   c_.link_from = {};
-  Block* const block = single_block(linear_rip());
+  Block* const block = single_block(linear_rip(c_));
   if (!block) {
     if (!semantics::deliver_fault(c_, c_.fault, c_.state.rip)) shutdown();
     return;
@@ -406,7 +401,7 @@ bool InterpVcpu::instruction_breakpoint() {
   if (!(dr7 & 0xff) || (c_.state.rflags & kRf) || c_.state.events.interrupt_shadow_movss) return false;
   u64 hits = 0;
   for (unsigned i = 0; i < 4; ++i)
-    if ((dr7 >> (2 * i) & 3) && bits(dr7, 17 + 4 * i, 16 + 4 * i) == 0 && c_.state.dr[i] == linear_rip())
+    if ((dr7 >> (2 * i) & 3) && bits(dr7, 17 + 4 * i, 16 + 4 * i) == 0 && c_.state.dr[i] == linear_rip(c_))
       hits |= u64{1} << i;
   if (!hits) return false;
   if (!semantics::deliver_fault(c_, {kDebug, false, 0, hits}, c_.state.rip)) shutdown();

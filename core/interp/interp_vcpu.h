@@ -59,7 +59,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void remember(Block* block);
   bool instruction_breakpoint();
   bool at_debug_breakpoint() const {
-    return debug_points_ && debug_points_->breakpoints.contains(linear_rip());
+    return debug_points_ && debug_points_->breakpoints.contains(linear_rip(c_));
   }
   bool debugger_stops_inside(u64 linear) const;
   void forget_blocks_of(const std::unordered_set<u64>& breakpoints);
@@ -70,13 +70,14 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void shutdown();
 
   Block* find_block();
+  Block* find_block_at(u64 linear);
+  bool runs_over(const Block& block) const;
   Block* single_block(u64 linear);
   Block* crossing_block(u64 linear);
   bool still_crosses(const Block& block, u64 linear);
   Block* decode_block(u64 linear, Gpa physical);
   bool fetch(u64 linear, u8* bytes, unsigned& available, Gpa& first, Gpa& second);
   bool decode_one(u64 linear, Block& block);
-  u64 linear_rip() const;
   void mark_code(u64 physical);
   void protect(u64 page);
   void post(const PageChange& change);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/types.h"
+#include "core/cpu/cpu_state.h"
 #include "core/cpu/engine.h"
 
 namespace tandem::interp {
@@ -33,17 +34,19 @@ struct TierFrame {
   u64 vector_enter = 0, vector_save = 0;  // functions: those that are, or were, loaded
   u64 x87_load = 0;                       // functions of the Context
   u64 x87_save = 0;
-  u64 left_by = 0;             // site or reason, while code is left
-  u64 host_pc = 0;             // of translated code that is about to be gone to
-  u64 t0 = 0, t1 = 0;          // what the registers T0 and T1 are to hold there
-  u64 branch_target = 0;       // guest rip that hosted code goes to by its jump table
-  u64 generation[2] = {};      // of mappings: of any pages, of global ones
-  u64 page = 0;                // guest address of the page whose code runs, where it may be at any
-  u64 flags = 0;               // guest flags: AH as LAHF gives it, AL = OF
-  u64 signal_flags = 0;        // what RFLAGS held at a host signal, in that form
-  u64 signal_t1 = 0;           // and T1
-  u64 host_tsc_offset = 0;     // from the host's TSC to tsc_ticks(), where the host's is used
-  u64 spill[2] = {};           // guest registers that an instruction borrows
+  u64 left_by = 0;          // site or reason, while code is left
+  u64 host_pc = 0;          // of translated code that is about to be gone to
+  u64 t0 = 0, t1 = 0;       // what the registers T0 and T1 are to hold there
+  u64 branch_target = 0;    // guest rip that hosted code goes to by its jump table
+  u64 generation[2] = {};   // of mappings: of any pages, of global ones
+  u64 page = 0;             // guest address of the page whose code runs, where it may be at any
+  u64 flags = 0;            // guest flags: AH as LAHF gives it, AL = OF
+  u64 signal_flags = 0;     // what RFLAGS held at a host signal, in that form
+  u64 signal_t1 = 0;        // and T1
+  u64 host_tsc_offset = 0;  // from the host's TSC to tsc_ticks(), where the host's is used
+  u64 spill[2] = {};        // guest registers that an instruction borrows
+  // Of each segment: what mmu::offsets_end() gives for its reads and its writes.
+  u64 read_end[cpu::kSegmentCount] = {}, write_end[cpu::kSegmentCount] = {};
   u64 addends[kAddends] = {};  // of pages that a block has checked for several accesses
   Region regions[kRegions];    // of the present address space
   u32 vectors_loaded = 0;      // the guest's are in the host's registers: 1 XMM0 to XMM15, 2 all
@@ -74,8 +77,8 @@ class UpperTier {
   virtual void clear() = 0;
   virtual void statistics(const cpu::Vcpu::Report& report) const = 0;
   virtual std::string code_text(const Context& context, u64 physical) const = 0;
-  // How many times the interpreter is to run a block before run() is asked.
-  virtual u32 first_runs() const = 0;
+  // How many times the interpreter is to run a block before run() is asked. mode: of its key.
+  virtual u32 first_runs(u32 mode) const = 0;
 };
 
 }  // namespace tandem::interp

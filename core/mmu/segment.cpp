@@ -13,13 +13,20 @@ bool refuse(Cpu& cpu, unsigned segment) {
   return false;
 }
 
+bool is_code(const Segment& s) { return s.type & 8; }
+bool expands_down(const Segment& s) { return !is_code(s) && (s.type & 4); }
+
+// Types by SDM vol. 3, 5.5.
+bool type_allows(const Segment& s, Access access) {
+  if (access == Access::Write) return !is_code(s) && (s.type & 2);
+  return access != Access::Read || !is_code(s) || (s.type & 2);
+}
+
 // Type and limit of a segment in use (SDM vol. 3, 5.3 and 5.5).
 bool allows(const Segment& s, u64 offset, unsigned size, Access access) {
-  const bool code = s.type & 8;
-  if (access == Access::Write && (code || !(s.type & 2))) return false;
-  if (access == Access::Read && code && !(s.type & 2)) return false;
+  if (!type_allows(s, access)) return false;
   const u64 last = offset + size - 1;
-  if (!code && (s.type & 4)) {  // expand-down: valid above the limit
+  if (expands_down(s)) {  // valid above the limit
     const u64 top = s.db ? 0xffffffff : 0xffff;
     return offset > s.limit && last <= top;
   }
@@ -27,6 +34,13 @@ bool allows(const Segment& s, u64 offset, unsigned size, Access access) {
 }
 
 }  // namespace
+
+u64 offsets_end(const Cpu& cpu, unsigned segment, Access access) {
+  const Segment& s = cpu.state.segments[segment];
+  const bool checks_type = cpu.mode.protected_mode;
+  if (checks_type && (!s.present || !type_allows(s, access) || expands_down(s))) return 0;
+  return u64{s.limit} + 1;
+}
 
 bool linearize(Cpu& cpu, unsigned segment, u64 offset, unsigned size, Access access, u64& linear) {
   const Segment& s = cpu.state.segments[segment];

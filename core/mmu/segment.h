@@ -19,10 +19,9 @@ inline u64 effective_address(const Cpu& cpu, const isa::Insn& insn) {
   return insn.address_size == 4 ? static_cast<u32>(ea) : static_cast<u16>(ea);
 }
 
-// Does it let everything pass that a 32-bit offset names? Then there is nothing to check but pages.
-inline bool is_unlimited(const cpu::Segment& s) {
-  return s.present && (s.type & 0xe) == 2 && s.limit == 0xffffffff;  // data, writable, expand-up
-}
+// The offset behind the last that such accesses by a segment may name, outside of 64-bit mode. 0: some of
+// them, or all, take a closer look (expand-down segments), or are refused.
+u64 offsets_end(const Cpu& cpu, unsigned segment, Access access);
 
 // Linear address of size bytes at `offset` in a segment. False: #GP or #SS, set in cpu.fault.
 [[nodiscard]] bool linearize(Cpu& cpu, unsigned segment, u64 offset, unsigned size, Access access,

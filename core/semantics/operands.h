@@ -180,8 +180,8 @@ inline u64 next_rip(const Cpu& cpu, const Insn& insn) {
                                    : static_cast<u16>(rip);
 }
 inline u64 this_rip(const Cpu& cpu, const Insn& insn) {
-  const u64 rip = cpu.state.rip + insn.offset;
-  return cpu.mode.code_size == 8 ? rip : static_cast<u32>(rip);
+  if (insn.offset == 0) return cpu.state.rip;
+  return (cpu.state.rip + insn.offset) & low_mask(cpu.mode.code_size * 8);
 }
 
 }  // namespace tandem::semantics

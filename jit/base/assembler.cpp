@@ -66,6 +66,18 @@ void Assembler::movzx16(u8 to, u8 from) {
   bytes({0x0f, 0xb7, static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7))});
 }
 
+void Assembler::movzx16(u8 to, const Mem& m) {
+  rex(false, to, m);
+  bytes({0x0f, 0xb7});
+  operand(to, m);
+}
+
+void Assembler::store16_imm(const Mem& m, u16 value) {
+  half();
+  with_memory(false, 0xc7, 0, m);
+  imm(value, 2);
+}
+
 Hole Assembler::lea_rip(u8 reg) {
   bytes({static_cast<u8>(0x48 | (reg >= 8 ? 4 : 0)), 0x8d, static_cast<u8>((reg & 7) << 3 | 5)});
   return hole();

@@ -48,7 +48,7 @@ inline Mem at_address(i32 address) { return {kNone, kNone, 0, address, false}; }
 // Second operand of the eight classic operations by their opcode extension.
 enum class Alu : u8 { Add, Or, Adc, Sbb, And, Sub, Xor, Cmp };
 // Condition codes of Jcc that are used.
-enum class Cc : u8 { B = 2, Z = 4, Nz = 5, S = 8 };
+enum class Cc : u8 { B = 2, Z = 4, Nz = 5, A = 7, S = 8 };
 
 // Place of a 32-bit field that holds a distance to be filled in.
 struct Hole {
@@ -92,10 +92,17 @@ class Assembler {
   void lea(u8 reg, const Mem& m, bool wide = true);
   void mov(u8 to, u8 from, bool wide = true);
   void movzx16(u8 to, u8 from);
+  // 16-bit operations, which leave the rest of a register as it is, but for the load.
+  void movzx16(u8 to, const Mem& m);
+  void load16(u8 to, const Mem& m) { half(), load(to, m, false); }
+  void store16(const Mem& m, u8 reg) { half(), store(m, reg, false); }
+  void store16_imm(const Mem& m, u16 value);
+  void mov16(u8 to, u8 from) { half(), mov(to, from, false); }
+  void lea16(u8 reg, const Mem& m) { half(), lea(reg, m, false); }
   Hole lea_rip(u8 reg);             // the address of a place to be filled in
   void mov_imm(u8 reg, u64 value);  // the shortest that leaves flags alone
-  void alu(Alu op, u8 reg, const Mem& m) {
-    with_memory(true, static_cast<u8>(static_cast<u8>(op) << 3 | 3), reg, m);
+  void alu(Alu op, u8 reg, const Mem& m, bool wide = true) {
+    with_memory(wide, static_cast<u8>(static_cast<u8>(op) << 3 | 3), reg, m);
   }
   void alu(Alu op, u8 reg, u8 other);
   void alu_imm(Alu op, u8 reg, i32 value, bool wide = true);
@@ -130,6 +137,7 @@ class Assembler {
   }
 
  private:
+  void half() { byte(0x66); }
   void with_memory(bool wide, u8 opcode, unsigned reg, const Mem& m);
 
   // Where the next instruction, or a part of it, goes: kRoom bytes at least.

@@ -27,6 +27,7 @@ enum class Form : u8 {
   Copy,
   Memory,
   Lea,
+  OffsetLea,  // of a 16-bit address, or in 16-bit code
   Push,
   PushFlags,
   Pop,
@@ -41,6 +42,15 @@ enum class Form : u8 {
   ReadSegment,
   SwapGs,
   ReadTsc,
+  // By accesses that look at their segment: see segmented_access.cpp.
+  SegmentedMemory,
+  SegmentedPush,
+  SegmentedPop,
+  SegmentedLeave,
+  SegmentedCall,
+  SegmentedCallIndirect,
+  SegmentedJumpIndirect,
+  SegmentedReturn,
   Execute,  // by the interpreter's function
 };
 

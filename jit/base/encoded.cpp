@@ -70,13 +70,20 @@ Encoding::Encoding(const ZydisDecodedInstruction& insn)
 Encoder::Encoder() {
   ZydisDecoderInit(&decoder64_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   ZydisDecoderInit(&decoder32_, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+  ZydisDecoderInit(&decoder16_, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+  ZydisDecoderInit(&decoder_real_, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
 }
 
-Encoded Encoder::encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size) {
+const ZydisDecoder& Encoder::decoder(u8 code_size, bool protected_mode) const {
+  if (code_size != 2) return code_size == 8 ? decoder64_ : decoder32_;
+  return protected_mode ? decoder16_ : decoder_real_;
+}
+
+Encoded Encoder::encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size, bool protected_mode) {
   const std::span<const u8> own = bytes.subspan(insn.offset, insn.length);
-  // What a shift does with flags is also a matter of its count.
+  // What a shift does with flags is also a matter of its count. Shapes are those of 32 and 64-bit code.
   const std::optional<isa::Shape> shape =
-      shifts_by_nothing(insn) ? std::nullopt : isa::shape_of(own, code_size);
+      code_size == 2 || shifts_by_nothing(insn) ? std::nullopt : isa::shape_of(own, code_size);
   Encoded e;
   e.bytes = own;
   EncodedShape& of_shape = e;
@@ -84,7 +91,7 @@ Encoded Encoder::encode(const isa::Insn& insn, std::span<const u8> bytes, u8 cod
     of_shape = *known;
   } else {
     Decoded d;
-    decode(code_size == 8 ? decoder64_ : decoder32_, insn, bytes, d);
+    decode(decoder(code_size, protected_mode), insn, bytes, d);
     of_shape = describe(insn, d);
     if (shape && isa::fits(*shape, d.insn)) known_.keep(*shape, of_shape);
   }

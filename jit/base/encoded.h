@@ -55,18 +55,24 @@ struct EncodedShape {
   RegisterUse use_of(u8 reg) const { return {(reads >> reg & 1) != 0, (writes >> reg & 1) != 0}; }
 };
 
+// What the host, in 64-bit mode, is to be given for a prefix 66.
+enum class OperandPrefix : u8 { Kept, Added, Dropped };
+
 struct Encoded : EncodedShape {
   std::span<const u8> bytes;
+  OperandPrefix operand_prefix = OperandPrefix::Kept;
 };
 
 class Encoder {
  public:
   Encoder();
-  // bytes: of the instruction's block; what is returned refers to them. code_size: 4 or 8.
-  Encoded encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size);
+  // bytes: of the instruction's block; what is returned refers to them. code_size: 2, 4 or 8.
+  Encoded encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size, bool protected_mode = true);
 
  private:
-  ZydisDecoder decoder64_, decoder32_;
+  const ZydisDecoder& decoder(u8 code_size, bool protected_mode) const;
+
+  ZydisDecoder decoder64_, decoder32_, decoder16_, decoder_real_;
   isa::ShapeCache<EncodedShape> known_;
 };
 

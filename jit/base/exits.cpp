@@ -25,7 +25,7 @@ void Translator::link_here(u64 target, Hole from) {
 // Within the page one mapping holds for both ends.
 void Translator::exit_to(u64 target) {
   budget_into_t1();
-  if ((target ^ t_->rip) < kPageSize) {
+  if (in_same_page(target)) {
     link_here(target, a_.jump());
     return;
   }
@@ -80,17 +80,16 @@ void Translator::name_target(u64 target) {
 void Translator::exit_by_table(u64 target) {
   flags_into_slot(kT0);
   name_target(target);
-  if (!t_->moves) return a_.jump(field(table_ + (target & (JumpTable::kEntries - 1))));
+  if (!t_->moves) return a_.jump(field(table_ + (t_->linear(target) & (JumpTable::kEntries - 1))));
   jump_by_table();
 }
 
 // Of a hosted mode. The budget is put where compiled code finds it.
 std::span<const u8> Translator::region_entry(Translation& t, u32 site, const u64* table, const u8* base,
                                              EntryPoints& entries) {
-  t_ = &t;
+  begin_block(t);
   base_ = base;
   table_ = table;
-  wide_ = counts_in_t1_ = true;
   a_.clear();
   fixups_.clear();
   const u32 mapped = check_entered();
@@ -115,13 +114,11 @@ std::span<const u8> Translator::table_exit(const Link& link, const u64* table, c
   a_.clear();
   base_ = base;
   fixups_.clear();
-  t_ = link.from;
+  begin_block(*link.from);
   table_ = table;
   live_.assign(1, kAllFlags);
   current_ = 0;
   flags_at_ = link.flags_in_slot ? FlagsAt::Slot : FlagsAt::Host;
-  counts_in_t1_ = budget_in_t1_ = link.from->counts_in_t1;
-  wide_ = (link.from->block->key.mode & interp::kCodeSize) == 8;
   rsp_verified_ = link.rsp_verified;
   exit_by_table(link.target);
   apply_fixups();
@@ -130,7 +127,7 @@ std::span<const u8> Translator::table_exit(const Link& link, const u64* table, c
 
 void Translator::conditional_exit_to(u8 cc, u64 target) {
   budget_into_t1();
-  if ((target ^ t_->rip) < kPageSize) {
+  if (in_same_page(target)) {
     link_here(target, a_.jump(static_cast<Cc>(cc)));
     return;
   }
@@ -142,7 +139,7 @@ void Translator::conditional_exit_to(u8 cc, u64 target) {
 }
 
 void Translator::condition(const Insn& insn) {
-  conditional_exit_to(static_cast<u8>(condition_code(insn.op)), cut(next_of(insn) + insn.imm));
+  conditional_exit_to(static_cast<u8>(condition_code(insn.op)), target_of(insn));
   exit_to(next_of(insn));
 }
 
@@ -160,7 +157,8 @@ void Translator::indirect_exit() {
 void Translator::jump_by_table() {
   const u8 index = counts_in_t1_ ? kT0 : kT1;
   if (counts_in_t1_ && wide_ && !rsp_verified_) a_.load(kT0, branch_target());
-  a_.movzx16(index, kT0);
+  if (t_->code_base) a_.lea(index, at(kT0, static_cast<i32>(t_->code_base)), false);
+  a_.movzx16(index, t_->code_base ? index : kT0);
   a_.jump(Mem{kNone, index, 3, address_of(table_), false});
 }
 

@@ -18,6 +18,8 @@ using isa::OperandKind;
 
 namespace {
 
+constexpr unsigned kLongestInsn = 15;
+
 enum class Kind : u8 { Other, User, Nop, Vector };
 
 // What instructions are by their rows: User may run on the host as they are.
@@ -146,11 +148,43 @@ bool is_other_on_host(Op op, const Encoded& d) {
   }
 }
 
+// Bytes whose operands 16-bit code takes by other rules than the rest.
+bool has_operand_size(Op op) {
+  switch (op) {
+    case Op::ADCX:
+    case Op::ADOX:
+    case Op::MOVNTI:
+    case Op::CMPXCHG8B: return false;
+    default: return true;
+  }
+}
+bool is_fence(Op op) { return op == Op::LFENCE || op == Op::MFENCE || op == Op::SFENCE; }
+
 }  // namespace
+
+// In 16-bit code the prefix means 32 bits.
+OperandPrefix Translator::operand_prefix(const Insn& insn, const Encoded& d) {
+  if (d.insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || kind_of(insn.op) != Kind::User ||
+      is_fence(insn.op))
+    return OperandPrefix::Kept;
+  const bool has = has_prefix(d, 0x66), needs = insn.size == 2;
+  return has == needs ? OperandPrefix::Kept : needs ? OperandPrefix::Added : OperandPrefix::Dropped;
+}
 
 // Does a segment's base belong to the address?
 bool Translator::is_based(const Insn& insn) const {
   return wide_ ? insn.address_form == isa::AddressForm::Based64 : insn.segment >= cpu::kFs;
+}
+
+SegmentUse Translator::use_of(unsigned segment) const { return segment_use(t_->mode, segment); }
+
+// What code that knows no segments may access.
+bool Translator::passes_unseen(unsigned segment) const {
+  if (segment == cpu::kCs) return false;
+  return use_of(segment) == (segment >= cpu::kFs ? SegmentUse::Unlimited : SegmentUse::Flat);
+}
+bool Translator::has_flat_stack() const {
+  return wide_ || (context_.mode.stack_size == 4 && passes_unseen(cpu::kSs));
 }
 
 // Is the address known, but for a segment's base?
@@ -158,7 +192,8 @@ bool Translator::is_constant(const Insn& insn) const {
   return insn.index == isa::kZeroOffset && (insn.base == isa::kRipOffset || insn.base == isa::kZeroOffset);
 }
 u64 Translator::constant_of(const Insn& insn) const {
-  return cut(static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0));
+  const u64 address = static_cast<u64>(insn.disp) + (insn.base == isa::kRipOffset ? t_->rip : 0);
+  return wide_ ? address : static_cast<u32>(address);
 }
 
 // Is base + disp the address as it is, but where 32 bits wrap, which a check notices then?
@@ -168,15 +203,23 @@ bool Translator::is_direct(const Insn& insn) const {
          !is_based(insn) && (wide_ || (insn.disp < kNear && insn.disp > -kNear));
 }
 
-// An explicit operand whose address is formed with all bits out of ordinary registers.
-bool Translator::memory_is_plain(const Insn& insn, const Encoded& d) const {
-  if (!options_.memory || insn.address_size != word_ || d.memory->bytes == 0) return false;
+// Is the memory operand an explicit one, that may be replaced?
+bool Translator::can_be_rewritten(const Insn& insn, const Encoded& d) const {
   // MOV with an address instead of ModRM has 64 bits of it in 64-bit code.
   const bool by_address = !wide_ && insn.op == Op::MOV && (d.insn.opcode & 0xfc) == 0xa0;
-  if (!d.insn.names_memory() && !by_address) return false;
-  if (!d.memory->is_address || names_high_byte(insn)) return false;
-  if (!wide_ && (insn.segment == cpu::kCs || !mmu::is_unlimited(context_.state.segments[insn.segment])))
-    return false;
+  return options_.memory && d.memory->bytes && (d.insn.names_memory() || by_address) && d.memory->is_address;
+}
+
+// One for an access that looks at its segment.
+bool Translator::memory_is_segmented(const Insn& insn, const Encoded& d) const {
+  if (wide_ || !can_be_rewritten(insn, d)) return false;
+  return !(d.memory->writes && insn.segment == cpu::kCs && context_.mode.protected_mode);
+}
+
+// An explicit operand whose address is formed with all bits out of ordinary registers.
+bool Translator::memory_is_plain(const Insn& insn, const Encoded& d) const {
+  if (!can_be_rewritten(insn, d) || insn.address_size != word_ || names_high_byte(insn)) return false;
+  if (!wide_ && !passes_unseen(insn.segment)) return false;
   if (is_constant(insn) && !is_based(insn) && !is_placed(insn))
     return (constant_of(insn) & kPageMask) + d.memory->bytes <= kPageSize;
   if (insn.base == isa::kRipOffset) {
@@ -200,58 +243,80 @@ Form Translator::host_form_of(const Insn& insn, const Encoded& d) const {
   // A mask may leave out elements; the check is of all of them, and the interpreter sees to what fails it.
   if (!wanted || h.vsib.count || !semantics::unit_available(context_, h.unit)) return Form::Execute;
   if (h.run == semantics::run_registers) return Form::Copy;
-  return d.memory && memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
+  return d.memory ? memory_form_of(insn, d) : Form::Execute;
 }
 
-bool reads_host_tsc(const interp::Context& c) { return c.host_tsc_offset && semantics::tsc_allowed(c); }
+Form Translator::memory_form_of(const Insn& insn, const Encoded& d) const {
+  if (memory_is_plain(insn, d)) return Form::Memory;
+  return memory_is_segmented(insn, d) ? Form::SegmentedMemory : Form::Execute;
+}
+
+// Are both ways of a direct branch inside of CS?
+bool Translator::branches_inside(const Insn& insn) const {
+  if (wide_) return true;
+  if (insn.size != 4 && code_size_ == 4) return false;
+  return target_of(insn) <= t_->code_limit && next_of(insn) <= t_->code_limit;
+}
+
+Form Translator::lea_form_of(const Insn& insn) const {
+  if (code_size_ == 2 || (!wide_ && insn.address_size == 2)) return Form::OffsetLea;
+  if (is_constant(insn) && (insn.base == isa::kRipOffset || !wide_))
+    return insn.address_size == word_ && insn.size != 2 ? Form::Lea : Form::Execute;
+  return wide_ || insn.address_size == 4 ? Form::Lea : Form::Execute;
+}
+
+// Of what uses the stack, or branches by an operand: `plain` where no segment is looked at.
+Form Translator::stack_form_of(const Insn& insn, const Encoded& d, Form plain, Form segmented) const {
+  const bool flat = (has_flat_stack() || plain == Form::JumpIndirect) && t_->code_limit == ~u32{0};
+  if (flat && insn.size == word_ && (!d.memory || memory_is_plain(insn, d))) return plain;
+  if (wide_ || (d.memory && !memory_is_segmented(insn, d))) return Form::Execute;
+  return options_.memory ? segmented : Form::Execute;
+}
 
 Form Translator::form_of(const Insn& insn, const Encoded& d) const {
   if (d.insn.length == 0 || is_other_on_host(insn.op, d) || (!wide_ && is_other_in_64_bits(d)))
     return Form::Execute;
-  const bool plain_stack = insn.size == word_;
-  const bool plain_branch = wide_ || insn.size == 4;
+  const bool branches_inside = isa::flow_of(insn.op) == isa::Flow::Branch && this->branches_inside(insn);
   switch (insn.op) {
-    case Op::LEA:
-      if (is_constant(insn) && (insn.base == isa::kRipOffset || !wide_))
-        return insn.address_size == word_ && insn.size != 2 ? Form::Lea : Form::Execute;
-      return wide_ || insn.address_size == 4 ? Form::Lea : Form::Execute;
-    case Op::PUSH: return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::Push : Form::Execute;
-    case Op::POP: return plain_stack && !d.memory ? Form::Pop : Form::Execute;
-    case Op::LEAVE: return plain_stack ? Form::Leave : Form::Execute;
-    case Op::JMP: return plain_branch ? Form::Jump : Form::Execute;
-    case Op::CALL: return plain_branch ? Form::Call : Form::Execute;
-    case Op::JMP_INDIRECT:
-      return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::JumpIndirect : Form::Execute;
-    case Op::CALL_INDIRECT:
-      return plain_stack && (!d.memory || memory_is_plain(insn, d)) ? Form::CallIndirect : Form::Execute;
-    case Op::RET: return plain_stack ? Form::Return : Form::Execute;
-    case Op::PUSHFQ: return wide_ && plain_stack ? Form::PushFlags : Form::Execute;
+    case Op::LEA: return lea_form_of(insn);
+    case Op::PUSH: return stack_form_of(insn, d, Form::Push, Form::SegmentedPush);
+    case Op::POP: return d.memory ? Form::Execute : stack_form_of(insn, d, Form::Pop, Form::SegmentedPop);
+    case Op::LEAVE: return stack_form_of(insn, d, Form::Leave, Form::SegmentedLeave);
+    case Op::JMP: return branches_inside ? Form::Jump : Form::Execute;
+    case Op::CALL:
+      return branches_inside ? stack_form_of(insn, d, Form::Call, Form::SegmentedCall) : Form::Execute;
+    case Op::JMP_INDIRECT: return stack_form_of(insn, d, Form::JumpIndirect, Form::SegmentedJumpIndirect);
+    case Op::CALL_INDIRECT: return stack_form_of(insn, d, Form::CallIndirect, Form::SegmentedCallIndirect);
+    case Op::RET: return stack_form_of(insn, d, Form::Return, Form::SegmentedReturn);
+    case Op::PUSHFQ: return wide_ && insn.size == word_ ? Form::PushFlags : Form::Execute;
     case Op::MOV_FROM_SEGMENT:
       return wide_ && insn.kind[0] == OperandKind::Gpr && insn.size >= 4 ? Form::ReadSegment : Form::Execute;
-    case Op::CLI: return context_.mode.cpl == 0 ? Form::Cli : Form::Execute;
+    case Op::CLI: return is_cpl_0() ? Form::Cli : Form::Execute;
     case Op::RDTSC:
     case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
-    case Op::SWAPGS: return context_.mode.cpl == 0 ? Form::SwapGs : Form::Execute;
+    case Op::SWAPGS: return is_cpl_0() ? Form::SwapGs : Form::Execute;
     default: break;
   }
-  if (conditional(insn.op) == Conditional::Jump) return plain_branch ? Form::Condition : Form::Execute;
+  if (conditional(insn.op) == Conditional::Jump) return branches_inside ? Form::Condition : Form::Execute;
   switch (kind_of(insn.op)) {
     case Kind::Nop: return Form::Nothing;
     case Kind::Vector: return host_form_of(insn, d);
     case Kind::Other: return Form::Execute;
     case Kind::User: break;
   }
+  if (code_size_ == 2 && (!has_operand_size(insn.op) || d.insn.length == kLongestInsn)) return Form::Execute;
   if (!d.memory) return Form::Copy;
   // A bit string reaches beyond its operand.
   const bool bit_string = insn.op == Op::BT || insn.op == Op::BTS || insn.op == Op::BTR || insn.op == Op::BTC;
   if (bit_string && insn.kind[1] == OperandKind::Gpr) return Form::Execute;
-  return memory_is_plain(insn, d) ? Form::Memory : Form::Execute;
+  return memory_form_of(insn, d);
 }
 
 bool Translator::may_fault(const Insn& insn, Form form) {
   switch (form) {
     case Form::Nothing:
     case Form::Lea:
+    case Form::OffsetLea:
     case Form::Cli:
     case Form::ReadSegment:
     case Form::SwapGs:

@@ -126,7 +126,7 @@ void Translator::gs_memory(const Insn& insn, const Encoded& d) {
   const u8 temp = pick_for_gs(insn);
   if (follows()) prepare_flags(temp);
   else check_region(&insn, linear_form(insn), temp);
-  rewrite(a_, d.bytes, d.insn, gs_operand(insn, temp));
+  rewrite(a_, d, gs_operand(insn, temp));
   store_operands(use0, use1);
   for (unsigned n = 0; n < 2; ++n)
     if (borrowed_[n] != kNone) a_.load(borrowed_[n], spill(n));

@@ -9,9 +9,15 @@ bool high(u8 reg) { return reg != kNone && reg >= 8; }
 // Segment overrides and the address size belong to the operand that is replaced.
 bool is_kept(u8 prefix) { return prefix == 0x66 || prefix == 0xf0 || prefix == 0xf2 || prefix == 0xf3; }
 
-void legacy(Assembler& a, std::span<const u8> bytes, const Encoding& insn, const Mem& m) {
-  for (unsigned i = 0; i < insn.prefix_count; ++i)
-    if (is_kept(bytes[i])) a.byte(bytes[i]);
+void prefixes(Assembler& a, std::span<const u8> bytes, const Encoding& insn, OperandPrefix operand) {
+  if (operand == OperandPrefix::Added) a.byte(0x66);
+  for (const u8 prefix : bytes.first(insn.prefix_count))
+    if (is_kept(prefix) && !(prefix == 0x66 && operand == OperandPrefix::Dropped)) a.byte(prefix);
+}
+
+void legacy(Assembler& a, std::span<const u8> bytes, const Encoding& insn, const Mem& m,
+            OperandPrefix operand) {
+  prefixes(a, bytes, insn, operand);
   const u8 rex = static_cast<u8>(0x40 | (insn.rex & 0x0c) | (high(m.index) ? 2 : 0) | (high(m.base) ? 1 : 0));
   if (insn.rex || rex != 0x40) a.byte(rex);
   if (insn.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT) a.byte(0x0f);
@@ -40,12 +46,19 @@ void evex(Assembler& a, std::span<const u8> bytes, const Encoding& insn, const M
 
 }  // namespace
 
-void rewrite(Assembler& a, std::span<const u8> bytes, const Encoding& insn, const Mem& m) {
+void copy_as_is(Assembler& a, const Encoded& d) {
+  if (d.operand_prefix == OperandPrefix::Kept) return a.bytes(d.bytes);
+  prefixes(a, d.bytes, d.insn, d.operand_prefix);
+  a.bytes(d.bytes.subspan(d.insn.prefix_count));
+}
+
+void rewrite(Assembler& a, std::span<const u8> bytes, const Encoding& insn, const Mem& m,
+             OperandPrefix operand) {
   if (m.gs) a.byte(0x65);
   switch (insn.encoding) {
     case ZYDIS_INSTRUCTION_ENCODING_VEX: vex(a, bytes, insn, m); break;
     case ZYDIS_INSTRUCTION_ENCODING_EVEX: evex(a, bytes, insn, m); break;
-    default: legacy(a, bytes, insn, m);
+    default: legacy(a, bytes, insn, m, operand);
   }
   // MOV by an address without ModRM, to or from AL or EAX: the form with ModRM.
   const bool by_address = !insn.has_modrm;

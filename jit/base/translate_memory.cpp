@@ -216,7 +216,7 @@ void Translator::copy(const Encoded& d) {
   const RegisterUse t0 = d.use_of(kT0), t1 = d.use_of(kT1);
   load_operands(t0, t1);
   if (!wide_ && is_short_inc_or_dec(d.insn)) inc_or_dec(a_, d.insn, t_->block->insns[current_].size);
-  else a_.bytes(d.bytes);
+  else copy_as_is(a_, d);
   store_operands(t0, t1);
   if (held_value(kT0) == Held::No && !t0.reads && !t0.writes) t0_addend_ = held_;
 }
@@ -252,7 +252,7 @@ void Translator::memory_at_constant(const Encoded& d, u64 address, u8 t0, u8 t1)
     a_.mov_imm(t1, address);
     operand = {t1, t0, 0, 0, false};
   }
-  rewrite(a_, d.bytes, d.insn, operand);
+  rewrite(a_, d, operand);
 }
 
 // The address by base, index and displacement in t, with the segment's base where there is one.
@@ -353,11 +353,11 @@ void Translator::memory(const Insn& insn, const Encoded& d) {
   const RegisterUse use0 = use_of(kT0), use1 = use_of(kT1);
   load_operands(use0, use1);
   if (is_constant(insn) && !is_based(insn) && !is_placed(insn)) {
-    if (is_hosted()) rewrite(a_, d.bytes, d.insn, hosted_constant(constant_of(insn), t0, t1));
+    if (is_hosted()) rewrite(a_, d, hosted_constant(constant_of(insn), t0, t1));
     else memory_at_constant(d, constant_of(insn), t0, t1);
   } else {
     const bool write = d.memory->writes;
-    rewrite(a_, d.bytes, d.insn, host_operand(insn, write, d.memory->bytes, t0, t1));
+    rewrite(a_, d, host_operand(insn, write, d.memory->bytes, t0, t1));
   }
   store_operands(use0, use1);
   for (unsigned n = 0; n < 2; ++n)
@@ -518,7 +518,7 @@ void Translator::push_constant(u64 value) {
 
 void Translator::call(const Insn& insn) {
   push_constant(next_of(insn));
-  exit_to(cut(next_of(insn) + insn.imm));
+  exit_to(target_of(insn));
 }
 
 void Translator::call_indirect(const Insn& insn, const Encoded& d) {

@@ -23,19 +23,27 @@ Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, J
 
 void Translator::encode(std::span<const u8> bytes) {
   encoded_.clear();
-  for (const Insn& insn : std::span(t_->block->insns).first(t_->block->count))
-    encoded_.push_back(encoder_.encode(insn, bytes, wide_ ? 8 : 4));
+  for (const Insn& insn : std::span(t_->block->insns).first(t_->block->count)) {
+    Encoded& e =
+        encoded_.emplace_back(encoder_.encode(insn, bytes, code_size_, context_.mode.protected_mode));
+    if (code_size_ == 2) e.operand_prefix = operand_prefix(insn, e);
+  }
+}
+
+void Translator::begin_block(Translation& t) {
+  t_ = &t;
+  code_size_ = t.block->key.mode & interp::kCodeSize;
+  wide_ = code_size_ == 8;
+  word_ = wide_ ? 8 : 4;
+  counts_in_t1_ = budget_in_t1_ = t.counts_in_t1;
 }
 
 std::span<const u8> Translator::translate(Translation& t, std::span<const u8> bytes, const u8* base,
                                           const u64* table, RegionChooser* regions) {
-  t_ = &t;
+  begin_block(t);
   base_ = base;
   table_ = table;
   regions_ = regions;
-  wide_ = (t.block->key.mode & interp::kCodeSize) == 8;
-  counts_in_t1_ = budget_in_t1_ = t.counts_in_t1;
-  word_ = wide_ ? 8 : 4;
   a_.clear();
   slow_.clear();
   vector_loads_.clear();
@@ -134,7 +142,8 @@ void Translator::emit(unsigned i) {
   second_ = false;
   held_ = std::exchange(t0_addend_, kNoGroup);
   // Forms with memory operands see to it behind their check.
-  if (forms_[i] != Form::Memory && wants_host_flags(i) && flags_at_ == FlagsAt::Slot) {
+  if (forms_[i] != Form::Memory && forms_[i] != Form::SegmentedMemory && wants_host_flags(i) &&
+      flags_at_ == FlagsAt::Slot) {
     held_ = kNoGroup;
     release_temporaries();
     flags_into_host(kT0);
@@ -144,13 +153,14 @@ void Translator::emit(unsigned i) {
     case Form::Copy: copy(d); break;
     case Form::Memory: memory(insn, d); break;
     case Form::Lea: lea(insn, d); break;
+    case Form::OffsetLea: offset_lea(insn); break;
     case Form::Push: push(insn, d); break;
     case Form::PushFlags: push_flags(); break;
     case Form::Pop: pop(insn); break;
     case Form::Leave: leave(); break;
     case Form::Call: call(insn); break;
     case Form::CallIndirect: call_indirect(insn, d); break;
-    case Form::Jump: exit_to(cut(next_of(insn) + insn.imm)); break;
+    case Form::Jump: exit_to(target_of(insn)); break;
     case Form::JumpIndirect: jump_indirect(insn, d); break;
     case Form::Condition: condition(insn); break;
     case Form::Return: ret(insn); break;
@@ -158,6 +168,14 @@ void Translator::emit(unsigned i) {
     case Form::ReadSegment: read_segment(insn); break;
     case Form::SwapGs: swap_gs(); break;
     case Form::ReadTsc: read_tsc(insn); break;
+    case Form::SegmentedMemory: segmented_memory(insn, d); break;
+    case Form::SegmentedPush: segmented_push(insn, d); break;
+    case Form::SegmentedPop: segmented_pop(insn); break;
+    case Form::SegmentedLeave: segmented_leave(insn); break;
+    case Form::SegmentedCall: segmented_call(insn); break;
+    case Form::SegmentedCallIndirect: segmented_call_indirect(insn, d); break;
+    case Form::SegmentedJumpIndirect: segmented_jump_indirect(insn, d); break;
+    case Form::SegmentedReturn: segmented_return(insn); break;
     case Form::Execute: execute(); break;
   }
   t_->insns.back().flags_in_slot = flags_at_ != FlagsAt::Host;
@@ -168,7 +186,8 @@ void Translator::emit(unsigned i) {
 void Translator::prepare_temporaries(bool counts) {
   const Form form = forms_[current_];
   const Insn& insn = t_->block->insns[current_];
-  const bool copied = form == Form::Copy || form == Form::Lea || form == Form::Nothing;
+  const bool copied =
+      form == Form::Copy || form == Form::Lea || form == Form::OffsetLea || form == Form::Nothing;
   if (counts || (!copied && form != Form::Memory)) return release_temporaries();
   if (may_fault(insn, form)) write_back();
   if (copied) return;
@@ -291,6 +310,16 @@ void Translator::check_rip() {
     a_.alu(Alu::Cmp, kT0, kT1);
   }
   jump_to(Cc::Nz, counts_in_t1_ ? stubs_.indirect_hosted : stubs_.indirect);
+  if (t_->mode & kSegmentedMode) check_code_segment();
+}
+
+// Of a segmented mode, which is not a hosted one.
+void Translator::check_code_segment() {
+  const cpu::Segment& cs = context_.state.segments[cpu::kCs];
+  a_.alu_imm(Alu::Cmp, field(&cs.base), static_cast<i32>(t_->code_base), false);
+  jump_to(Cc::Nz, stubs_.indirect);
+  a_.alu_imm(Alu::Cmp, field(&cs.limit), static_cast<i32>(t_->code_limit), false);
+  jump_to(Cc::Nz, stubs_.indirect);
 }
 
 // Tables keep what leads to code that does not move, whatever becomes of its mapping.
@@ -361,6 +390,14 @@ bool Translator::has_check(unsigned i) const {
     case Form::CallIndirect:
     case Form::JumpIndirect:
     case Form::Return: return !shared_.of[i].follows();
+    case Form::SegmentedMemory:
+    case Form::SegmentedPush:
+    case Form::SegmentedPop:
+    case Form::SegmentedLeave:
+    case Form::SegmentedCall:
+    case Form::SegmentedCallIndirect:
+    case Form::SegmentedJumpIndirect:
+    case Form::SegmentedReturn: return true;
     default: return false;
   }
 }
@@ -409,7 +446,7 @@ void Translator::check_rsp_at_exit() {
 void Translator::count_block(unsigned i) {
   const i32 count = static_cast<i32>(t_->block->count);
   t0_addend_ = kNoGroup;
-  budget_into_t1();
+  budget_into_t1_before();
   const bool by_lea = counts_in_t1_ && (!looks_for_attention() || !t_->limited);
   if (by_lea) a_.lea(kT1, at(kT1, -count));
   if (by_lea && !looks_for_attention()) return;
@@ -444,6 +481,12 @@ void Translator::budget_into_t1() {
   budget_in_t1_ = true;
 }
 
+// The same before anything of the present instruction.
+void Translator::budget_into_t1_before() {
+  budget_into_t1();
+  t_->insns.back().budget_within = budget_in_t1_;
+}
+
 void Translator::add_slow_path(SlowPath path) {
   path.budget_in_t1 = budget_in_t1_;
   slow_.push_back(path);
@@ -452,10 +495,11 @@ void Translator::add_slow_path(SlowPath path) {
 // Are all exits direct ones to higher addresses? No loop consists of such blocks alone.
 bool Translator::leads_on() const {
   const Insn& last = t_->block->insns[t_->block->count - 1];
-  const bool falls = next_of(last) > t_->rip, branches = cut(next_of(last) + last.imm) > t_->rip;
+  const bool falls = next_of(last) > t_->rip, branches = target_of(last) > t_->rip;
   switch (forms_[t_->block->count - 1]) {
     case Form::Jump:
-    case Form::Call: return branches;
+    case Form::Call:
+    case Form::SegmentedCall: return branches;
     case Form::Condition: return falls && branches;
     default: return isa::flow_of(last.op) == isa::Flow::Normal && falls;
   }
@@ -480,7 +524,7 @@ bool Translator::needs_x87(unsigned i) const {
 
 void Translator::ensure_x87() {
   t0_addend_ = kNoGroup;
-  budget_into_t1();
+  budget_into_t1_before();
   flags_into_slot(kT0);
   t_->x87_check = a_.size();
   a_.alu_imm(Alu::Cmp, field(&context_.tier.x87_loaded), 0, false);

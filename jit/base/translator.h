@@ -17,6 +17,7 @@
 #include "jit/base/shared_checks.h"
 #include "jit/runtime/stubs.h"
 #include "jit/runtime/translation.h"
+#include "jit/runtime/translation_mode.h"
 
 namespace tandem::jit {
 
@@ -31,9 +32,6 @@ class Ids {
   virtual u64* new_cell() = 0;
   virtual void set_by_table(u32 link, u32 offset) = 0;
 };
-
-// Is the guest's TSC, in this mode, the host's and a constant?
-bool reads_host_tsc(const interp::Context& context);
 
 class Translator {
  public:
@@ -78,7 +76,9 @@ class Translator {
     u64 target = 0;
   };
 
+  void begin_block(Translation& t);
   void encode(std::span<const u8> bytes);
+  static OperandPrefix operand_prefix(const isa::Insn& insn, const Encoded& d);
   bool is_based(const isa::Insn& insn) const;
   bool is_constant(const isa::Insn& insn) const;
   bool is_direct(const isa::Insn& insn) const;
@@ -92,19 +92,35 @@ class Translator {
   }
   void code_address(u8 reg, u64 address, bool wide);
   u64 next_of(const isa::Insn& insn) const { return cut(t_->rip + insn.offset + insn.length); }
-  u64 cut(u64 address) const { return wide_ ? address : static_cast<u32>(address); }
+  u64 cut(u64 address) const { return address & low_mask(code_size_ * 8); }
+  // Of a direct branch.
+  u64 target_of(const isa::Insn& insn) const {
+    return (next_of(insn) + insn.imm) & low_mask((wide_ ? 8u : insn.size) * 8);
+  }
+  bool in_same_page(u64 target) const { return (t_->linear(target) ^ t_->linear(t_->rip)) < kPageSize; }
+  bool is_cpl_0() const { return cpl_of(t_->mode) == 0; }
+  SegmentUse use_of(unsigned segment) const;
+  bool passes_unseen(unsigned segment) const;
+  bool has_flat_stack() const;
+  bool branches_inside(const isa::Insn& insn) const;
   Form form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form lea_form_of(const isa::Insn& insn) const;
+  Form stack_form_of(const isa::Insn& insn, const Encoded& d, Form plain, Form segmented) const;
   Form host_form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form memory_form_of(const isa::Insn& insn, const Encoded& d) const;
   static bool may_fault(const isa::Insn& insn, Form form);
   void prepare_temporaries(bool counts);
   void start_insn();
+  bool can_be_rewritten(const isa::Insn& insn, const Encoded& d) const;
   bool memory_is_plain(const isa::Insn& insn, const Encoded& d) const;
+  bool memory_is_segmented(const isa::Insn& insn, const Encoded& d) const;
 
   void execute_undefined(std::span<FlagUse> uses);
   void note_regions();
   u32 check_entered();
   void checked_entry();
   void check_rip();
+  void check_code_segment();
   void check_place();
   void check_mapping();
   void align_entry();
@@ -150,9 +166,41 @@ class Translator {
   void read_tsc(const isa::Insn& insn);
   void execute();
 
+  // Accesses that look at their segment: see segmented_access.cpp.
+  struct SegmentOffset {
+    u8 base = kNone, index = kNone, scale_log2 = 0;
+    i32 disp = 0;
+    u8 size = 4;  // bytes of it
+    u8 segment = cpu::kSs;
+  };
+  SegmentOffset offset_of(const isa::Insn& insn) const;
+  SegmentOffset stack_offset(u8 base, i32 disp) const {
+    return {.base = base, .disp = disp, .size = context_.mode.stack_size};
+  }
+  void form_offset(const SegmentOffset& o);
+  void check_offset(const SegmentOffset& o, unsigned bytes, bool write);
+  void find_segmented(const SegmentOffset& o, unsigned bytes, bool write);
+  void load_sized(u8 reg, const Mem& m, unsigned size);
+  void store_sized(const Mem& m, u8 reg, unsigned size);
+  void merge_sized(u8 reg, u8 from, unsigned size);
+  void set_stack_pointer(u8 base, i32 disp);
+  void read_segmented(const isa::Insn& insn, const Encoded& d);
+  void check_code_limit(const isa::Insn& insn);
+  void segmented_memory(const isa::Insn& insn, const Encoded& d);
+  void segmented_push(const isa::Insn& insn, const Encoded& d);
+  void segmented_pop(const isa::Insn& insn);
+  void segmented_leave(const isa::Insn& insn);
+  void push_return(const isa::Insn& insn);
+  void segmented_call(const isa::Insn& insn);
+  void segmented_call_indirect(const isa::Insn& insn, const Encoded& d);
+  void segmented_jump_indirect(const isa::Insn& insn, const Encoded& d);
+  void segmented_return(const isa::Insn& insn);
+  void offset_lea(const isa::Insn& insn);
+
   // Memory accesses: see translate_memory.cpp.
   void free_t1();
   void budget_into_t1();
+  void budget_into_t1_before();
   bool needs_t1(const isa::Insn& insn) const;
   u8 second_temporary(const isa::Insn& insn);
   void add_slow_path(SlowPath path);
@@ -266,8 +314,9 @@ class Translator {
   std::vector<Fixup> fixups_;
   unsigned current_ = 0;
   bool second_ = false;        // it is the stack access of an instruction that has a memory operand, too
-  u8 word_ = 8;                // bytes of an address and of what is pushed
-  bool wide_ = true;           // word_ is 8
+  u8 code_size_ = 8;           // 2, 4 or 8 bytes
+  u8 word_ = 8;                // bytes of an address and of what is pushed, where no segment is looked at
+  bool wide_ = true;           // code_size_ is 8
   bool counts_in_t1_ = false;  // see Translation
   bool rsp_verified_ = false;  // where the block is left: see Translation
   bool budget_in_t1_ = false;  // now; otherwise T1 is free, and the budget in the Context

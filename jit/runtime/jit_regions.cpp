@@ -65,7 +65,7 @@ std::optional<u64> code_page(Context& c, u64 linear) {
 
 class JitTier::Graph final : public BlockGraph {
  public:
-  Graph(JitTier& tier, Context& context, u64 page, u32 mode)
+  Graph(JitTier& tier, Context& context, u64 page, TranslationMode mode)
       : tier_(tier), context_(context), page_(page), mode_(mode) {}
 
   Translation* block_at(PlaceInRegion place) override {
@@ -118,11 +118,11 @@ class JitTier::Graph final : public BlockGraph {
   JitTier& tier_;
   Context& context_;
   u64 page_;
-  u32 mode_;
+  TranslationMode mode_;
   std::map<u64, std::optional<u64>> pages_;  // physical, by linear address
 };
 
-bool JitTier::is_for_regions(const Translation& t, u32 mode) {
+bool JitTier::is_for_regions(const Translation& t, TranslationMode mode) {
   return t.valid && t.hosted && t.mode == mode && !t.block->crosses() &&
          (t.block->key.mode & interp::kCodeSize) == 8;
 }
@@ -187,7 +187,7 @@ bool JitTier::may_try(const BuiltRegion& built) const {
 
 void JitTier::want_region(Context& c, const Code& hot) {
   Translation& t = *hot.t;
-  const u32 mode = t.mode;
+  const TranslationMode mode = t.mode;
   if (!is_for_regions(t, mode) || t.region || t.retry_at > batch_ || regions_.size() >= kMostRegions) return;
   // Where it is part of one already, that one's head may not be come to.
   const bool inner = !t.in_regions.empty();

@@ -27,37 +27,6 @@ namespace {
 constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
 constexpr std::size_t kMaxModes = 32;
 
-constexpr u32 kHostedMode = 1u << 26, kLimitedMode = 1u << 27;
-
-// Everything but the bytes and their address that a translation depends on.
-u32 translation_mode(Context& c, bool hosted) {
-  using semantics::Unit;
-  const bool segmented = c.mode.code_size != 8;
-  const auto unlimited = [&](cpu::SegmentName name) {
-    return segmented && mmu::is_unlimited(c.state.segments[name]);
-  };
-  return interp::mode_bits(c.mode) | static_cast<u32>(c.privilege) << 16 |
-         static_cast<u32>(semantics::unit_available(c, Unit::Sse)) << 18 |
-         static_cast<u32>(semantics::unit_available(c, Unit::Avx)) << 19 |
-         static_cast<u32>(semantics::unit_available(c, Unit::Avx512)) << 20 |
-         static_cast<u32>(semantics::unit_available(c, Unit::X87)) << 21 |
-         static_cast<u32>(semantics::unit_available(c, Unit::Mmx)) << 22 |
-         static_cast<u32>(unlimited(cpu::kFs)) << 23 | static_cast<u32>(unlimited(cpu::kGs)) << 24 |
-         static_cast<u32>(reads_host_tsc(c)) << 25 | (hosted ? kHostedMode : 0) |
-         (c.limited ? kLimitedMode : 0);
-}
-
-// 64-bit code, and 32-bit code with flat segments; FS and GS may have bases.
-bool is_translatable(const Context& c) {
-  const cpu::Mode& m = c.mode;
-  if (m.code_size == 8) return true;
-  if (m.code_size != 4 || m.stack_size != 4 || !m.protected_mode || m.vm86) return false;
-  const auto& s = c.state.segments;
-  const auto is_flat = [](const cpu::Segment& d) { return d.base == 0 && mmu::is_unlimited(d); };
-  return s[cpu::kCs].base == 0 && s[cpu::kCs].limit == 0xffffffff && is_flat(s[cpu::kDs]) &&
-         is_flat(s[cpu::kEs]) && is_flat(s[cpu::kSs]);
-}
-
 // What register T0 is to hold where an addend of this number is in it.
 u64 addend_of(const Context& c, u8 group) {
   return group < kHostedGroup ? c.tier.addends[group] : c.tier.regions[group - kHostedGroup].addend;
@@ -100,7 +69,7 @@ u32 JitTier::new_link(const Link& link) {
 
 // Brings stubs and frame up to date with the context. False: this CPU state is not for translated code.
 bool JitTier::prepare(Context& c) {
-  if (!options_.base || !is_translatable(c) || c.alignment_checks) return false;
+  if (!options_.base || c.alignment_checks) return false;
   if (!translator_) {
     stubs_ = make_stubs(*arena_, c);
     first_block_ = arena_->used();
@@ -121,6 +90,7 @@ bool JitTier::prepare(Context& c) {
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
   c.tier.host_tsc_offset = c.host_tsc_offset.value_or(0);
+  if (c.mode.code_size != 8) note_segment_ends(c);
   account(c);
   if (hosted_.enter(c)) set_window_base(hosted_.gs_base());
   follow_mappings(c);
@@ -164,7 +134,7 @@ void JitTier::drop_pages(const Context& c) {
   pending_link_ = kLeftSite;
 }
 
-u8 JitTier::mode_index(u32 mode) {
+u8 JitTier::mode_index(TranslationMode mode) {
   for (std::size_t i = 0; i < tables_.size(); ++i)
     if (tables_[i].mode == mode) return static_cast<u8>(i);
   if (tables_.size() == kMaxModes) {
@@ -177,16 +147,17 @@ u8 JitTier::mode_index(u32 mode) {
   return static_cast<u8>(tables_.size() - 1);
 }
 
-Translation* JitTier::find(const Context& c, const Block& block, u32 mode) {
+Translation* JitTier::find(const Context& c, const Block& block, TranslationMode mode) {
   for (auto* t = static_cast<Translation*>(block.upper); t; t = t->next) {
-    const bool here = t->moves || (t->rip == c.state.rip && t->global == c.page_is_global);
+    const bool here = t->moves || (t->rip == c.state.rip && t->global == c.page_is_global &&
+                                   t->has_code_segment(c.state.segments[cpu::kCs]));
     if (t->valid && t->mode == mode && here && !t->is_twin) return t;
   }
   return nullptr;
 }
 
 // There must be room.
-Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, bool twin) {
+Translation* JitTier::translate(Context& c, Block& block, u64 rip, TranslationMode mode, bool twin) {
   const u8 index = mode_index(mode);
   if (index == 0xff) return nullptr;
   Translation& t = translations_.emplace_back();
@@ -195,11 +166,16 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, u32 mode, boo
   t.mode = mode;
   t.is_twin = twin;
   t.mode_index = index;
-  t.moves = c.mode.cpl == 3;
+  t.moves = moves(mode);
   t.global = c.page_is_global;
+  if (mode & kSegmentedMode) {
+    t.code_base = c.state.segments[cpu::kCs].base;
+    t.code_limit = c.state.segments[cpu::kCs].limit;
+  }
+  const u64 page = page_of(t.linear(rip));
   if (!t.moves)
-    t.cell = block.crosses() ? &cells_.of_crossing(page_of(rip))
-                             : &cells_.of(page_of(rip), page_of(block.key.physical), t.global);
+    t.cell =
+        block.crosses() ? &cells_.of_crossing(page) : &cells_.of(page, page_of(block.key.physical), t.global);
   t.limited = mode & kLimitedMode;
   t.counts_in_t1 = mode & kHostedMode;
   t.hosted = t.counts_in_t1 && !twin;
@@ -337,7 +313,8 @@ void JitTier::point(const Link& link, const u8* to) { patch(link.from->code + li
 void JitTier::connect(u32 id, Translation& to) {
   Link& link = links_[id];
   const Translation& from = *link.from;
-  if (!from.valid || from.mode != to.mode ||
+  if (!from.valid || from.mode != to.mode || from.code_base != to.code_base ||
+      from.code_limit != to.code_limit ||
       (to.moves ? (link.target ^ to.rip) & kPageMask : link.target ^ to.rip))
     return;
   if (link.across) return connect_across(id, to);
@@ -384,7 +361,7 @@ void JitTier::forget(Block& block) {
 // have to be looked up on its own, and mappings change more often than what they map.
 void JitTier::install(const Context& c, Translation& t) {
   JumpTable& table = tables_[t.mode_index].table;
-  table.set(c.state.rip, t.code + t.checked_entry, c.page_is_global, t.block->crosses());
+  table.set(interp::linear_rip(c), t.code + t.checked_entry, c.page_is_global, t.block->crosses());
   const u64 page = c.tier.page;
   if (t.cell) *t.cell = c.tier.generation[t.global];
   if (!t.moves) return;
@@ -412,7 +389,7 @@ void JitTier::allow_links(Translation& to, u64 page) {
 }
 
 // Says so once.
-bool JitTier::is_installed(u64 page, u32 mode) {
+bool JitTier::is_installed(u64 page, TranslationMode mode) {
   InstalledPage& entry = installed_[((page >> kPageShift) ^ mode) % installed_.size()];
   const u64 generation = generation_ + dropped_pages_;
   if (entry.linear == page && entry.mode == mode && entry.generation == generation) return true;
@@ -507,9 +484,14 @@ std::string JitTier::code_text(const Context&, u64 physical) const {
            (b.crosses() && physical - b.second_page < b.bytes - in_first);
   };
   for (const Translation& t : translations_)
-    if (t.valid && has(*t.block))
-      out += block_text(t, t.block->code, {.guest = true, .host = true});
+    if (t.valid && has(*t.block)) out += block_text(t, t.block->code, {.guest = true, .host = true});
   return out;
+}
+
+// Most 16-bit code is firmware and loaders, which run once.
+u32 JitTier::first_runs(u32 mode) const {
+  constexpr u32 kPatience = 8;
+  return (mode & interp::kCodeSize) == 2 ? kPatience * options_.threshold : options_.threshold;
 }
 
 u32 JitTier::enter(Context& c, const u8* code) {
@@ -521,7 +503,7 @@ u32 JitTier::enter(Context& c, const u8* code) {
 bool JitTier::run(Context& c, Block& block) {
   accounted_ = c.remaining;
   if (!prepare(c)) return false;
-  const u32 mode = translation_mode(c, hosted_.active());
+  const TranslationMode mode = translation_mode(c, hosted_.active());
   if (full_) drop_all();
   if (worker_) look_at_samples(c);
   Translation* t = find(c, block, mode);
@@ -705,8 +687,8 @@ const u8* JitTier::go_on(Context& c) {
       c.state.events.debug_traps || c.state.activity != cpu::Activity::Running ||
       interp::needs_single_step(c) || !prepare(c))
     return nullptr;
-  const u32 mode = translation_mode(c, hosted_.active());
-  if (hosted_.active() && !rsp_is_verified(c)) return nullptr;
+  const TranslationMode mode = translation_mode(c, hosted_.active());
+  if (mode & kHostedMode && !rsp_is_verified(c)) return nullptr;
   const auto table =
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });
   if (table == tables_.end()) return nullptr;
@@ -715,9 +697,10 @@ const u8* JitTier::go_on(Context& c) {
 }
 
 const u8* JitTier::go_by(Context& c, const ModeTable& table) {
-  const u8* code = table.table.find(c.state.rip);
+  const u64 linear = interp::linear_rip(c);
+  const u8* code = table.table.find(linear);
   if (!code) return nullptr;
-  const u64 entry = c.state.rip & (JumpTable::kEntries - 1);
+  const u64 entry = linear & (JumpTable::kEntries - 1);
   const bool moves = table.moves(), hosted = table.mode & kHostedMode;
   c.tier.branch_target = c.state.rip;
   c.tier.t0 = moves && hosted ? entry : c.state.rip;

@@ -24,6 +24,7 @@
 #include "jit/runtime/link_cells.h"
 #include "jit/runtime/page_cells.h"
 #include "jit/runtime/translation.h"
+#include "jit/runtime/translation_mode.h"
 
 namespace tandem::jit {
 
@@ -46,7 +47,7 @@ class JitTier final : public interp::UpperTier,
   void forget_mappings() override { hosted_.forget_mappings(); }
   void statistics(const cpu::Vcpu::Report& report) const override;
   std::string code_text(const interp::Context& context, u64 physical) const override;
-  u32 first_runs() const override { return options_.threshold; }
+  u32 first_runs(u32 mode) const override;
 
  private:
   struct Site {
@@ -54,11 +55,10 @@ class JitTier final : public interp::UpperTier,
     u16 insn;
   };
   struct ModeTable {
-    u32 mode;
+    TranslationMode mode;
     JumpTable table;
-    bool moves() const { return cpl_of(mode) == 3; }
+    bool moves() const { return jit::moves(mode); }
   };
-  static u8 cpl_of(u32 mode) { return mode >> 8 & 3; }
 
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
           std::shared_ptr<CodeObserver> observer, std::shared_ptr<RegionWorker> worker, PageCells cells,
@@ -80,9 +80,10 @@ class JitTier final : public interp::UpperTier,
   u8 lowest_region(u16 access) override;
 
   bool prepare(interp::Context& context);
-  u8 mode_index(u32 mode);
-  static Translation* find(const interp::Context& context, const interp::Block& block, u32 mode);
-  Translation* translate(interp::Context& context, interp::Block& block, u64 rip, u32 mode, bool twin);
+  u8 mode_index(TranslationMode mode);
+  static Translation* find(const interp::Context& context, const interp::Block& block, TranslationMode mode);
+  Translation* translate(interp::Context& context, interp::Block& block, u64 rip, TranslationMode mode,
+                         bool twin);
   Translation* twin_of(interp::Context& context, Translation& t);
   const u8* split(interp::Context& context, Translation& t, const Split& split);
   AccessHint& hint_for(Translation& t, u16 insn);
@@ -91,7 +92,7 @@ class JitTier final : public interp::UpperTier,
   void replace(Translation& t);
   void unlink(Translation& t);
   void install(const interp::Context& context, Translation& t);
-  bool is_installed(u64 page, u32 mode);
+  bool is_installed(u64 page, TranslationMode mode);
   void account(const interp::Context& context);
   void inherit_hints(Translation& t);
   void patch(const u8* field, const u8* to);
@@ -135,7 +136,7 @@ class JitTier final : public interp::UpperTier,
   bool may_try(const BuiltRegion& built) const;
   void want_region(interp::Context& context, const Code& hot);
   void compile_at_once(interp::Context& context, Translation& t);
-  static bool is_for_regions(const Translation& t, u32 mode);
+  static bool is_for_regions(const Translation& t, TranslationMode mode);
   std::unique_ptr<Region> make_region(interp::Context& context, BuiltRegion& built);
   void take_finished();
   void finish(std::unique_ptr<Region> region, Result<CompiledRegion> code);
@@ -174,7 +175,7 @@ class JitTier final : public interp::UpperTier,
   // The pages whose translations the tables lead to, as far as there are any.
   struct InstalledPage {
     u64 linear = 1;  // no page
-    u32 mode = 0;
+    TranslationMode mode = 0;
     u64 generation = 0;
   };
   std::vector<InstalledPage> installed_ = std::vector<InstalledPage>(512);

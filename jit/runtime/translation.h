@@ -5,6 +5,7 @@
 
 #include "core/interp/block.h"
 #include "core/interp/upper_tier.h"
+#include "jit/runtime/translation_mode.h"
 
 namespace tandem::jit {
 
@@ -110,11 +111,14 @@ struct Translation {
   Translation* next = nullptr;  // of the same block, for another rip or mode
   u64 rip = 0;                  // of the first instruction, when it was translated
   bool moves = false;           // it may be at any linear address; TierFrame::page says at which it is
-  u32 mode = 0;                 // translation_mode() at the time
-  u8 mode_index = 0;            // of its jump table
-  bool global = false;          // its page was a global one
-  u64* cell = nullptr;          // of code that does not move: see PageCells
-  bool limited = false;         // looks whether the budget is spent
+  TranslationMode mode = 0;     // at the time
+  // Of a segmented mode: CS as it must be. The linear address of rip is in it.
+  u64 code_base = 0;
+  u32 code_limit = ~u32{0};
+  u8 mode_index = 0;          // of its jump table
+  bool global = false;        // its page was a global one
+  u64* cell = nullptr;        // of code that does not move: see PageCells
+  bool limited = false;       // looks whether the budget is spent
   bool counts_in_t1 = false;  // as all code of a hosted mode: where it is entered and left, T1 is the budget
   bool valid = true;
   const u8* code = nullptr;
@@ -160,7 +164,14 @@ struct Translation {
   bool budget_at_counted_start_of(u32 insn) const {
     return insn == counted_from ? counts_in_t1 : insns[insn].budget_at_start;
   }
-  u64 offset() const { return rip & kPageMask; }  // of the first instruction in its page
+  u64 offset() const {
+    return rip & kPageMask;
+  }  // of the first instruction in its page; not where CS has a base
+  bool has_code_segment(const cpu::Segment& cs) const {
+    return !(mode & kSegmentedMode) || (cs.base == code_base && cs.limit == code_limit);
+  }
+  // Of an offset in its code segment.
+  u64 linear(u64 offset) const { return code_base ? static_cast<u32>(code_base + offset) : offset; }
   bool contains(const u8* pc) const { return pc >= code && pc < code + size; }
 };
 

@@ -61,7 +61,8 @@ class Program final : public BlockGraph {
   void decode(Code& code) {
     for (std::size_t at = 0; at < code.block.code.size();) {
       isa::Insn insn;
-      ASSERT_EQ(decoder_.decode(cpu_, std::span(std::as_const(code.block.code)).subspan(at), 8, static_cast<u16>(at), insn),
+      ASSERT_EQ(decoder_.decode(cpu_, std::span(std::as_const(code.block.code)).subspan(at), 8,
+                                static_cast<u16>(at), insn),
                 isa::DecodeStatus::Ok);
       code.block.insns.push_back(insn);
       ++code.block.count;
