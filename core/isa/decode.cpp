@@ -9,6 +9,7 @@
 #include "core/cpu/isa_allowed.h"
 #include "core/isa/op.h"
 #include "core/semantics/host/host.h"
+#include "core/semantics/host/host_insn.h"
 
 namespace tandem::isa {
 
@@ -337,8 +338,11 @@ bool Decoder::copy_known(const Shape& shape, const u8* bytes, u16 offset, Insn& 
   return true;
 }
 
-// What the host executes has its immediate in its code; EVEX scales displacements of a byte.
+// What the host executes has its immediate in its code, and gathers and scatters their displacement, too;
+// EVEX scales displacements of a byte.
 void Decoder::learn(const Shape& shape, const ZydisDecodedInstruction& insn, const Insn& out) {
+  const auto* const host = static_cast<const semantics::HostInsn*>(out.host);
+  if (host && host->vsib.count) return;
   const u8 imm = insn.raw.imm[0].size / 8;
   const bool scaled = insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && shape.disp == 1;
   if (!fits(shape, insn) || scaled || out.op == Op::UNDEFINED || (out.op == Op::HOST && imm)) return;
