@@ -61,10 +61,11 @@ class Runner {
   }
 
   // Faults have nowhere to go: they shut the CPU down, registers as the instruction left them.
-  End run(std::vector<u8> code, const CpuState& start, const std::vector<u8>& bytes) {
-    code.push_back(kHlt);
+  // entry: of the code, which is the same memory for who is compared, since it may be a string, too.
+  End run(std::span<const u8> code, std::size_t entry, CpuState start, const std::vector<u8>& bytes) {
     memory_->write(Gpa{0}, bytes);
     memory_->write(Gpa{kCode}, code);
+    start.rip = kCode + entry;
     EXPECT_TRUE(vcpu_->import_state(start));
     End end{vcpu_->run({kBudget}, devices_).why, {}, 0, std::vector<u8>(kMemory)};
     CpuState s;
@@ -99,7 +100,6 @@ class Programs {
     CpuState s = reset_state(true, 0);
     s.cr0 |= kCr0Pe;
     s.idtr.limit = 0;
-    s.rip = kCode;
     s.segments[kCs] = {.type = 11, .s = true, .present = true, .db = wide_, .limit = 0xffffffff};
     s.segments[kSs] = {.type = 3, .s = true, .present = true, .db = wide_, .limit = 0xffffffff};
     s.segments[kDs] = data_segment();
@@ -165,8 +165,14 @@ TEST_P(StringsInMode, RepeatedOnesDoWhatLoopsDo) {
     const StringInsn insn = programs.insn();
     CpuState start = programs.start(insn);
     const std::vector<u8> memory = programs.memory(start, insn.size);
-    const End bulk = runner.run(insn.repeated(), start, memory);
-    const End loop = runner.run(as_loop(insn), start, memory);
+    std::vector<u8> code = insn.repeated();
+    code.push_back(kHlt);
+    const std::size_t second = code.size();
+    const std::vector<u8> as_instructions = as_loop(insn);
+    code.insert(code.end(), as_instructions.begin(), as_instructions.end());
+    code.push_back(kHlt);
+    const End bulk = runner.run(code, 0, start, memory);
+    const End loop = runner.run(code, second, start, memory);
     faults += bulk.why == StopReason::TripleFault;
     ASSERT_TRUE(bulk == loop) << "program " << i << ": "
                               << fmt::format("{:02x}", fmt::join(insn.repeated(), " ")) << "\n  start cx "
