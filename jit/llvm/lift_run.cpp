@@ -2,6 +2,7 @@
 // they stay as they are, in one piece of assembly, with the moves between them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/isa/op.h"
@@ -41,13 +42,15 @@ bool may_be_in_run(const Insn& insn) {
 
 // The first instruction behind the run that begins with the present one; this one itself where there is none.
 u32 Lifter::run_end() const {
-  const u32 count = static_cast<u32>(block().insns.size());
+  const std::vector<isa::Insn>& insns = block().insns;
+  const auto first = insns.begin() + insn_number_;
+  const auto last = std::find_if_not(first, insns.end(), may_be_in_run);
+  if (std::count_if(first, last, takes_carry) < 2) return insn_number_;
   Facts facts = now_;
   u32 carries = 0, end = insn_number_;
-  for (u32 i = insn_number_; i < count && is_in_run(i, facts); ++i) {
-    const u8 region = block().regions[i];
-    follow(facts, block().insns[i], decoded_[block_number_][i], region, PlanBlock::kSoft);
-    if (!takes_carry(block().insns[i])) continue;
+  for (u32 i = insn_number_; insns.begin() + i != last && is_in_run(i, facts); ++i) {
+    follow(facts, insns[i], decoded_[block_number_][i], block().regions[i], PlanBlock::kSoft);
+    if (!takes_carry(insns[i])) continue;
     ++carries;
     end = i + 1;
   }
@@ -57,7 +60,7 @@ u32 Lifter::run_end() const {
 // facts: before it. Its access needs no check, and the operand can stay as it is.
 bool Lifter::is_in_run(u32 i, const Facts& facts) const {
   const Insn& insn = block().insns[i];
-  if (block().leaves[i] || !may_be_in_run(insn)) return false;
+  if (block().leaves[i]) return false;
   if (!has_access(i)) return true;
   const u8 region = block().regions[i];
   const auto key = address_key(insn, facts);
