@@ -171,6 +171,16 @@ Block* InterpVcpu::find_block_at(u64 linear) {
   return crossing_block(linear);
 }
 
+Block* InterpVcpu::block_at(u64 linear, bool& global) {
+  const cpu::GuestFault fault_before = c_.fault;
+  const bool global_before = c_.page_is_global;
+  Block* const block = find_block_at(linear);
+  global = c_.page_is_global;
+  c_.fault = fault_before;
+  c_.page_is_global = global_before;
+  return block == &single_ ? nullptr : block;
+}
+
 // Is the second page of this block's bytes still the one that is mapped behind the first?
 bool InterpVcpu::still_crosses(const Block& block, u64 linear) {
   Gpa second;

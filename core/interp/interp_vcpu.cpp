@@ -26,6 +26,7 @@ InterpVcpu::InterpVcpu(VcpuId id, mem::GuestMemory& memory, const CpuModel& mode
   c_.id = id;
   c_.memory = &memory;
   c_.listener = this;
+  c_.blocks = this;
   c_.model = &model;
   c_.host_code = host_code_.get();
   c_.physical_mask = low_mask(model.physical_bits) & ~kPageMask;

@@ -12,7 +12,7 @@
 
 namespace tandem::interp {
 
-class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
+class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, private BlockSource {
  public:
   InterpVcpu(VcpuId id, mem::GuestMemory& memory, const cpu::CpuModel& model,
              std::unique_ptr<semantics::HostCode> host_code, std::unique_ptr<UpperTier> tier = nullptr);
@@ -69,6 +69,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener {
   void finish_boundary(const Insn& insn, Step how);
   void shutdown();
 
+  Block* block_at(u64 linear, bool& global) override;
   Block* find_block();
   Block* find_block_at(u64 linear);
   bool runs_over(const Block& block) const;

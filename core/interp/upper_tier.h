@@ -58,6 +58,15 @@ struct TierFrame {
   u32 upper_cleared = 0;  // code of tier 2 ran VZEROUPPER, for registers that it does not have
 };
 
+// Where a tier finds blocks that were not run yet. Belongs to one vCPU and is called on its thread.
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  // The block at a linear address for the present mode, decoded now if it must be; null: none that is kept.
+  // global: its page is one. The CPU stays as it is but for accessed bits.
+  virtual Block* block_at(u64 linear, bool& global) = 0;
+};
+
 // Belongs to one vCPU and is called on its thread.
 class UpperTier {
  public:

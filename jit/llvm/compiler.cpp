@@ -109,6 +109,12 @@ class LinkObserver final : public orc::ObjectLinkingLayer::Plugin {
   CompiledRegion*& to_;
 };
 
+// Hashes are no proof.
+bool stands_for(const RegionOutline& outline, const RegionPlan& plan) {
+  const RegionOutline wanted = outline_of(plan, outline.key);
+  return outline.settings == wanted.settings && outline.blocks == wanted.blocks;
+}
+
 template <class F>
 auto timed(StepFigure& figure, F f) {
   const Timer timer(figure);
@@ -145,18 +151,17 @@ class OrcCompiler final : public RegionCompiler {
   Result<CompiledRegion> compile(const RegionPlan& plan, const Layout& layout,
                                  RegionObserver* observer) override {
     CompiledRegion region;
-    const RegionKey key = region.key = key_of(plan);
-    std::optional<StoredRegion> stored;
-    if (store_) stored = timed(figures_["load"], [&] { return store_->find(key); });
+    std::optional<StoredRegion> stored = load(plan);
     region.was_stored = stored.has_value();
     if (!stored) {
       TANDEM_TRY_ASSIGN(made, make(plan, layout, observer));
-      if (store_) timed(figures_["store"], [&] { store_->add(key, made); });
+      if (store_) timed(figures_["store"], [&] { store_->add(made); });
       stored = std::move(made);
     }
+    region.key = stored->outline.key;
     region.exits = std::move(stored->exits);
     region.vectors = stored->vectors;
-    region.verdict = stored->verdict;
+    region.verdict = stored->outline.verdict;
     const Timer timer(figures_["link"]);
     TANDEM_TRY(link(stored->object, region));
     if (observer) observer->compiled(plan, region);
@@ -165,6 +170,15 @@ class OrcCompiler final : public RegionCompiler {
   const StepFigures& figures() const override { return figures_; }
 
  private:
+  std::optional<StoredRegion> load(const RegionPlan& plan) {
+    if (!store_) return {};
+    const Timer timer(figures_["load"]);
+    if (plan.stored)
+      if (auto found = store_->find(*plan.stored); found && stands_for(found->outline, plan)) return found;
+    auto found = store_->find(key_of(plan));
+    return found && stands_for(found->outline, plan) ? std::move(found) : std::nullopt;
+  }
+
   Result<StoredRegion> make(const RegionPlan& plan, const Layout& layout, RegionObserver* observer) {
     LiftedRegion lifted = timed(figures_["lift"], [&] { return lift(plan, layout, kName); });
     lifted.module->setDataLayout(machine_->createDataLayout());
@@ -179,7 +193,7 @@ class OrcCompiler final : public RegionCompiler {
     const Timer timer(figures_["code"]);
     auto object = orc::SimpleCompiler(*machine_)(*lifted.module);
     if (!object) return host_error("jit: llvm: " + message_of(object.takeError()));
-    StoredRegion region;
+    StoredRegion region{.outline = outline_of(plan, key_of(plan)), .object = {}, .exits = {}, .vectors = {}};
     const llvm::StringRef bytes = (*object)->getBuffer();
     region.object.assign(bytes.bytes_begin(), bytes.bytes_end());
     region.exits = std::move(lifted.exits);

@@ -58,7 +58,7 @@ void Lifter::find_live_flags() {
     std::vector<FlagUse> uses;
     for (std::size_t i = 0; i < decoded_[n].size(); ++i) {
       FlagUse use = plan_.blocks[n].leaves[i] ? kExecutedFlags : flag_use(decoded_[n][i].insn);
-      if (plan_.exact_flags) use.reads = kAllFlags;
+      if (plan_.settings.exact_flags) use.reads = kAllFlags;
       uses.push_back(use);
     }
     live_flags(uses, live_.emplace_back());
@@ -68,7 +68,7 @@ void Lifter::find_live_flags() {
 Usage Lifter::find_usage() const {
   Usage usage;
   for (const auto& block : decoded_)
-    for (const Decoded& d : block) add_usage(usage, d, plan_.widest_vector);
+    for (const Decoded& d : block) add_usage(usage, d, plan_.settings.widest_vector);
   if (usage.clears_upper) usage.vectors_written |= usage.vectors & GuestState::kHaveUpper;
   for (const PlanBlock& block : plan_.blocks)
     for (const isa::Insn& insn : block.insns) usage.mxcsr |= insn.op == Op::HOST;
@@ -167,7 +167,7 @@ void Lifter::lift_block() {
   ended_ = false;
   conditions_ = {};
   insn_number_ = 0;
-  if (plan_.exact_count) look_for_attention(block().at);
+  if (plan_.settings.exact_count) look_for_attention(block().at);
   count_block();
   for (; insn_number_ < block().insns.size() && !ended_; ++insn_number_) {
     site_ = nullptr;
@@ -200,7 +200,7 @@ void Lifter::look_for_attention(PlaceInRegion next) {
 
 void Lifter::count_block() {
   Value* const left = b_.CreateSub(state_->remaining(), b_.getInt64(block().insns.size()));
-  if (plan_.limited) {
+  if (plan_.settings.limited) {
     BasicBlock *const on = new_block("on"), *const spent = new_block("spent");
     branch_if(b_.CreateICmpSGE(left, b_.getInt64(0)), on, spent);
     b_.SetInsertPoint(spent);
@@ -268,7 +268,7 @@ void Lifter::go_to_block(u32 to) {
     b_.SetInsertPoint(otherwise);
     leave({.kind = Exit::Block, .at = plan_.blocks[to].at}, kAllFlags);
   }
-  if (back && !plan_.exact_count) look_for_attention(plan_.blocks[to].at);
+  if (back && !plan_.settings.exact_count) look_for_attention(plan_.blocks[to].at);
   b_.CreateBr(heads_[to]);
 }
 

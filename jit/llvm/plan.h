@@ -2,6 +2,7 @@
 // them. Made on the vCPU's thread, read on the compiler's.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "core/isa/insn.h"
@@ -28,11 +29,24 @@ struct PlanBlock {
   static constexpr u8 kSoft = 0xff;
 };
 
-struct RegionPlan {
-  std::vector<PlanBlock> blocks;                  // the first is the only one that is entered
+// What is the same for all regions that a CPU makes in one mode.
+struct PlanSettings {
   unsigned widest_vector = 16;                    // bytes of the guest's vector registers
   bool limited = false;                           // looks whether the budget is spent
   bool exact_count = false, exact_flags = false;  // see JitOptions
+  bool operator==(const PlanSettings&) const = default;
+};
+
+// 128 bits of a hash of everything that the object depends on but host and build.
+struct RegionKey {
+  u64 high = 0, low = 0;
+  bool operator==(const RegionKey&) const = default;
+};
+
+struct RegionPlan {
+  std::vector<PlanBlock> blocks;  // the first is the only one that is entered
+  PlanSettings settings;
+  std::optional<RegionKey> stored;  // of a region in the store with the same code, to be taken instead
 };
 
 // What compiled code does with vector registers.

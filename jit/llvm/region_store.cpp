@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr u64 kMagic = 0x3252'4d44'4e54;  // "TNDMR2"
+constexpr u64 kMagic = 0x3352'4d44'4e54;  // "TNDMR3"
 constexpr u64 kMost = 64 * MiB;           // of the whole directory
 
 class Writer {
@@ -68,6 +68,13 @@ class Reader {
   bool good_ = true;
 };
 
+void put_settings(Writer& out, const PlanSettings& settings) {
+  out.put<u32>(settings.widest_vector);
+  out.put(settings.limited);
+  out.put(settings.exact_count);
+  out.put(settings.exact_flags);
+}
+
 u64 hash_of(std::span<const u8> bytes) { return llvm::xxh3_64bits({bytes.data(), bytes.size()}); }
 
 std::vector<u8> read_file(const std::string& path) {
@@ -75,17 +82,56 @@ std::vector<u8> read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+std::vector<u8> start_of_file(const std::string& path, std::size_t bytes) {
+  std::vector<u8> start(bytes);
+  std::ifstream in(path, std::ios::binary);
+  in.read(reinterpret_cast<char*>(start.data()), static_cast<std::streamsize>(bytes));
+  start.resize(static_cast<std::size_t>(in.gcount()));
+  return start;
+}
+
+// What a file begins with.
+void put_outline(Writer& out, const std::string& host, const RegionOutline& outline) {
+  out.put(kMagic);
+  out.put_text(host);
+  out.put(outline.key.high);
+  out.put(outline.key.low);
+  out.put(outline.verdict);
+  put_settings(out, outline.settings);
+  out.put<u64>(outline.blocks.size());
+  for (const RegionOutline::Block& b : outline.blocks) {
+    out.put(b.at);
+    out.put_bytes(b.bytes);
+  }
+}
+
+std::optional<RegionOutline> get_outline(Reader& in, const std::string& host) {
+  if (in.get<u64>() != kMagic || !std::ranges::equal(in.get_bytes(), host)) return {};
+  RegionOutline outline;
+  outline.key.high = in.get<u64>();
+  outline.key.low = in.get<u64>();
+  outline.verdict = in.get<RegionVerdict>();
+  outline.settings.widest_vector = in.get<u32>();
+  outline.settings.limited = in.get<u8>();
+  outline.settings.exact_count = in.get<u8>();
+  outline.settings.exact_flags = in.get<u8>();
+  for (u64 count = in.get<u64>(); count && in.good(); --count) {
+    RegionOutline::Block& b = outline.blocks.emplace_back();
+    b.at = in.get<PlaceInRegion>();
+    b.bytes = in.get_bytes();
+  }
+  if (!in.good() || outline.blocks.empty()) return {};
+  return outline;
+}
+
 std::optional<StoredRegion> parse(std::span<const u8> file, const std::string& host, const RegionKey& key) {
   if (file.size() < sizeof(u64)) return {};
   const std::span<const u8> body = file.first(file.size() - sizeof(u64));
   if (Reader(file.last(sizeof(u64))).get<u64>() != hash_of(body)) return {};
   Reader in(body);
-  if (in.get<u64>() != kMagic) return {};
-  const std::vector<u8> name = in.get_bytes();
-  const RegionKey stored{in.get<u64>(), in.get<u64>()};
-  if (!std::ranges::equal(name, host) || stored.high != key.high || stored.low != key.low) return {};
-  StoredRegion region;
-  region.verdict = in.get<RegionVerdict>();
+  std::optional<RegionOutline> outline = get_outline(in, host);
+  if (!outline || outline->key != key) return {};
+  StoredRegion region{.outline = std::move(*outline), .object = {}, .exits = {}, .vectors = {}};
   region.vectors.used = in.get<u8>();
   region.vectors.wide = in.get<u8>();
   region.vectors.clears_upper = in.get<u8>();
@@ -137,10 +183,7 @@ void keep_within(const fs::path& directory, u64 most) {
 
 RegionKey key_of(const RegionPlan& plan) {
   Writer out;
-  out.put<u32>(plan.widest_vector);
-  out.put(plan.limited);
-  out.put(plan.exact_count);
-  out.put(plan.exact_flags);
+  put_settings(out, plan.settings);
   for (const PlanBlock& p : plan.blocks) {
     out.put(p.at);
     out.put_bytes(p.bytes);
@@ -163,9 +206,25 @@ Result<std::shared_ptr<RegionStore>> RegionStore::open(std::string directory, st
   return std::shared_ptr<RegionStore>(new RegionStore(std::move(directory), std::move(host)));
 }
 
+std::string RegionStore::prefix() const {
+  return fmt::format("{:016x}-", hash_of({reinterpret_cast<const u8*>(host_.data()), host_.size()}));
+}
+
 std::string RegionStore::path_of(const RegionKey& key) const {
-  const u64 host = hash_of({reinterpret_cast<const u8*>(host_.data()), host_.size()});
-  return fmt::format("{}/{:016x}-{:016x}{:016x}", directory_, host, key.high, key.low);
+  return fmt::format("{}/{}{:016x}{:016x}", directory_, prefix(), key.high, key.low);
+}
+
+// Outlines are not checked: what is found by one is.
+void RegionStore::fill_index() {
+  constexpr std::size_t kEnough = 16 * KiB;  // for the outline of most
+  std::error_code error;
+  for (const fs::directory_entry& e : fs::directory_iterator(directory_, error)) {
+    const std::string name = e.path().filename();
+    if (!is_name_of_region(name) || !name.starts_with(prefix())) continue;
+    const std::vector<u8> start = start_of_file(e.path(), kEnough);
+    Reader in(start);
+    if (std::optional<RegionOutline> outline = get_outline(in, host_)) index_.add(std::move(*outline));
+  }
 }
 
 std::optional<StoredRegion> RegionStore::find(const RegionKey& key) {
@@ -183,19 +242,21 @@ void RegionStore::complain(const std::string& path) {
 }
 
 void RegionStore::judge(const RegionKey& key, RegionVerdict verdict) {
+  index_.judge(key, verdict);
   std::optional<StoredRegion> region = find(key);
-  if (!region || region->verdict == verdict) return;
-  region->verdict = verdict;
-  add(key, *region);
+  if (!region || region->outline.verdict == verdict) return;
+  region->outline.verdict = verdict;
+  write(*region);
 }
 
-void RegionStore::add(const RegionKey& key, const StoredRegion& region) {
+void RegionStore::add(const StoredRegion& region) {
+  index_.add(region.outline);
+  write(region);
+}
+
+void RegionStore::write(const StoredRegion& region) {
   Writer out;
-  out.put(kMagic);
-  out.put_text(host_);
-  out.put(key.high);
-  out.put(key.low);
-  out.put(region.verdict);
+  put_outline(out, host_, region.outline);
   out.put<u8>(region.vectors.used);
   out.put<u8>(region.vectors.wide);
   out.put<u8>(region.vectors.clears_upper);
@@ -209,7 +270,7 @@ void RegionStore::add(const RegionKey& key, const StoredRegion& region) {
   }
   out.put_bytes(region.object);
   out.put(hash_of(out.bytes()));
-  const std::string path = path_of(key), partial = fmt::format("{}.{}", path, getpid());
+  const std::string path = path_of(region.outline.key), partial = fmt::format("{}.{}", path, getpid());
   std::ofstream file(partial, std::ios::binary);
   file.write(reinterpret_cast<const char*>(out.bytes().data()),
              static_cast<std::streamsize>(out.bytes().size()));

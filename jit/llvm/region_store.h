@@ -1,7 +1,7 @@
 // Compiled regions on disk, for the next run of the same guest.
 //
 // One file each, named by what the object depends on: the guest's code and what tier 1 knew of it, this build
-// of Tandem, and the host's CPU. Other processes may use the same directory: files appear and go as a whole.
+// of Tandem, and the host's CPU. It begins with the region's outline. Other processes may use the same directory: files appear and go as a whole.
 #pragma once
 
 #include <memory>
@@ -10,24 +10,17 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "jit/llvm/plan.h"
+#include "jit/llvm/region_index.h"
 
 namespace tandem::jit {
 
-// What a run found out about a region.
-enum class RegionVerdict : u8 { Untried, Pays, Fails };
-
 struct StoredRegion {
+  RegionOutline outline;
   std::vector<u8> object;  // ELF
-  RegionVerdict verdict = RegionVerdict::Untried;
   std::vector<RegionExit> exits;
   RegionVectors vectors;
 };
 
-// 128 bits of a hash of everything that the object depends on but host and build.
-struct RegionKey {
-  u64 high = 0, low = 0;
-};
 RegionKey key_of(const RegionPlan& plan);
 
 class RegionStore {
@@ -38,17 +31,23 @@ class RegionStore {
   // Nothing where there is none; a file that is not what it should be is reported once, and then ignored.
   std::optional<StoredRegion> find(const RegionKey& key);
   // Errors are ignored: it is compiled again next time.
-  void add(const RegionKey& key, const StoredRegion& region);
+  void add(const StoredRegion& region);
   // Of one that is there.
   void judge(const RegionKey& key, RegionVerdict verdict);
+  // Reads what the directory has into the index.
+  void fill_index();
+  const RegionIndex& index() const { return index_; }
 
  private:
   RegionStore(std::string directory, std::string host)
       : directory_(std::move(directory)), host_(std::move(host)) {}
+  std::string prefix() const;  // of its files' names
   std::string path_of(const RegionKey& key) const;
+  void write(const StoredRegion& region);
   void complain(const std::string& path);
 
   std::string directory_, host_;
+  RegionIndex index_;
   bool complained_ = false;
 };
 

@@ -221,4 +221,34 @@ std::optional<BuiltRegion> RegionBuilder::some_from(Translation& first) {
   return built(std::move(nodes), start);
 }
 
+// --- What is in the store ---------------------------------------------------------------------------------
+
+// Where its region's first page is at `from`.
+bool RegionBuilder::has_code(const RegionOutline::Block& block, PlaceInRegion from, bool make) {
+  const PlaceInRegion place = from + block.at;
+  const Translation* const t = make ? graph_.block_made_at(place) : graph_.block_at(place);
+  return t ? t->block->code == block.bytes : !make;
+}
+
+std::optional<BuiltRegion> RegionBuilder::as_stored(const RegionOutline& outline, Translation& hot) {
+  const auto is_hot = [&](const RegionOutline::Block& b) {
+    return (static_cast<u64>(b.at) & kPageMask) == hot.offset() && b.bytes == hot.block->code;
+  };
+  const auto it = std::ranges::find_if(outline.blocks, is_hot);
+  if (it == outline.blocks.end() || outline.blocks.size() > kMostBlocks) return {};
+  const PlaceInRegion from = static_cast<PlaceInRegion>(hot.offset()) - it->at;
+  // What is not there yet is made if all that is there is right.
+  for (const bool make : {false, true})
+    for (const RegionOutline::Block& b : outline.blocks)
+      if (!has_code(b, from, make)) return {};
+  nodes_.clear();
+  std::vector<Node*> nodes;
+  for (const RegionOutline::Block& b : outline.blocks) nodes.push_back(node_at(from + b.at));
+  BuiltRegion region = built(std::move(nodes), from + outline.blocks[0].at);
+  if (!std::ranges::equal(region.plan.blocks, outline.blocks, {}, &PlanBlock::at, &RegionOutline::Block::at))
+    return {};
+  region.plan.stored = outline.key;
+  return region;
+}
+
 }  // namespace tandem::jit

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "jit/llvm/plan.h"
+#include "jit/llvm/region_index.h"
 #include "jit/runtime/translation.h"
 
 namespace tandem::jit {
@@ -20,6 +20,8 @@ class BlockGraph {
   virtual ~BlockGraph() = default;
   // The translation of the block there; null: it never ran, or is not for regions.
   virtual Translation* block_at(PlaceInRegion place) = 0;
+  // The same; translates what never ran.
+  virtual Translation* block_made_at(PlaceInRegion place) = 0;
   // Where the indirect branch at its end went mostly.
   virtual std::vector<PlaceInRegion> targets_of(const Translation& t, PlaceInRegion at) = 0;
 };
@@ -39,6 +41,8 @@ class RegionBuilder {
   // `first` and a few of those that it leads to, whatever they are; nothing if its first instruction can't be
   // compiled.
   std::optional<BuiltRegion> some_from(Translation& first);
+  // A region of an earlier run that `hot` is part of; nothing if the code is another now.
+  std::optional<BuiltRegion> as_stored(const RegionOutline& outline, Translation& hot);
 
  private:
   static constexpr u32 kFar = ~u32{0};
@@ -61,6 +65,7 @@ class RegionBuilder {
   void add_callees(std::vector<Node*>& nodes);
   void add_callee(std::vector<Node*>& nodes, PlaceInRegion entry);
   static PlaceInRegion head_of(const std::vector<Node*>& nodes, PlaceInRegion otherwise);
+  bool has_code(const RegionOutline::Block& block, PlaceInRegion from, bool make);
   static BuiltRegion built(std::vector<Node*> nodes, PlaceInRegion head);
   static u32 insns_of(const std::vector<Node*>& nodes);
 

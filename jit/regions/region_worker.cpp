@@ -35,6 +35,17 @@ bool RegionWorker::submit(u64 id, RegionPlan plan, const Layout& layout,
   return true;
 }
 
+void RegionWorker::get_ready() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(gets_ready_, true)) return;
+  queue([this] {
+    if (store_) store_->fill_index();
+    const std::lock_guard compiler(compiler_mutex_);
+    // Who compiles is told of an error.
+    static_cast<void>(make_compiler());
+  });
+}
+
 void RegionWorker::judge(const RegionKey& key, RegionVerdict verdict) {
   if (!store_) return;
   const std::lock_guard lock(mutex_);
@@ -66,11 +77,15 @@ void RegionWorker::work() {
 
 Result<CompiledRegion> RegionWorker::compile_now(const RegionPlan& plan, const Layout& layout) {
   const std::lock_guard lock(compiler_mutex_);
-  if (!compiler_) {
-    TANDEM_TRY_ASSIGN(compiler, RegionCompiler::create(store_));
-    compiler_ = std::move(compiler);
-  }
+  TANDEM_TRY(make_compiler());
   return compiler_->compile(plan, layout, observer_.get());
+}
+
+Result<void> RegionWorker::make_compiler() {
+  if (compiler_) return {};
+  TANDEM_TRY_ASSIGN(compiler, RegionCompiler::create(store_));
+  compiler_ = std::move(compiler);
+  return {};
 }
 
 StepFigures RegionWorker::figures() {

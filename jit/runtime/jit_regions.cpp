@@ -78,6 +78,11 @@ class JitTier::Graph final : public BlockGraph {
         return t;
     return nullptr;
   }
+  Translation* block_made_at(PlaceInRegion place) override {
+    if (Translation* const t = block_at(place)) return t;
+    const u64 linear = page_ + static_cast<u64>(place);
+    return tier_.translate_unrun(context_, linear, mode_) ? block_at(place) : nullptr;
+  }
   std::vector<PlaceInRegion> targets_of(const Translation& t, PlaceInRegion at) override {
     constexpr std::size_t kMost = 16;
     std::vector<std::pair<u32, PlaceInRegion>> by_count;
@@ -130,7 +135,12 @@ bool JitTier::is_for_regions(const Translation& t, TranslationMode mode) {
 // --- Samples ----------------------------------------------------------------------------------------------
 
 void JitTier::start_sampling(Context& c) {
-  if (!sampler_) sampler_ = std::make_unique<Sampler>(*arena_, c);
+  if (!sampler_) {
+    sampler_ = std::make_unique<Sampler>(*arena_, c);
+    finished_ = std::make_shared<FinishedRegions>(
+        [&c] { c.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed); });
+    worker_->get_ready();
+  }
   sampler_->start();
 }
 
@@ -160,16 +170,19 @@ void JitTier::look_at_samples(Context& c) {
   dead_.clear();
   if (!hosted_.active()) return;
   start_sampling(c);
+  if (finished_->any()) take_finished();
   if (!sampler_->has_enough()) return;
   ++batch_;
   follow_trial();
-  take_finished();
   drop_what_does_not_pay();
   std::vector<Code> hot;
   for (const Sample& s : sampler_->samples()) {
     note_branch(s);
     const std::optional<Code> code = code_of(s);
-    if (code && ++weights_[code->t] == kHot) hot.push_back(*code);
+    if (!code) continue;
+    const u32 weight = ++weights_[code->t];
+    if (weight == 1 && want_stored_region(c, *code)) continue;
+    if (weight == kHot) hot.push_back(*code);
   }
   sampler_->clear();
   for (const Code& code : hot) want_region(c, code);
@@ -179,10 +192,17 @@ void JitTier::look_at_samples(Context& c) {
 
 // --- From hot code to a region ----------------------------------------------------------------------------
 
-// One that was given up may have left for blocks that were not known then.
-bool JitTier::may_try(const BuiltRegion& built) const {
+// One that was given up may have left for blocks that were not known then. In an earlier run, too.
+bool JitTier::may_try(Context& c, const BuiltRegion& built) const {
   const Translation& head = *built.blocks[0];
-  return !head.region && (head.given_up_until <= batch_ || built.blocks.size() > head.given_up_blocks);
+  if (head.region || (head.given_up_until > batch_ && built.blocks.size() <= head.given_up_blocks))
+    return false;
+  const auto failed_as_large = [&](const auto& outline) {
+    return outline->verdict == RegionVerdict::Fails && outline->blocks.size() >= built.blocks.size() &&
+           outline->blocks[0].bytes == head.block->code;
+  };
+  return std::ranges::none_of(
+      worker_->stored_with(settings_for(c, head), head.offset(), head.block->code), failed_as_large);
 }
 
 void JitTier::want_region(Context& c, const Code& hot) {
@@ -198,14 +218,38 @@ void JitTier::want_region(Context& c, const Code& hot) {
   if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return;
   RegionBuilder builder(graph);
   std::optional<BuiltRegion> built = builder.loop_of(t, inner);
-  if (built && !inner && !may_try(*built)) built = builder.loop_of(t, true);
-  if (!built || !may_try(*built)) {
+  if (built && !inner && !may_try(c, *built)) built = builder.loop_of(t, true);
+  if (!built || !may_try(c, *built)) {
     t.retry_at = batch_ + (kPatience << std::min(++t.tries, 16u));
     return;
   }
-  std::unique_ptr<Region> region = make_region(c, *built);
+  submit(c, std::move(*built));
+}
+
+// A region of an earlier run that it is part of, and that paid.
+bool JitTier::want_stored_region(Context& c, const Code& hot) {
+  Translation& t = *hot.t;
+  constexpr u8 kMostTries = 4;
+  if (!is_for_regions(t, t.mode) || !t.in_regions.empty() || regions_.size() >= kMostRegions) return false;
+  const RegionIndex::Outlines outlines = worker_->stored_with(settings_for(c, t), t.offset(), t.block->code);
+  if (outlines.empty() || t.tries_in_store == kMostTries) return false;
+  ++t.tries_in_store;
+  Graph graph(*this, c, hot.page, t.mode);
+  if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return false;
+  for (const auto& outline : outlines) {
+    if (outline->verdict != RegionVerdict::Pays) continue;
+    std::optional<BuiltRegion> built = RegionBuilder(graph).as_stored(*outline, t);
+    if (!built || !may_try(c, *built)) continue;
+    submit(c, std::move(*built));
+    return true;
+  }
+  return false;
+}
+
+void JitTier::submit(Context& c, BuiltRegion built) {
+  std::unique_ptr<Region> region = make_region(c, built);
   const u64 id = ++last_region_;
-  if (!worker_->submit(id, std::move(built->plan), Layout(c), finished_)) return drop(*region);
+  if (!worker_->submit(id, std::move(built.plan), Layout(c), finished_)) return drop(*region);
   pending_.emplace(id, std::move(region));
 }
 
@@ -216,6 +260,13 @@ void JitTier::compile_at_once(Context& c, Translation& t) {
   if (!built) return;
   std::unique_ptr<Region> region = make_region(c, *built);
   finish(std::move(region), worker_->compile_now(built->plan, Layout(c)));
+}
+
+PlanSettings JitTier::settings_for(Context& c, const Translation& t) const {
+  return {.widest_vector = vector_bytes(c),
+          .limited = t.limited,
+          .exact_count = options_.exact_count,
+          .exact_flags = options_.exact_flags};
 }
 
 std::unique_ptr<Region> JitTier::make_region(Context& c, BuiltRegion& built) {
@@ -229,10 +280,7 @@ std::unique_ptr<Region> JitTier::make_region(Context& c, BuiltRegion& built) {
     if (std::ranges::find(region->pages, distance, &Region::Page::distance) == region->pages.end())
       region->pages.push_back({distance, t.block->key.physical >> kPageShift});
   }
-  built.plan.widest_vector = vector_bytes(c);
-  built.plan.limited = region->head().limited;
-  built.plan.exact_count = options_.exact_count;
-  built.plan.exact_flags = options_.exact_flags;
+  built.plan.settings = settings_for(c, region->head());
   return region;
 }
 

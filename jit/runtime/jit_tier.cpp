@@ -55,7 +55,9 @@ Result<std::unique_ptr<JitTier>> JitTier::create(JitOptions options, std::shared
                                               std::move(worker), std::move(cells), std::move(link_cells)));
 }
 
-JitTier::~JitTier() = default;
+JitTier::~JitTier() {
+  if (finished_) finished_->forget_reader();
+}
 
 u32 JitTier::new_site(Translation& in, u16 insn) {
   sites_.push_back({&in, insn});
@@ -197,6 +199,18 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, TranslationMo
   if (!twin && !block.crosses()) by_page_[block.key.physical >> kPageShift].push_back(&t);
   if (observer_) observer_->translated(t, block.code);
   return &t;
+}
+
+// A block that was not run yet. False: there is none.
+bool JitTier::translate_unrun(Context& c, u64 linear, TranslationMode mode) {
+  if (arena_->room() < kReserve || !cells_.has_room()) return false;
+  bool global = false;
+  Block* const block = c.blocks->block_at(linear, global);
+  if (!block || block->crosses()) return false;
+  const bool before = std::exchange(c.page_is_global, global);
+  translate(c, *block, linear, mode, false);
+  c.page_is_global = before;
+  return true;
 }
 
 // With a check for each access; null where there is no room.

@@ -133,8 +133,12 @@ class JitTier final : public interp::UpperTier,
   std::optional<Code> code_of(const Sample& sample);
   void note_branch(const Sample& sample);
   void note_target(const Translation& t, PlaceInRegion distance);
-  bool may_try(const BuiltRegion& built) const;
+  bool may_try(interp::Context& context, const BuiltRegion& built) const;
   void want_region(interp::Context& context, const Code& hot);
+  bool want_stored_region(interp::Context& context, const Code& hot);
+  bool translate_unrun(interp::Context& context, u64 linear, TranslationMode mode);
+  void submit(interp::Context& context, BuiltRegion built);
+  PlanSettings settings_for(interp::Context& context, const Translation& t) const;
   void compile_at_once(interp::Context& context, Translation& t);
   static bool is_for_regions(const Translation& t, TranslationMode mode);
   std::unique_ptr<Region> make_region(interp::Context& context, BuiltRegion& built);
@@ -197,7 +201,7 @@ class JitTier final : public interp::UpperTier,
   interp::Context* translating_for_ = nullptr;
   std::shared_ptr<RegionWorker> worker_;
   std::unique_ptr<Sampler> sampler_;
-  std::shared_ptr<FinishedRegions> finished_ = std::make_shared<FinishedRegions>();
+  std::shared_ptr<FinishedRegions> finished_;  // there is one once there are samples
   std::unordered_map<u64, std::unique_ptr<Region>> pending_;  // by what the worker calls them
   std::vector<std::unique_ptr<Region>> regions_, dead_;  // those that may be entered; that must not any more
   std::vector<Refusal> refusals_;                        // of all regions, ordered by pc

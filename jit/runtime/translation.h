@@ -143,6 +143,7 @@ struct Translation {
   Region* region = nullptr;         // that is entered in its place
   std::vector<Region*> in_regions;  // that contain its block, that one among them
   u32 tries = 0;                    // to find a region for it
+  u8 tries_in_store = 0;            // the same, one of an earlier run
   u32 retry_at = 0;                 // the batch of samples from which on the next may be
   // Of the region that it was the head of and that did not pay.
   u32 given_up_blocks = 0, given_up_until = 0;

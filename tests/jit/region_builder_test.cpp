@@ -41,11 +41,17 @@ class Program final : public BlockGraph {
     // Each access is hosted.
     t.regions.assign(2 * code.block.count, 2);
   }
+  // One that never ran.
+  void add_unrun(PlaceInRegion at, std::vector<u8> bytes) { unrun_[at] = std::move(bytes); }
   Translation& at(PlaceInRegion place) { return blocks_.at(place).translation; }
 
   Translation* block_at(PlaceInRegion place) override {
     const auto it = blocks_.find(place);
     return it == blocks_.end() ? nullptr : &it->second.translation;
+  }
+  Translation* block_made_at(PlaceInRegion place) override {
+    if (const auto it = unrun_.find(place); it != unrun_.end()) add(place, it->second);
+    return block_at(place);
   }
   std::vector<PlaceInRegion> targets_of(const Translation&, PlaceInRegion at) override {
     return blocks_.at(at).targets;
@@ -75,6 +81,7 @@ class Program final : public BlockGraph {
   cpu::Cpu cpu_;
   isa::Decoder decoder_{model_};
   std::map<PlaceInRegion, Code> blocks_;
+  std::map<PlaceInRegion, std::vector<u8>> unrun_;
 };
 
 const std::vector<u8> kRet = {0xc3};
@@ -163,6 +170,58 @@ TEST_F(RegionBuilderTest, TargetsOutsideAreLeftOut) {
   const auto region = RegionBuilder(program_).loop_of(program_.at(0x20), false);
   ASSERT_TRUE(region);
   EXPECT_THAT(region->plan.blocks[0].targets, ElementsAre(0x30));
+}
+
+// An earlier run's region of a loop at 0x1020, found by the block at `hot`, which is a page lower now.
+class StoredRegionTest : public RegionBuilderTest {
+ protected:
+  StoredRegionTest() {
+    outline_.key = {1, 2};
+    outline_.blocks = {{0x20, jnz(0x20, 0x30)}, {0x24, jmp(0x24, 0x20)}, {0x1030, jmp(0x1030, 0x1020)}};
+  }
+  std::optional<BuiltRegion> as_stored(PlaceInRegion hot) {
+    return RegionBuilder(program_).as_stored(outline_, program_.at(hot));
+  }
+  RegionOutline outline_;
+};
+
+TEST_F(StoredRegionTest, IsWhereAnyBlockOfItIs) {
+  program_.add(0x30, jmp(0x1030, 0x1020));
+  program_.add(-0xfe0, jnz(0x20, 0x30));
+  program_.add(-0xfdc, jmp(0x24, 0x20));
+  const auto region = as_stored(0x30);
+  EXPECT_THAT(places(region), ElementsAre(0x20, 0x24, 0x1030)) << "from the page of the one that is entered";
+  ASSERT_TRUE(region);
+  EXPECT_EQ(region->plan.stored, outline_.key);
+  EXPECT_EQ(region->blocks[0], &program_.at(-0xfe0));
+}
+
+TEST_F(StoredRegionTest, WhatNeverRanIsMade) {
+  program_.add(0x24, jmp(0x24, 0x20));
+  program_.add_unrun(0x20, jnz(0x20, 0x30));
+  program_.add_unrun(0x1030, jmp(0x1030, 0x1020));
+  EXPECT_THAT(places(as_stored(0x24)), ElementsAre(0x20, 0x24, 0x1030));
+}
+
+TEST_F(StoredRegionTest, OtherCodeIsAnotherRegion) {
+  program_.add(0x20, jnz(0x20, 0x30));
+  program_.add(0x24, jmp(0x24, 0x28));
+  program_.add(0x1030, jmp(0x1030, 0x1020));
+  EXPECT_FALSE(as_stored(0x20));
+}
+
+TEST_F(StoredRegionTest, NothingIsMadeIfWhatIsThereIsOtherCode) {
+  program_.add(0x24, jmp(0x24, 0x20));
+  program_.add_unrun(0x20, jnz(0x20, 0x30));
+  program_.add(0x1030, jmp(0x1030, 0x1028));
+  EXPECT_FALSE(as_stored(0x24));
+  EXPECT_EQ(program_.block_at(0x20), nullptr);
+}
+
+TEST_F(StoredRegionTest, CodeThatIsNowhereIsNoRegion) {
+  program_.add(0x20, jnz(0x20, 0x30));
+  program_.add(0x24, jmp(0x24, 0x20));
+  EXPECT_FALSE(as_stored(0x20));
 }
 
 }  // namespace

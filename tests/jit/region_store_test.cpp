@@ -24,6 +24,7 @@ class RegionStoreTest : public testing::Test {
                             .regions = {0, 0},
                             .leaves = {false, true},
                             .targets = {}});
+    region_.outline = outline_of(plan_, key_of(plan_));
   }
   ~RegionStoreTest() override { fs::remove_all(directory_); }
 
@@ -44,7 +45,7 @@ class RegionStoreTest : public testing::Test {
 };
 
 TEST_F(RegionStoreTest, FindsWhatWasAddedByAnotherRun) {
-  open()->add(key_of(plan_), region_);
+  open()->add(region_);
   const auto store = open();
   const auto found = store->find(key_of(plan_));
   ASSERT_TRUE(found);
@@ -58,13 +59,30 @@ TEST_F(RegionStoreTest, FindsWhatWasAddedByAnotherRun) {
 
 TEST_F(RegionStoreTest, KeepsWhatARunFoundOut) {
   const auto first = open();
-  first->add(key_of(plan_), region_);
-  EXPECT_EQ(first->find(key_of(plan_))->verdict, RegionVerdict::Untried);
+  first->add(region_);
+  EXPECT_EQ(first->find(key_of(plan_))->outline.verdict, RegionVerdict::Untried);
   first->judge(key_of(plan_), RegionVerdict::Fails);
   const auto found = open()->find(key_of(plan_));
   ASSERT_TRUE(found);
-  EXPECT_EQ(found->verdict, RegionVerdict::Fails);
+  EXPECT_EQ(found->outline.verdict, RegionVerdict::Fails);
   EXPECT_EQ(found->object, region_.object);
+}
+
+TEST_F(RegionStoreTest, IndexHasWhatOtherRunsLeft) {
+  open()->add(region_);
+  open()->judge(key_of(plan_), RegionVerdict::Pays);
+  std::ofstream(directory_ + "/another file") << "something else";
+  const auto has = [&](const RegionStore& store) {
+    return store.index().with_block(plan_.settings, 16, plan_.blocks[0].bytes);
+  };
+  const auto store = open();
+  EXPECT_TRUE(has(*store).empty());
+  store->fill_index();
+  ASSERT_EQ(has(*store).size(), 1u);
+  EXPECT_EQ(has(*store)[0]->verdict, RegionVerdict::Pays);
+  const auto other = open("another host");
+  other->fill_index();
+  EXPECT_TRUE(has(*other).empty());
 }
 
 TEST_F(RegionStoreTest, JudgesNothingThatIsNotThere) {
@@ -73,14 +91,14 @@ TEST_F(RegionStoreTest, JudgesNothingThatIsNotThere) {
 }
 
 TEST_F(RegionStoreTest, OtherCodeAndOtherHostsHaveNone) {
-  open()->add(key_of(plan_), region_);
+  open()->add(region_);
   EXPECT_FALSE(open("another host")->find(key_of(plan_)));
   plan_.blocks[0].bytes[0] = 0xcc;
   EXPECT_FALSE(open()->find(key_of(plan_)));
 }
 
 TEST_F(RegionStoreTest, DamagedFilesAreReportedOnceAndIgnored) {
-  open()->add(key_of(plan_), region_);
+  open()->add(region_);
   const auto size = static_cast<std::streamoff>(fs::file_size(only_file()));
   for (std::streamoff at = 0; at < size; ++at) {
     SCOPED_TRACE(at);
@@ -98,12 +116,12 @@ TEST_F(RegionStoreTest, DamagedFilesAreReportedOnceAndIgnored) {
   for (std::uintmax_t left = 1; left < static_cast<std::uintmax_t>(size); left += 3) {
     fs::resize_file(only_file(), left);
     EXPECT_NE(complaint_of(*open()), "") << left;
-    open()->add(key_of(plan_), region_);
+    open()->add(region_);
   }
 }
 
 TEST_F(RegionStoreTest, AForeignFileOfTheSameNameIsIgnored) {
-  open()->add(key_of(plan_), region_);
+  open()->add(region_);
   std::ofstream(only_file(), std::ios::binary) << "something else";
   EXPECT_NE(complaint_of(*open()), "");
 }
