@@ -24,6 +24,8 @@ struct Region {
   std::array<u8, 5> replaced{};  // what its first block's checked entry began with
   u64 checked_page = ~u64{0};    // linear, for which `pages` were found to be mapped as they were
   u64 checked_generation = 0;    // of mappings
+  // After so many entries it is seen whether they are worth it, and times_entered and retired begin anew.
+  static constexpr u64 kEnoughEntries = 2000;
   u64 times_entered = 0, retired = 0, times_refused = 0;
   bool in_use = false;         // its first block's entries lead to it
   bool proven = false;         // it was tried against the blocks, and paid

@@ -11,7 +11,7 @@ namespace tandem::jit {
 
 namespace {
 
-constexpr long kPeriodNs = 2'000'000;  // of the thread's CPU time
+constexpr long kPeriodNs = 4'000'000;  // of the thread's CPU time, which Linux looks at by its ticks
 
 // A signal handler has nothing but its thread to find its data by.
 thread_local Sampler* of_this_thread = nullptr;

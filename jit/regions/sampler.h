@@ -40,7 +40,7 @@ class Sampler {
   }
 
  private:
-  static constexpr std::size_t kEnough = 16, kMost = 64;
+  static constexpr std::size_t kEnough = 8, kMost = 64;
 
   static void on_signal(int signal, siginfo_t* info, void* context);
   void take(u64 pc);

@@ -171,10 +171,10 @@ void JitTier::look_at_samples(Context& c) {
   if (!hosted_.active()) return;
   start_sampling(c);
   if (finished_->any()) take_finished();
+  drop_what_does_not_pay();
   if (!sampler_->has_enough()) return;
   ++batch_;
   follow_trial();
-  drop_what_does_not_pay();
   std::vector<Code> hot;
   for (const Sample& s : sampler_->samples()) {
     note_branch(s);
@@ -182,7 +182,7 @@ void JitTier::look_at_samples(Context& c) {
     if (!code) continue;
     const u32 weight = ++weights_[code->t];
     if (weight == 1 && want_stored_region(c, *code)) continue;
-    if (weight == kHot) hot.push_back(*code);
+    if (weight >= kHot) hot.push_back(*code);
   }
   sampler_->clear();
   for (const Code& code : hot) want_region(c, code);
@@ -432,8 +432,9 @@ const u8* JitTier::run_region(Context& c, Translation& t) {
   const u64 retired = static_cast<u64>(before - c.remaining);
   ++region_figures_.entries;
   region_figures_.retired += retired;
-  ++region.times_entered;
   region.retired += retired;
+  if (++region.times_entered == Region::kEnoughEntries)
+    c.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed);
   region.retired_in_stretch += retired;
   return next;
 }

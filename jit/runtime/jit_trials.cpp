@@ -30,10 +30,10 @@ void JitTier::give_up(Region& region) {
 
 // To enter and leave one takes as long as some hundred instructions of tier 1.
 void JitTier::drop_what_does_not_pay() {
-  constexpr u64 kEnoughToTell = 2000, kPays = 1500;
+  constexpr u64 kPays = 1500;
   for (std::size_t n = regions_.size(); n-- > 0;) {
     Region& region = *regions_[n];
-    if (region.times_entered < kEnoughToTell) continue;
+    if (region.times_entered < Region::kEnoughEntries) continue;
     const bool pays = region.retired / region.times_entered >= kPays;
     region.times_entered = region.retired = 0;
     if (!pays) give_up(region);
