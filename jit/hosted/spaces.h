@@ -48,6 +48,9 @@ class HostedSpaces {
   // accessed otherwise.
   bool refused(interp::Context& c, u64 host, bool write);
   // The same, but the guest's own tables refused it, too.
+  void took(u64 ns) {
+    if (present_) present_->account.took(ns);
+  }
   void faulted() {
     if (present_) present_->account.faulted();
     ++figures_.faults;

@@ -11,8 +11,6 @@ namespace tandem::jit {
 
 namespace {
 
-constexpr long kPeriodNs = 4'000'000;  // of the thread's CPU time, which Linux looks at by its ticks
-
 // A signal handler has nothing but its thread to find its data by.
 thread_local Sampler* of_this_thread = nullptr;
 
@@ -26,6 +24,7 @@ void Sampler::on_signal(int, siginfo_t*, void* context) {
 }
 
 void Sampler::take(u64 pc) {
+  if (context_.mode.cpl == 3) user_ticks_.fetch_add(1, std::memory_order_relaxed);
   const u32 ticks = ticks_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (ticks >= kEnough) context_.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed);
   const std::size_t n = count_.load(std::memory_order_relaxed);

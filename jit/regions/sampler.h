@@ -31,6 +31,8 @@ class Sampler {
 
   // Samples the calling thread from now on, and no other.
   void start();
+  // CPU time of user code since the last time, as far as Linux has looked at it.
+  u64 new_user_ns() { return user_ticks_.exchange(0, std::memory_order_relaxed) * kPeriodNs; }
   bool has_enough() const { return ticks_.load(std::memory_order_relaxed) >= kEnough; }
   // On the thread that is sampled. Valid until clear().
   std::span<const Sample> samples() const { return std::span(samples_).first(count_.load()); }
@@ -40,6 +42,7 @@ class Sampler {
   }
 
  private:
+  static constexpr u64 kPeriodNs = 4'000'000;  // of the thread's CPU time, which Linux looks at by its ticks
   static constexpr std::size_t kEnough = 8, kMost = 64;
 
   static void on_signal(int signal, siginfo_t* info, void* context);
@@ -50,6 +53,7 @@ class Sampler {
   interp::Context& context_;
   std::array<Sample, kMost> samples_{};
   std::atomic<std::size_t> count_{0};
+  std::atomic<u32> user_ticks_{0};
   std::atomic<u32> ticks_{0};  // also those whose program counter was elsewhere
   pid_t thread_ = 0;
   timer_t timer_{};

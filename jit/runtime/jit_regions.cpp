@@ -168,8 +168,9 @@ void JitTier::note_target(const Translation& t, PlaceInRegion distance) {
 // Now and then: what was compiled becomes part of the code, and what is hot is sent to be.
 void JitTier::look_at_samples(Context& c) {
   dead_.clear();
-  if (!hosted_.active()) return;
   start_sampling(c);
+  if (c.mode.cpl == 3) hosted_.took(sampler_->new_user_ns());
+  if (!hosted_.active()) return;
   if (finished_->any()) take_finished();
   drop_what_does_not_pay();
   if (!sampler_->has_enough()) return;

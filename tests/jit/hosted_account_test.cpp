@@ -17,6 +17,23 @@ TEST(HostedAccount, IsWorthItAfterSoManyInstructions) {
   EXPECT_TRUE(account.is_worth_it());
 }
 
+TEST(HostedAccount, CodeThatWaitsForMemoryCountsByItsTime) {
+  HostedAccount account(kAfter);
+  account.ran(1000);
+  account.took(kAfter / 4);
+  EXPECT_FALSE(account.is_worth_it());
+  account.ran(1000);
+  account.took(kAfter / 4);
+  EXPECT_TRUE(account.is_worth_it());
+}
+
+TEST(HostedAccount, TimeIsNoSecondGainOfCodeThatIsQuick) {
+  HostedAccount account(kAfter);
+  account.ran(kAfter - 1);
+  account.took(kAfter / 8);
+  EXPECT_FALSE(account.is_worth_it());
+}
+
 TEST(HostedAccount, AtOnceAndForEverWhereThatIsWanted) {
   HostedAccount account(0);
   EXPECT_TRUE(account.is_worth_it());
