@@ -8,7 +8,9 @@ namespace {
 
 // Where the region is a fifth of what runs, 1.01 of the whole is 1.05 of it.
 constexpr double kLeastShare = 0.2;
-constexpr double kClearlyPays = 1.02, kClearlyFails = 0.99;
+constexpr double kClearlyPays = 1.02, kClearlyFails = 0.98;
+// What is as fast as tier 1, as far as rates of such stretches can tell, stays.
+constexpr double kAsFast = 0.985;
 constexpr std::size_t kLeast = 3, kMost = 7;
 constexpr unsigned kMostVoid = 4;
 
@@ -34,7 +36,7 @@ RegionTrial::Verdict RegionTrial::verdict() const {
   if (ratios_.size() < kMost) return Verdict::Open;
   std::vector<double> sorted = ratios_;
   std::ranges::sort(sorted);
-  return sorted[sorted.size() / 2] >= 1 ? Verdict::Pays : Verdict::Fails;
+  return sorted[sorted.size() / 2] >= kAsFast ? Verdict::Pays : Verdict::Fails;
 }
 
 }  // namespace tandem::jit

@@ -27,6 +27,10 @@ namespace {
 constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
 constexpr std::size_t kMaxModes = 32;
 
+u64 steady_ns() {
+  return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
 // What register T0 is to hold where an addend of this number is in it.
 u64 addend_of(const Context& c, u8 group) {
   return group < kHostedGroup ? c.tier.addends[group] : c.tier.regions[group - kHostedGroup].addend;
@@ -290,7 +294,7 @@ void JitTier::learn_region(Context& c, Translation& t, const Split& split) {
   const u64 address = value_of(c, split.address);
   if (split.region == RegionChooser::kNone || !t.valid || hosted_.assign(c, split.region, address)) return;
   AccessHint& hint = hint_for(t, split.access);
-  if (++hint.misses < kPatience) return;
+  if (hint.miss(steady_ns()) < kPatience) return;
   hint.misses = 0;
   const std::optional<u8> better = hosted_.region_for(c, address);
   hint.region = better && ++hint.changes <= kMostChanges ? *better : AccessHint::kSoft;
@@ -303,7 +307,7 @@ void JitTier::learn_refusal(Context& c, Translation& t, u16 insn, Step step) {
   if (step == Step::Fault) return hosted_.faulted();
   if (hosted_.refused(c, host_frame_.fault_address, host_frame_.fault_write) || !t.valid) return;
   AccessHint& hint = hint_for(t, insn);
-  if (++hint.misses < kPatience) return;
+  if (hint.miss(steady_ns()) < kPatience) return;
   hint.misses = 0;
   hint.region = AccessHint::kSoft;
   replace(t);

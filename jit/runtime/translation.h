@@ -88,6 +88,15 @@ struct AccessHint {
   u8 region = kUnknown;
   u8 misses = 0;  // of the region, or accesses that the host refuses again and again
   u8 changes = 0;
+  u64 missed_at = 0;  // the last time; nanoseconds of a steady clock
+
+  // Counts a miss, but for such as come so seldom that they cost next to nothing.
+  u8 miss(u64 now) {
+    constexpr u64 kSeldomNs = 50'000;
+    misses = now - missed_at > kSeldomNs ? 1 : misses + 1;
+    missed_at = now;
+    return misses;
+  }
 };
 
 // Where a block's code is entered.
