@@ -46,7 +46,8 @@ void RegionBuilder::fill(Node& n) {
                        !is_liftable(p.insns[i], d, p.regions[i], p.regions[count + i]));
   }
   p.targets = graph_.targets_of(t, n.at);
-  if (std::ranges::find(p.leaves, true) == p.leaves.end()) find_ways(n);
+  n.ends = std::ranges::find(p.leaves, true) == p.leaves.end();
+  if (n.ends) find_ways(n);
 }
 
 void RegionBuilder::find_ways(Node& n) {
@@ -79,22 +80,34 @@ void RegionBuilder::explore(Translation& start) {
   Node* const first = node_at(place);
   if (!first) return;
   std::deque<Node*> waiting{first};
-  first->from_start = 0;
   while (!waiting.empty()) {
     Node* const n = waiting.front();
     waiting.pop_front();
     for (const PlaceInRegion next : n->behind) {
       const bool known = nodes_.contains(next);
-      Node* const to = node_at(next);
-      if (!to || known) continue;
-      to->from_start = n->from_start + 1;
-      waiting.push_back(to);
+      if (Node* const to = node_at(next); to && !known) waiting.push_back(to);
+    }
+  }
+}
+
+void RegionBuilder::find_ways_from(PlaceInRegion start) {
+  for (auto& [at, n] : nodes_) n.from_start = at == start ? 0 : kFar;
+  std::deque<PlaceInRegion> waiting{start};
+  while (!waiting.empty()) {
+    const Node& n = nodes_.at(waiting.front());
+    waiting.pop_front();
+    for (const PlaceInRegion next : n.behind) {
+      const auto to = nodes_.find(next);
+      if (to == nodes_.end() || to->second.from_start != kFar) continue;
+      to->second.from_start = n.from_start + 1;
+      waiting.push_back(next);
     }
   }
 }
 
 // How far it is back to the start.
 void RegionBuilder::find_ways_back(PlaceInRegion start) {
+  for (auto& [at, n] : nodes_) n.to_start = kFar;
   std::multimap<PlaceInRegion, Node*> before;
   for (auto& [at, n] : nodes_)
     for (const PlaceInRegion next : n.behind) before.emplace(next, &n);
@@ -118,10 +131,11 @@ u32 RegionBuilder::insns_of(const std::vector<Node*>& nodes) {
 
 // The shortest ways round first, for as long as they fit.
 std::vector<RegionBuilder::Node*> RegionBuilder::loop_through(PlaceInRegion start) {
+  find_ways_from(start);
   find_ways_back(start);
   std::vector<Node*> nodes;
   for (auto& [at, n] : nodes_)
-    if (n.t && n.to_start != kFar) nodes.push_back(&n);
+    if (n.t && n.from_start != kFar && n.to_start != kFar) nodes.push_back(&n);
   const auto round = [](const Node* n) { return n->from_start + n->to_start; };
   std::ranges::sort(nodes, {}, [&](const Node* n) { return std::pair(round(n), n->at); });
   while (nodes.size() > kMostBlocks || insns_of(nodes) > kMostInsns) {
@@ -134,14 +148,20 @@ std::vector<RegionBuilder::Node*> RegionBuilder::loop_through(PlaceInRegion star
 
 // --- Functions that are called ----------------------------------------------------------------------------
 
-void RegionBuilder::add_callees(std::vector<Node*>& nodes) {
+// Those that call what the region can't have: it is left there.
+std::vector<RegionBuilder::Node*> RegionBuilder::add_callees(std::vector<Node*>& nodes) {
+  std::vector<Node*> left;
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    if (const std::optional<PlaceInRegion> entry = nodes[i]->callee) add_callee(nodes, *entry);
+    if (const std::optional<PlaceInRegion> entry = nodes[i]->callee)
+      if (!add_callee(nodes, *entry)) left.push_back(nodes[i]);
+  return left;
 }
 
-// All that is reached from its entry before it returns, without what it calls itself.
-void RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
+// All that is reached from its entry before it returns, without what it calls itself. False: it is too large,
+// or no way leads to its end.
+bool RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
   std::vector<Node*> seen, added;
+  bool returns = false;
   std::vector<PlaceInRegion> waiting{entry};
   while (!waiting.empty()) {
     Node* const n = node_at(waiting.back());
@@ -149,12 +169,17 @@ void RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
     if (!n || std::ranges::find(seen, n) != seen.end()) continue;
     seen.push_back(n);
     if (std::ranges::find(nodes, n) == nodes.end()) added.push_back(n);
-    if (nodes.size() + added.size() > kMostBlocks || insns_of(nodes) + insns_of(added) > kMostInsns) return;
-    if (n->plan.insns.back().op == Op::RET) continue;
+    if (nodes.size() + added.size() > kMostBlocks || insns_of(nodes) + insns_of(added) > kMostInsns)
+      return false;
+    if (n->ends && n->plan.insns.back().op == Op::RET) {
+      returns = true;
+      continue;
+    }
     for (const PlaceInRegion next : n->behind)
       if (next != n->callee) waiting.push_back(next);
   }
   nodes.insert(nodes.end(), added.begin(), added.end());
+  return returns;
 }
 
 // --- The region -------------------------------------------------------------------------------------------
@@ -200,10 +225,21 @@ BuiltRegion RegionBuilder::built(std::vector<Node*> nodes, PlaceInRegion head) {
 std::optional<BuiltRegion> RegionBuilder::loop_of(Translation& hot, bool inner) {
   explore(hot);
   const auto start = static_cast<PlaceInRegion>(hot.offset());
-  std::vector<Node*> nodes = loop_through(start);
-  if (std::ranges::find(nodes, start, &Node::at) == nodes.end()) return {};
-  const PlaceInRegion head = inner ? start : head_of(nodes, start);
-  add_callees(nodes);
+  const auto is_in = [&](const std::vector<Node*>& nodes) {
+    return std::ranges::find(nodes, start, &Node::at) != nodes.end();
+  };
+  std::vector<Node*> loop = loop_through(start);
+  if (!is_in(loop)) return {};
+  std::vector<Node*> nodes = loop;
+  if (const std::vector<Node*> left = add_callees(nodes); !left.empty()) {
+    // Better a loop of which no turn leaves the region.
+    for (Node* n : left) std::erase(n->behind, n->plan.end());
+    if (std::vector<Node*> smaller = loop_through(start); is_in(smaller)) {
+      nodes = loop = smaller;
+      add_callees(nodes);
+    }
+  }
+  const PlaceInRegion head = inner ? start : head_of(loop, start);
   return built(std::move(nodes), head);
 }
 
@@ -213,6 +249,7 @@ std::optional<BuiltRegion> RegionBuilder::some_from(Translation& first) {
   const auto start = static_cast<PlaceInRegion>(first.offset());
   const Node* const n = node_at(start);
   if (!n || n->plan.leaves[0]) return {};
+  find_ways_from(start);
   std::vector<Node*> nodes;
   for (auto& [at, node] : nodes_)
     if (node.t) nodes.push_back(&node);

@@ -52,6 +52,7 @@ class RegionBuilder {
     PlanBlock plan;
     std::vector<PlaceInRegion> behind;  // with the place behind a call
     std::optional<PlaceInRegion> callee;
+    bool ends = false;                       // all of it is lifted
     u32 from_start = kFar, to_start = kFar;  // least number of edges
   };
   static constexpr u32 kMostExplored = 256, kMostBlocks = 64, kMostInsns = 512;
@@ -60,10 +61,11 @@ class RegionBuilder {
   void fill(Node& n);
   void find_ways(Node& n);
   void explore(Translation& start);
+  void find_ways_from(PlaceInRegion start);
   void find_ways_back(PlaceInRegion start);
   std::vector<Node*> loop_through(PlaceInRegion start);
-  void add_callees(std::vector<Node*>& nodes);
-  void add_callee(std::vector<Node*>& nodes, PlaceInRegion entry);
+  std::vector<Node*> add_callees(std::vector<Node*>& nodes);
+  bool add_callee(std::vector<Node*>& nodes, PlaceInRegion entry);
   static PlaceInRegion head_of(const std::vector<Node*>& nodes, PlaceInRegion otherwise);
   bool has_code(const RegionOutline::Block& block, PlaceInRegion from, bool make);
   static BuiltRegion built(std::vector<Node*> nodes, PlaceInRegion head);

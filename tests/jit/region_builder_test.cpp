@@ -159,6 +159,26 @@ TEST_F(RegionBuilderTest, RecursionIsALoop) {
   EXPECT_THAT(loop_of(0x20), UnorderedElementsAre(0x20, 0x24, 0x29, 0x30));
 }
 
+TEST_F(RegionBuilderTest, LoopsThatCallWhatIsNotKnownAreLeftForThoseInThem) {
+  program_.add(0x20, jmp(0x20, 0x30));
+  program_.add(0x30, jnz(0x30, 0x30));  // the inner loop
+  program_.add(0x34, call(0x34, 0x100));
+  program_.add(0x39, jmp(0x39, 0x20));
+  EXPECT_THAT(loop_of(0x30), ElementsAre(0x30));
+  EXPECT_THAT(loop_of(0x34), ElementsAre(0x20, 0x30, 0x34, 0x39)) << "it is in no other";
+  program_.add(0x100, kRet, {0x39});
+  EXPECT_THAT(loop_of(0x30), ElementsAre(0x20, 0x30, 0x34, 0x39, 0x100));
+}
+
+TEST_F(RegionBuilderTest, FunctionsThatAlwaysLeaveAreNotCalledInLoops) {
+  program_.add(0x20, jmp(0x20, 0x30));
+  program_.add(0x30, jnz(0x30, 0x30));
+  program_.add(0x34, call(0x34, 0x100));
+  program_.add(0x39, jmp(0x39, 0x20));
+  program_.add(0x100, {0x0f, 0xa2, 0xc3});  // CPUID; RET
+  EXPECT_THAT(loop_of(0x30), ElementsAre(0x30));
+}
+
 TEST_F(RegionBuilderTest, NoWayLeadsOnFromWhatIsNotLifted) {
   program_.add(0x20, {0x0f, 0xa2, 0xeb, 0xfc});  // CPUID; JMP 0x20
   EXPECT_THAT(loop_of(0x20), ElementsAre());
