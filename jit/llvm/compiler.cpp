@@ -9,6 +9,7 @@
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -54,6 +55,15 @@ class Timer {
   StepFigure& figure_;
   std::chrono::steady_clock::time_point start_;
 };
+
+// Guest code has been through a compiler: its loops count by what its addresses need. Loop strength reduction
+// makes a counter of its own of every sum that some way out wants.
+void keep_loop_counters() {
+  constexpr const char* kOption = "disable-lsr";
+  const auto& options = llvm::cl::getRegisteredOptions();
+  if (const auto it = options.find(kOption); it != options.end())
+    static_cast<llvm::cl::opt<bool>*>(it->second)->setValue(true);
+}
 
 std::string message_of(llvm::Error error) { return llvm::toString(std::move(error)); }
 
@@ -129,6 +139,7 @@ class OrcCompiler final : public RegionCompiler {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     llvm::InitializeNativeTargetAsmParser();
+    keep_loop_counters();
     auto host = orc::JITTargetMachineBuilder::detectHost();
     if (!host) return host_error(message_of(host.takeError()));
     host->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
