@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "jit/base/decoded.h"
-#include "jit/llvm/plan.h"
+#include "jit/llvm/plan_flow.h"
 
 namespace tandem::jit {
 
@@ -64,10 +64,7 @@ void follow(Facts& facts, const isa::Insn& insn, const Decoded& d, u8 region, u8
 // enters such a loop has to check it.
 class FactsOfRegion {
  public:
-  struct Edge {
-    u32 from, to;
-    bool back;  // closes a loop
-  };
+  using Edge = PlanFlow::Edge;
   // RSP is known to be in the stack's region where the region is entered.
   FactsOfRegion(const RegionPlan& plan, const std::vector<std::vector<Decoded>>& decoded,
                 std::vector<Edge> edges);

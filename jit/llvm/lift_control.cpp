@@ -57,7 +57,7 @@ bool Lifter::lift_branch() {
     case Op::JMP_INDIRECT: go_to_target(read_operand(0), block().targets); return true;
     case Op::RET:
       go_to_target(pop(kWord + (insn().kind[0] == isa::OperandKind::Imm ? insn().imm & 0xffff : 0)),
-                   return_places(block()));
+                   flow_.return_places(block_number_));
       return true;
     default: return false;
   }
@@ -68,7 +68,7 @@ void Lifter::go_to_target(Value* target, const std::vector<PlaceInRegion>& place
   BasicBlock* const elsewhere = new_block("elsewhere");
   llvm::SwitchInst* const way = b_.CreateSwitch(b_.CreateSub(target, page_), elsewhere);
   for (const PlaceInRegion place : places)
-    if (find_block(place)) way->addCase(b_.getInt64(static_cast<u64>(place)), way_to(place));
+    if (flow_.find_block(place)) way->addCase(b_.getInt64(static_cast<u64>(place)), way_to(place));
   b_.SetInsertPoint(elsewhere);
   state_->store_field(target, layout_.rip);
   leave({.kind = RegionExit::Kind::Indirect, .block = block_number_, .insn = insn_number_}, kAllFlags);

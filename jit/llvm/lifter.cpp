@@ -24,7 +24,7 @@ LiftedRegion lift(const RegionPlan& plan, const Layout& layout, const std::strin
 }
 
 Lifter::Lifter(const RegionPlan& plan, const Layout& layout, LiftedRegion& out, const std::string& name)
-    : plan_(plan), layout_(layout), out_(out), context_(*out.context), b_(context_) {
+    : plan_(plan), flow_(plan), layout_(layout), out_(out), context_(*out.context), b_(context_) {
   auto* const type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy()}, false);
   function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, out.module.get());
   function_->addFnAttr(llvm::Attribute::NoUnwind);
@@ -34,8 +34,7 @@ Lifter::Lifter(const RegionPlan& plan, const Layout& layout, LiftedRegion& out, 
   function_->addParamAttr(0, llvm::Attribute::NoAlias);
   decode();
   find_live_flags();
-  find_edges();
-  facts_ = std::make_unique<FactsOfRegion>(plan, decoded_, edges_);
+  facts_ = std::make_unique<FactsOfRegion>(plan, decoded_, flow_.edges());
 }
 
 void Lifter::run() {
@@ -73,56 +72,6 @@ Usage Lifter::find_usage() const {
   for (const PlanBlock& block : plan_.blocks)
     for (const isa::Insn& insn : block.insns) usage.mxcsr |= insn.op == Op::HOST;
   return usage;
-}
-
-// --- What leads where -------------------------------------------------------------------------------------
-
-std::optional<u32> Lifter::find_block(PlaceInRegion at) const {
-  const auto it = std::ranges::find(plan_.blocks, at, &PlanBlock::at);
-  return it == plan_.blocks.end() ? std::nullopt : std::optional(static_cast<u32>(it - plan_.blocks.begin()));
-}
-
-// Of a RET at the end of a block: behind all calls, and where it was seen to go.
-std::vector<PlaceInRegion> Lifter::return_places(const PlanBlock& from) const {
-  std::vector<PlaceInRegion> places = from.targets;
-  for (const PlanBlock& p : plan_.blocks) {
-    const Op last = p.insns.back().op;
-    if ((last == Op::CALL || last == Op::CALL_INDIRECT) && find_block(p.end())) places.push_back(p.end());
-  }
-  std::ranges::sort(places);
-  places.erase(std::unique(places.begin(), places.end()), places.end());
-  return places;
-}
-
-std::vector<PlaceInRegion> Lifter::places_behind(const PlanBlock& p) const {
-  const Insn& last = p.insns.back();
-  const PlaceInRegion end = p.end(), target = end + static_cast<i64>(last.imm);
-  switch (last.op) {
-    case Op::JMP:
-    case Op::CALL: return {target};
-    case Op::RET: return return_places(p);
-    case Op::JMP_INDIRECT:
-    case Op::CALL_INDIRECT: return p.targets;
-    default: break;
-  }
-  if (isa::flow_of(last.op) == isa::Flow::Branch) return {end, target};
-  return {end};
-}
-
-// Edges that lead to a block on the way to which they are close a loop.
-void Lifter::find_edges() {
-  std::vector<u8> state(plan_.blocks.size());  // 1: on the way, 2: done
-  const auto visit = [&](auto& self, u32 block) -> void {
-    state[block] = 1;
-    for (const PlaceInRegion place : places_behind(plan_.blocks[block])) {
-      const auto to = find_block(place);
-      if (!to) continue;
-      edges_.push_back({block, *to, state[*to] == 1});
-      if (state[*to] == 0) self(self, *to);
-    }
-    state[block] = 2;
-  };
-  visit(visit, 0);
 }
 
 // --- Blocks -----------------------------------------------------------------------------------------------
@@ -251,13 +200,13 @@ void Lifter::leave_to_site() {
 
 void Lifter::go_to(PlaceInRegion at) {
   ended_ = true;
-  if (const auto to = find_block(at)) return go_to_block(*to);
+  if (const auto to = flow_.find_block(at)) return go_to_block(*to);
   leave({.kind = Exit::Block, .at = at}, kAllFlags);
 }
 
 void Lifter::go_to_block(u32 to) {
   const bool back = std::ranges::any_of(
-      edges_, [&](const auto& e) { return e.back && e.from == block_number_ && e.to == to; });
+      flow_.edges(), [&](const auto& e) { return e.back && e.from == block_number_ && e.to == to; });
   if (facts_->is_loop(to) && !back) {
     const Facts before = now_;
     follow_insn(now_);

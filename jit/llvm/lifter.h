@@ -110,9 +110,6 @@ class Lifter {
     return insn_number_ + 1 < before.size() ? before[insn_number_ + 1] : kAllFlags;
   }
   Usage find_usage() const;
-  void find_edges();
-  std::vector<PlaceInRegion> return_places(const PlanBlock& from) const;
-  std::vector<PlaceInRegion> places_behind(const PlanBlock& p) const;
   void enter();
   void lift_block();
   void look_for_attention(PlaceInRegion next);
@@ -129,7 +126,6 @@ class Lifter {
   void go_to(PlaceInRegion at);
   void go_to_block(u32 to);
   BasicBlock* way_to(PlaceInRegion at);
-  std::optional<u32> find_block(PlaceInRegion at) const;
   Value* code_address(PlaceInRegion at);
   void check_for(u32 to, BasicBlock* otherwise);
   Value* constant(unsigned bits, u64 v) {
@@ -224,6 +220,7 @@ class Lifter {
                  std::span<const HostResult> results);
 
   const RegionPlan& plan_;
+  const PlanFlow flow_;
   const Layout layout_;
   LiftedRegion& out_;
   llvm::LLVMContext& context_;
@@ -233,7 +230,6 @@ class Lifter {
   std::unique_ptr<GuestState> state_;
   std::vector<std::vector<Decoded>> decoded_;
   std::vector<std::vector<u32>> live_;  // arithmetic flags that are kept before each instruction
-  std::vector<FactsOfRegion::Edge> edges_;
   std::unique_ptr<FactsOfRegion> facts_;
   Facts now_;  // what is known before the present instruction
   std::vector<BasicBlock*> heads_;
