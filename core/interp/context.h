@@ -47,7 +47,7 @@ struct Context : cpu::Cpu {
   u32 held = 0;                           // Request bits that wait for the CPU to be able to take them
   std::optional<u64> host_tsc_offset;     // see ExitSink
   TierFrame tier;
-  UpperTier* upper = nullptr;                  // for its code's way back
+  UpperTier* upper = nullptr;  // for its code's way back
   BlockSource* blocks = nullptr;
   mem::CodeWriteListener* listener = nullptr;  // under which this vCPU marks pages as holding code
   std::optional<Boundary> shadow_dropped_at;   // see drop_idle_shadow()

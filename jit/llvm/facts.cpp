@@ -1,6 +1,7 @@
 #include "jit/llvm/facts.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/interp/upper_tier.h"
 #include "core/isa/op.h"
@@ -134,6 +135,11 @@ void Facts::meet(const Facts& other) {
   }
 }
 
+void Facts::keep_only(u16 registers) {
+  const auto is_kept = [&](u8 reg) { return reg == AddressKey::kNone || registers >> reg & 1; };
+  std::erase_if(facts_, [&](const auto& f) { return !is_kept(f.first.base) || !is_kept(f.first.index); });
+}
+
 void Facts::include_zero() {
   for (auto& [key, fact] : facts_) {
     fact.low = std::min<i64>(fact.low, 0);
@@ -183,6 +189,22 @@ void follow(Facts& facts, const Insn& insn, const Decoded& d, u8 region, u8 seco
   forget_written(facts, insn, d);
 }
 
+u16 addresses_before(u16 behind, const Insn& insn, const Decoded& d) {
+  u16 before = behind;
+  const auto bit = [](u8 reg) { return static_cast<u16>(reg == AddressKey::kNone ? 0 : 1u << reg); };
+  if (const auto step = step_of(insn)) {
+    if (before & bit(step->to)) before = static_cast<u16>((before & ~bit(step->to)) | bit(step->from));
+  } else {
+    for (unsigned n = 0; n < d.insn.operand_count; ++n)
+      if (const auto reg = gpr_of(d.operands[n]);
+          reg && d.operands[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+        before &= static_cast<u16>(~bit(*reg));
+  }
+  if (d.memory) before |= bit(number_of(insn.base)) | bit(number_of(insn.index));
+  if (insn.op == Op::LEAVE) before |= bit(kBp);
+  return before | bit(kSp);
+}
+
 FactsOfRegion::FactsOfRegion(const RegionPlan& plan, const std::vector<std::vector<Decoded>>& decoded,
                              std::vector<Edge> edges)
     : plan_(plan),
@@ -190,17 +212,34 @@ FactsOfRegion::FactsOfRegion(const RegionPlan& plan, const std::vector<std::vect
       edges_(std::move(edges)),
       in_(plan.blocks.size()),
       out_(plan.blocks.size()),
+      addresses_(plan.blocks.size()),
       computed_(plan.blocks.size()),
       loops_(plan.blocks.size()),
       changes_(plan.blocks.size()) {
   for (const Edge& e : edges_)
     if (e.back) loops_[e.to] = true;
+  find_addresses();
   in_[0].know({kSp, AddressKey::kNone, 0}, kStack);
   compute(0);
   // Blocks come behind those that lead to them, but for back edges: a few rounds find all.
   for (bool changed = true; changed;) {
     changed = false;
     for (u32 b = 0; b < plan.blocks.size(); ++b) changed |= join(b);
+  }
+}
+
+void FactsOfRegion::find_addresses() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (auto block = static_cast<u32>(plan_.blocks.size()); block-- > 0;) {
+      u16 registers = 0;
+      for (const Edge& e : edges_)
+        if (e.from == block) registers |= addresses_[e.to];
+      const std::vector<Insn>& insns = plan_.blocks[block].insns;
+      for (std::size_t i = insns.size(); i-- > 0;)
+        registers = addresses_before(registers, insns[i], decoded_[block][i]);
+      changed |= std::exchange(addresses_[block], registers) != registers;
+    }
   }
 }
 
@@ -236,7 +275,10 @@ bool FactsOfRegion::join(u32 block) {
     if (e.to == block && computed_[e.from] && (!turns || e.back)) take(out_[e.from]);
   if (block == 0 && !turns) return false;
   if (!facts) return false;
-  if (turns) facts->include_zero();
+  if (turns) {
+    facts->include_zero();
+    facts->keep_only(addresses_[block]);
+  }
   facts->set_small(small_at_head(block));
   constexpr unsigned kPatience = 4;
   if (computed_[block] && *facts == in_[block]) return false;

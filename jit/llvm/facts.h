@@ -35,6 +35,8 @@ class Facts {
   void move(u8 reg, i64 distance);
   // to = from + distance
   void copy(u8 to, u8 from, i64 distance);
+  // Those of other registers are forgotten.
+  void keep_only(u16 registers);
   // What both know; of a fact whose bounds differ, the wider ones.
   void meet(const Facts& other);
   // The keys' own addresses, too: those are what is checked.
@@ -60,8 +62,12 @@ std::optional<AddressKey> address_key(const isa::Insn& insn, const Facts& facts)
 // What an instruction that was executed leaves of them. regions: of its accesses.
 void follow(Facts& facts, const isa::Insn& insn, const Decoded& d, u8 region, u8 second_region);
 
-// What is known at the head of each block. Of loops it includes what each turn proves for the next: who
-// enters such a loop has to check it.
+// Registers, by bit, that are part of an address somewhere behind an instruction before they get another
+// value, with those whose value they get.
+u16 addresses_before(u16 behind, const isa::Insn& insn, const Decoded& d);
+
+// What is known at the head of each block. Of loops it includes what each turn proves for the next, as far as
+// it is for addresses that are still to come: who enters such a loop has to check it.
 class FactsOfRegion {
  public:
   using Edge = PlanFlow::Edge;
@@ -73,6 +79,7 @@ class FactsOfRegion {
   bool is_loop(u32 block) const { return loops_[block]; }
 
  private:
+  void find_addresses();
   void compute(u32 block);
   bool join(u32 block);
   u16 small_at_head(u32 block) const;
@@ -81,6 +88,7 @@ class FactsOfRegion {
   const std::vector<std::vector<Decoded>>& decoded_;
   std::vector<Edge> edges_;
   std::vector<Facts> in_, out_;
+  std::vector<u16> addresses_;  // addresses_before() the first instruction of each block
   std::vector<bool> computed_, loops_;
   std::vector<unsigned> changes_;
 };

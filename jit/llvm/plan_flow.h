@@ -19,8 +19,8 @@ class PlanFlow {
   explicit PlanFlow(const RegionPlan& plan);
 
   std::optional<u32> find_block(PlaceInRegion at) const;
-  // Of a RET at the end of a block: behind the calls of functions that it is part of, and where it was seen to
-  // go.
+  // Of a RET at the end of a block: behind the calls of functions that it is part of, and where it was seen
+  // to go.
   const std::vector<PlaceInRegion>& return_places(u32 block) const { return returns_[block]; }
   const std::vector<Edge>& edges() const { return edges_; }
 

@@ -44,7 +44,7 @@ class RegionIndex {
  private:
   void remove(const RegionOutline& outline);  // with mutex_ held
 
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;                                                     // guards what follows
   std::unordered_multimap<u64, std::shared_ptr<const RegionOutline>> by_block_;  // by a hash
 };
 

@@ -1,7 +1,8 @@
 // Compiled regions on disk, for the next run of the same guest.
 //
 // One file each, named by what the object depends on: the guest's code and what tier 1 knew of it, this build
-// of Tandem, and the host's CPU. It begins with the region's outline. Other processes may use the same directory: files appear and go as a whole.
+// of Tandem, and the host's CPU. It begins with the region's outline. Other processes may use the same
+// directory: files appear and go as a whole.
 #pragma once
 
 #include <memory>

@@ -60,7 +60,8 @@ class RegionWorker {
   // False: too many wait already.
   bool submit(u64 id, RegionPlan plan, const Layout& layout, std::shared_ptr<FinishedRegions> to);
   // What the store has that this block is part of (RegionIndex::with_block).
-  RegionIndex::Outlines stored_with(const PlanSettings& settings, u64 offset, std::span<const u8> bytes) const {
+  RegionIndex::Outlines stored_with(const PlanSettings& settings, u64 offset,
+                                    std::span<const u8> bytes) const {
     return store_ ? store_->index().with_block(settings, offset, bytes) : RegionIndex::Outlines{};
   }
   // Reads the store's index and sets LLVM up, once, before they are needed.

@@ -202,8 +202,8 @@ bool JitTier::may_try(Context& c, const BuiltRegion& built) const {
     return outline->verdict == RegionVerdict::Fails && outline->blocks.size() >= built.blocks.size() &&
            outline->blocks[0].bytes == head.block->code;
   };
-  return std::ranges::none_of(
-      worker_->stored_with(settings_for(c, head), head.offset(), head.block->code), failed_as_large);
+  return std::ranges::none_of(worker_->stored_with(settings_for(c, head), head.offset(), head.block->code),
+                              failed_as_large);
 }
 
 void JitTier::want_region(Context& c, const Code& hot) {
@@ -212,6 +212,8 @@ void JitTier::want_region(Context& c, const Code& hot) {
   if (!is_for_regions(t, mode) || t.region || t.retry_at > batch_ || regions_.size() >= kMostRegions) return;
   // Where it is part of one already, that one's head may not be come to.
   const bool inner = !t.in_regions.empty();
+  const auto is_waited_for = [](const Region* region) { return !region->code.run; };
+  if (inner && std::ranges::any_of(t.in_regions, is_waited_for)) return;
   constexpr u32 kPatience = 4;
   t.retry_at = batch_ + kPatience;
   if (inner && ++t.tries < kPatience) return;

@@ -201,7 +201,7 @@ class JitTier final : public interp::UpperTier,
   interp::Context* translating_for_ = nullptr;
   std::shared_ptr<RegionWorker> worker_;
   std::unique_ptr<Sampler> sampler_;
-  std::shared_ptr<FinishedRegions> finished_;  // there is one once there are samples
+  std::shared_ptr<FinishedRegions> finished_;                 // there is one once there are samples
   std::unordered_map<u64, std::unique_ptr<Region>> pending_;  // by what the worker calls them
   std::vector<std::unique_ptr<Region>> regions_, dead_;  // those that may be entered; that must not any more
   std::vector<Refusal> refusals_;                        // of all regions, ordered by pc
