@@ -79,13 +79,32 @@ const ZydisDecoder& Encoder::decoder(u8 code_size, bool protected_mode) const {
   return protected_mode ? decoder16_ : decoder_real_;
 }
 
+// What a shift does with flags is also a matter of its count. Shapes are those of 32 and 64-bit code.
+Encoder::MaybeShape Encoder::shape_of(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size) {
+  if (code_size == 2 || shifts_by_nothing(insn)) return {};
+  return isa::shape_of(bytes.subspan(insn.offset, insn.length), code_size);
+}
+
 Encoded Encoder::encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size, bool protected_mode) {
-  const std::span<const u8> own = bytes.subspan(insn.offset, insn.length);
-  // What a shift does with flags is also a matter of its count. Shapes are those of 32 and 64-bit code.
-  const std::optional<isa::Shape> shape =
-      code_size == 2 || shifts_by_nothing(insn) ? std::nullopt : isa::shape_of(own, code_size);
+  return encode(shape_of(insn, bytes, code_size), insn, bytes, code_size, protected_mode);
+}
+
+// What is known of shapes is seldom in the host's caches: all of it is on its way before the first is needed.
+void Encoder::encode(std::span<const isa::Insn> insns, std::span<const u8> bytes, u8 code_size,
+                     bool protected_mode, std::vector<Encoded>& to) {
+  shapes_.clear();
+  for (const isa::Insn& insn : insns)
+    if (const MaybeShape& shape = shapes_.emplace_back(shape_of(insn, bytes, code_size)); shape)
+      known_.prefetch(*shape);
+  to.clear();
+  for (std::size_t n = 0; n < insns.size(); ++n)
+    to.push_back(encode(shapes_[n], insns[n], bytes, code_size, protected_mode));
+}
+
+Encoded Encoder::encode(const MaybeShape& shape, const isa::Insn& insn, std::span<const u8> bytes,
+                        u8 code_size, bool protected_mode) {
   Encoded e;
-  e.bytes = own;
+  e.bytes = bytes.subspan(insn.offset, insn.length);
   EncodedShape& of_shape = e;
   if (const EncodedShape* known = shape ? known_.find(*shape) : nullptr) {
     of_shape = *known;

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "core/isa/insn.h"
 #include "core/isa/shape.h"
@@ -68,12 +69,21 @@ class Encoder {
   Encoder();
   // bytes: of the instruction's block; what is returned refers to them. code_size: 2, 4 or 8.
   Encoded encode(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size, bool protected_mode = true);
+  // All of a block.
+  void encode(std::span<const isa::Insn> insns, std::span<const u8> bytes, u8 code_size, bool protected_mode,
+              std::vector<Encoded>& to);
 
  private:
+  using MaybeShape = std::optional<isa::Shape>;
+
+  static MaybeShape shape_of(const isa::Insn& insn, std::span<const u8> bytes, u8 code_size);
+  Encoded encode(const MaybeShape& shape, const isa::Insn& insn, std::span<const u8> bytes, u8 code_size,
+                 bool protected_mode);
   const ZydisDecoder& decoder(u8 code_size, bool protected_mode) const;
 
   ZydisDecoder decoder64_, decoder32_, decoder16_, decoder_real_;
   isa::ShapeCache<EncodedShape> known_;
+  std::vector<MaybeShape> shapes_;  // of a block
 };
 
 }  // namespace tandem::jit

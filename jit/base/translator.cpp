@@ -22,12 +22,11 @@ Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, J
     : context_(context), stubs_(stubs), ids_(ids), options_(options) {}
 
 void Translator::encode(std::span<const u8> bytes) {
-  encoded_.clear();
-  for (const Insn& insn : std::span(t_->block->insns).first(t_->block->count)) {
-    Encoded& e =
-        encoded_.emplace_back(encoder_.encode(insn, bytes, code_size_, context_.mode.protected_mode));
-    if (code_size_ == 2) e.operand_prefix = operand_prefix(insn, e);
-  }
+  const auto insns = std::span(t_->block->insns).first(t_->block->count);
+  encoder_.encode(insns, bytes, code_size_, context_.mode.protected_mode, encoded_);
+  if (code_size_ != 2) return;
+  for (std::size_t n = 0; n < insns.size(); ++n)
+    encoded_[n].operand_prefix = operand_prefix(insns[n], encoded_[n]);
 }
 
 void Translator::begin_block(Translation& t) {
