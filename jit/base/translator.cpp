@@ -18,6 +18,24 @@ using isa::Insn;
 using isa::Op;
 using isa::OperandKind;
 
+namespace {
+
+bool may_share_check(Form form) {
+  switch (form) {
+    case Form::Memory:
+    case Form::Push:
+    case Form::PushFlags:
+    case Form::Pop:
+    case Form::Leave:
+    case Form::Call:
+    case Form::CallIndirect:
+    case Form::Return: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
 Translator::Translator(interp::Context& context, const Stubs& stubs, Ids& ids, JitOptions options)
     : context_(context), stubs_(stubs), ids_(ids), options_(options) {}
 
@@ -121,12 +139,22 @@ void Translator::note_regions() {
     for (const SharedCheck& c : *checks) t_->regions.push_back(region(c));
 }
 
+// What is hosted is always checked by region. Of others two share a check, or a single one is moved to where
+// flags need not be saved for it.
+bool Translator::may_share_checks() const {
+  if (regions_) return true;
+  unsigned accesses = 0;
+  for (unsigned i = 0; i < forms_.size() && accesses < 2; ++i)
+    if (may_share_check(forms_[i])) accesses += i > t_->counted_from && live_[i] ? 2 : 1;
+  return accesses >= 2;
+}
+
 void Translator::find_shared_checks() {
   const std::span<const Insn> insns(t_->block->insns.data(), t_->block->count);
   shared_.of.assign(insns.size(), {});
   shared_.second.assign(insns.size(), {});
   shared_.hoisted.clear();
-  if ((options_.merge || regions_) && !t_->is_twin)
+  if ((options_.merge || regions_) && !t_->is_twin && may_share_checks())
     sharing_.share({insns, encoded_, forms_, live_, t_->counted_from, word_, regions_, &context_.state,
                     t_->rip, t_->moves},
                    shared_);

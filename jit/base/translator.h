@@ -211,6 +211,7 @@ class Translator {
   void flags_lost();
   bool wants_host_flags(unsigned insn) const;
   i32 tlb_address(bool write, bool addend) const;
+  bool may_share_checks() const;
   void find_shared_checks();
   // Of the access that is being made.
   const SharedCheck& share() const { return (second_ ? shared_.second : shared_.of)[current_]; }

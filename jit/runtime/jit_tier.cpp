@@ -187,12 +187,12 @@ Translation* JitTier::translate(Context& c, Block& block, u64 rip, TranslationMo
   t.hosted = t.counts_in_t1 && !twin;
   translating_for_ = &c;
   if (t.hosted) inherit_hints(t);
-  const auto started = std::chrono::steady_clock::now();
+  const u64 started = tick_clock_.now();
   const std::span<const u8> code =
       translator_->translate(t, block.code, arena_->next(), tables_[index].table.entries(),
                              t.hosted ? static_cast<RegionChooser*>(this) : nullptr);
   t.code = arena_->append(code);
-  figures_.translation_ns += static_cast<u64>((std::chrono::steady_clock::now() - started).count());
+  figures_.translation_ticks += tick_clock_.now() - started;
   ++figures_.translations;
   figures_.translated_insns += block.count;
   figures_.code_bytes += code.size();
@@ -471,7 +471,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.translations", figures_.translations);
   report("jit.translated_insns", figures_.translated_insns);
   report("jit.code_bytes", figures_.code_bytes);
-  report("jit.translation_ns", figures_.translation_ns);
+  report("jit.translation_ns", tick_clock_.ns(figures_.translation_ticks));
   report("jit.entries", figures_.entries);
   report("jit.table_clears", figures_.table_clears);
   report("jit.links_across", figures_.links_across);

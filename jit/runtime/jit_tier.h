@@ -23,6 +23,7 @@
 #include "jit/runtime/jump_table.h"
 #include "jit/runtime/link_cells.h"
 #include "jit/runtime/page_cells.h"
+#include "jit/runtime/tick_clock.h"
 #include "jit/runtime/translation.h"
 #include "jit/runtime/translation_mode.h"
 
@@ -189,13 +190,14 @@ class JitTier final : public interp::UpperTier,
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
         links_across = 0, dropped = 0, twins = 0, replaced = 0;
-    u64 translation_ns = 0;
+    u64 translation_ticks = 0;
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>
         slow{};  // translated, but their access was not
   };
 
   Figures figures_;
+  TickClock tick_clock_;
   HostedSpaces hosted_;
   i64 accounted_ = 0;  // of the budget, when instructions were last attributed to an address space
   interp::Context* translating_for_ = nullptr;
