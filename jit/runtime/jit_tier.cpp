@@ -26,6 +26,8 @@ namespace {
 
 constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
 constexpr std::size_t kMaxModes = 32;
+// As many as a Linux that boots makes: what grows is copied, and memory that is not used yet costs nothing.
+constexpr std::size_t kUsualLinks = 1 << 17, kUsualSites = 1 << 18;
 
 u64 steady_ns() {
   return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
@@ -79,6 +81,8 @@ bool JitTier::prepare(Context& c) {
   if (!translator_) {
     stubs_ = make_stubs(*arena_, c);
     first_block_ = arena_->used();
+    links_.reserve(kUsualLinks);
+    sites_.reserve(kUsualSites);
     translator_ = std::make_unique<Translator>(c, stubs_, static_cast<Ids&>(*this), options_);
     host_frame_.fault_exit = reinterpret_cast<u64>(stubs_.signal);
     c.tier.context = reinterpret_cast<u64>(&c);
