@@ -4,15 +4,17 @@
 
 namespace tandem::interp {
 
-Block* BlockCache::add(std::unique_ptr<Block> block) {
-  Block* b = block.get();
-  stored_insns_ += b->insns.size();
-  if (tier_) b->runs_left = tier_->first_runs(b->key.mode);
-  storage_.push_back(std::move(block));
-  blocks_[b->key] = recent_of(b->key) = b;
-  index(b->key.physical >> kPageShift, b);
-  if (b->crosses()) index(b->second_page >> kPageShift, b);
-  return b;
+Block& BlockCache::make() {
+  return *std::pmr::polymorphic_allocator<>(&memory_).new_object<Block>(&memory_);
+}
+
+Block* BlockCache::add(Block& block) {
+  stored_insns_ += block.insns.size();
+  if (tier_) block.runs_left = tier_->first_runs(block.key.mode);
+  blocks_[block.key] = recent_of(block.key) = &block;
+  index(block.key.physical >> kPageShift, &block);
+  if (block.crosses()) index(block.second_page >> kPageShift, &block);
+  return &block;
 }
 
 void BlockCache::forget(Block* block, const void* stale) {
@@ -67,7 +69,7 @@ void BlockCache::clear() {
   std::ranges::fill(recent_, nullptr);
   pages_.clear();
   patience_.clear();
-  storage_.clear();
+  memory_.release();
   stored_insns_ = 0;
 }
 

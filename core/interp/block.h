@@ -1,7 +1,7 @@
 // Decoded blocks of the interpreter and the cache that finds them. Private to one vCPU.
 #pragma once
 
-#include <memory>
+#include <memory_resource>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +28,10 @@ inline u32 mode_bits(const cpu::Mode& m) {
 }
 
 struct Block {
+  Block() = default;
+  // memory: of its instructions and bytes.
+  explicit Block(std::pmr::memory_resource* memory) : insns(memory), code(memory) {}
+
   BlockKey key;
   u64 second_page = ~u64{0};  // physical page of the last byte where that is another one
   u32 bytes = 0;
@@ -36,9 +40,9 @@ struct Block {
   bool valid = true;             // its code was not written to
   void* upper = nullptr;         // what that tier knows of it
   Block* links[2] = {};          // next block: fallen through or not taken, taken. Only within one page.
-  std::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
+  std::pmr::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
   // What they were decoded from. Guest memory may be something else by now: it is read once.
-  std::vector<u8> code;
+  std::pmr::vector<u8> code;
 
   bool crosses() const { return second_page != ~u64{0}; }
 };
@@ -64,7 +68,9 @@ class BlockCache {
     const auto it = blocks_.find(key);
     return it == blocks_.end() ? nullptr : recent = it->second;
   }
-  Block* add(std::unique_ptr<Block> block);
+  // One for add(), which stays until clear().
+  Block& make();
+  Block* add(Block& block);
   // Drops blocks that overlap [start, start + length). Their instructions get `stale` as handler, so that
   // running code leaves them at its next instruction; memory is kept until clear(). Returns whether the page
   // has others. After kPatience writes to a page that overlap none of its blocks, all of them go: mostly they
@@ -91,13 +97,14 @@ class BlockCache {
   bool is_patient(u64 page, Page& p);
   void forget(Block* block, const void* stale);
 
-  static constexpr std::size_t kRecent = 16384;
+  static constexpr std::size_t kRecent = 16384, kFirstMemory = 256 * KiB;
 
   std::unordered_map<BlockKey, Block*, BlockKeyHash> blocks_;
   std::vector<Block*> recent_ = std::vector<Block*>(kRecent);
   std::unordered_map<u64, Page> pages_;    // by physical page number
   std::unordered_map<u64, u32> patience_;  // of pages whose blocks have gone by it
-  std::vector<std::unique_ptr<Block>> storage_;
+  // Blocks lie one behind the other with what belongs to them, and go all at once.
+  std::pmr::monotonic_buffer_resource memory_{kFirstMemory};
   std::size_t stored_insns_ = 0;
   UpperTier* tier_ = nullptr;
 };

@@ -104,21 +104,21 @@ Block* InterpVcpu::single_block(u64 linear) {
   if (!decode_one(linear, single_)) return nullptr;
   if (!in_ram || single_.crosses()) return &single_;
   mark_code(raw(physical));
-  auto block = std::make_unique<Block>(single_);
-  block->key.mode = mode;
-  Block* added = cache_.add(std::move(block));
+  Block& block = cache_.make();
+  block = single_;
+  block.key.mode = mode;
+  Block* added = cache_.add(block);
   added->runs_left = ~u32{0};
   return added;
 }
 
 Block* InterpVcpu::decode_block(u64 linear, Gpa physical) {
   const u8* code = c_.memory->host(physical);
-  auto block = std::make_unique<Block>();
-  block->key = {raw(physical), mode_bits(c_.mode)};
+  unsigned count = 0;
   const unsigned in_page = static_cast<unsigned>(kPageSize - (linear & kPageMask));
   unsigned at = 0;
-  while (block->count < kMaxInsns) {
-    isa::Insn& insn = decoded_[block->count];
+  while (count < kMaxInsns) {
+    isa::Insn& insn = decoded_[count];
     if (at && debugger_stops_inside(linear + at)) break;
     const unsigned left = std::min(in_page - at, kMaxInsnBytes);
     std::memcpy(code_.data() + at, code + at, left);
@@ -126,16 +126,19 @@ Block* InterpVcpu::decode_block(u64 linear, Gpa physical) {
                                      insn) == isa::DecodeStatus::Truncated)
       break;
     insn.handler = select_handler(insn);
-    ++block->count;
+    ++count;
     at += insn.length;
     if (isa::flow_of(insn.op) != isa::Flow::Normal) break;
   }
-  if (block->count == 0) return nullptr;
-  block->bytes = at;
-  decoded_[block->count] = make_tail(at);
-  block->insns.assign(decoded_.begin(), decoded_.begin() + block->count + 1);
-  block->code.assign(code_.begin(), code_.begin() + at);
-  return cache_.add(std::move(block));
+  if (count == 0) return nullptr;
+  Block& block = cache_.make();
+  block.key = {raw(physical), mode_bits(c_.mode)};
+  block.count = count;
+  block.bytes = at;
+  decoded_[count] = make_tail(at);
+  block.insns.assign(decoded_.begin(), decoded_.begin() + count + 1);
+  block.code.assign(code_.begin(), code_.begin() + at);
+  return cache_.add(block);
 }
 
 // Does it leave CS, or go on where the instruction pointer wraps?
@@ -195,11 +198,12 @@ Block* InterpVcpu::crossing_block(u64 linear) {
   if (!decode_one(linear, single_)) return nullptr;
   if (!single_.crosses() || single_.second_page == kNoRam) return &single_;
   c_.page_is_global = false;
-  auto block = std::make_unique<Block>(single_);
-  block->runs_left = ~u32{0};
-  block->upper = nullptr;
-  mark_code(block->second_page);
-  return cache_.add(std::move(block));
+  Block& block = cache_.make();
+  block = single_;
+  block.runs_left = ~u32{0};
+  block.upper = nullptr;
+  mark_code(block.second_page);
+  return cache_.add(block);
 }
 
 }  // namespace tandem::interp

@@ -264,12 +264,13 @@ std::optional<BuiltRegion> RegionBuilder::some_from(Translation& first) {
 bool RegionBuilder::has_code(const RegionOutline::Block& block, PlaceInRegion from, bool make) {
   const PlaceInRegion place = from + block.at;
   const Translation* const t = make ? graph_.block_made_at(place) : graph_.block_at(place);
-  return t ? t->block->code == block.bytes : !make;
+  return t ? std::ranges::equal(t->block->code, block.bytes) : !make;
 }
 
 std::optional<BuiltRegion> RegionBuilder::as_stored(const RegionOutline& outline, Translation& hot) {
   const auto is_hot = [&](const RegionOutline::Block& b) {
-    return (static_cast<u64>(b.at) & kPageMask) == hot.offset() && b.bytes == hot.block->code;
+    return (static_cast<u64>(b.at) & kPageMask) == hot.offset() &&
+           std::ranges::equal(b.bytes, hot.block->code);
   };
   const auto it = std::ranges::find_if(outline.blocks, is_hot);
   if (it == outline.blocks.end() || outline.blocks.size() > kMostBlocks) return {};

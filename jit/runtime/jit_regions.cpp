@@ -200,7 +200,7 @@ bool JitTier::may_try(Context& c, const BuiltRegion& built) const {
     return false;
   const auto failed_as_large = [&](const auto& outline) {
     return outline->verdict == RegionVerdict::Fails && outline->blocks.size() >= built.blocks.size() &&
-           outline->blocks[0].bytes == head.block->code;
+           std::ranges::equal(outline->blocks[0].bytes, head.block->code);
   };
   return std::ranges::none_of(worker_->stored_with(settings_for(c, head), head.offset(), head.block->code),
                               failed_as_large);

@@ -15,10 +15,10 @@ class BlockCacheTest : public testing::Test {
  protected:
   void add_code() {
     for (const u64 offset : {0x100u, 0x200u}) {
-      auto block = std::make_unique<Block>();
-      block->key.physical = kHere + offset;
-      block->bytes = 16;
-      cache.add(std::move(block));
+      Block& block = cache.make();
+      block.key.physical = kHere + offset;
+      block.bytes = 16;
+      cache.add(block);
     }
   }
   bool write(u64 offset) { return cache.invalidate(kHere + offset, 8, nullptr); }

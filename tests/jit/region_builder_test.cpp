@@ -31,7 +31,7 @@ class Program final : public BlockGraph {
   // A block at `at`; targets: where its indirect branch was seen to go.
   void add(PlaceInRegion at, std::vector<u8> bytes, std::vector<PlaceInRegion> targets = {}) {
     Code& code = blocks_[at];
-    code.block.code = std::move(bytes);
+    code.block.code.assign(bytes.begin(), bytes.end());
     code.targets = std::move(targets);
     decode(code);
     code.block.key.physical = code.translation.rip = static_cast<u64>(at);
