@@ -4,9 +4,7 @@
 
 namespace tandem::interp {
 
-Block& BlockCache::make() {
-  return *std::pmr::polymorphic_allocator<>(&memory_).new_object<Block>(&memory_);
-}
+Block& BlockCache::make() { return *std::pmr::polymorphic_allocator<>(&memory_).new_object<Block>(&memory_); }
 
 Block* BlockCache::add(Block& block) {
   stored_insns_ += block.insns.size();

@@ -35,11 +35,11 @@ struct Block {
   BlockKey key;
   u64 second_page = ~u64{0};  // physical page of the last byte where that is another one
   u32 bytes = 0;
-  u32 count = 0;                 // instructions
-  u32 runs_left = ~u32{0};       // before the tier above is asked for it
-  bool valid = true;             // its code was not written to
-  void* upper = nullptr;         // what that tier knows of it
-  Block* links[2] = {};          // next block: fallen through or not taken, taken. Only within one page.
+  u32 count = 0;                      // instructions
+  u32 runs_left = ~u32{0};            // before the tier above is asked for it
+  bool valid = true;                  // its code was not written to
+  void* upper = nullptr;              // what that tier knows of it
+  Block* links[2] = {};               // next block: fallen through or not taken, taken. Only within one page.
   std::pmr::vector<isa::Insn> insns;  // count of them, and one behind them that ends the block
   // What they were decoded from. Guest memory may be something else by now: it is read once.
   std::pmr::vector<u8> code;

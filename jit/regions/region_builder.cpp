@@ -37,7 +37,7 @@ void RegionBuilder::fill(Node& n) {
   p.rip = t.rip;
   p.insns.assign(t.block->insns.begin(), t.block->insns.begin() + count);
   p.bytes.assign(bytes.begin(), bytes.end());
-  p.regions = t.regions;
+  p.regions.assign(t.regions.begin(), t.regions.end());
   p.counted_from = t.counted_from;
   for (u32 i = 0; i < count; ++i) {
     Decoded d;

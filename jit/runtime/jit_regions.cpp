@@ -146,7 +146,7 @@ void JitTier::start_sampling(Context& c) {
 
 std::optional<JitTier::Code> JitTier::code_of(const Sample& sample) {
   const auto* const pc = reinterpret_cast<const u8*>(sample.pc);
-  if (translations_.empty() || pc < translations_.front().code) return {};
+  if (translations_.empty() || pc < translations_.front()->code) return {};
   Translation& t = *site_at(pc).in;
   if (!t.contains(pc)) return {};
   return Code{&t, t.moves ? sample.page : page_of(t.rip)};

@@ -170,7 +170,8 @@ Translation* JitTier::find(const Context& c, const Block& block, TranslationMode
 Translation* JitTier::translate(Context& c, Block& block, u64 rip, TranslationMode mode, bool twin) {
   const u8 index = mode_index(mode);
   if (index == 0xff) return nullptr;
-  Translation& t = translations_.emplace_back();
+  Translation& t = *translations_.emplace_back(
+      std::pmr::polymorphic_allocator<>(&memory_).new_object<Translation>(&memory_));
   t.block = &block;
   t.rip = rip;
   t.mode = mode;
@@ -273,13 +274,13 @@ void JitTier::inherit_hints(Translation& t) {
 }
 
 u8 JitTier::lowest_region(u16 access) {
-  const Translation& t = translations_.back();
+  const Translation& t = *translations_.back();
   const bool is_soft = !t.hints.empty() && t.hints[access].region == AccessHint::kSoft;
   return !is_soft && hosted_.assign(*translating_for_, 0, 0) ? 0 : RegionChooser::kNone;
 }
 
 u8 JitTier::region_of(u16 access, std::optional<u64> address) {
-  const Translation& t = translations_.back();
+  const Translation& t = *translations_.back();
   if (!t.hints.empty() && t.hints[access].region != AccessHint::kUnknown) return t.hints[access].region;
   Context& c = *translating_for_;
   // 32-bit code reaches all by the lowest one. Of others, what is not known yet is mostly near the stack's or
@@ -447,6 +448,7 @@ void JitTier::clear() {
   full_ = false;
   for (ModeTable& m : tables_) m.table.clear();
   translations_.clear();
+  memory_.release();
   by_page_.clear();
   cells_.clear();
   link_cells_.clear();
@@ -466,7 +468,7 @@ void JitTier::clear() {
 
 // The blocks stay: they are translated again when they are run.
 void JitTier::drop_all() {
-  for (Translation& t : translations_) t.block->upper = nullptr;
+  for (Translation* t : translations_) t->block->upper = nullptr;
   clear();
 }
 
@@ -505,8 +507,8 @@ std::string JitTier::code_text(const Context&, u64 physical) const {
     return physical - b.key.physical < in_first ||
            (b.crosses() && physical - b.second_page < b.bytes - in_first);
   };
-  for (const Translation& t : translations_)
-    if (t.valid && has(*t.block)) out += block_text(t, t.block->code, {.guest = true, .host = true});
+  for (const Translation* t : translations_)
+    if (t->valid && has(*t->block)) out += block_text(*t, t->block->code, {.guest = true, .host = true});
   return out;
 }
 
@@ -606,10 +608,9 @@ void JitTier::save_x87(Context* c) {
 }
 
 JitTier::Site JitTier::site_at(const u8* pc) {
-  auto after = std::upper_bound(translations_.begin(), translations_.end(), pc,
-                                [](const u8* p, const Translation& t) { return p < t.code; });
+  auto after = std::ranges::upper_bound(translations_, pc, {}, &Translation::code);
   ensure(after != translations_.begin(), "a signal from translated code");
-  Translation& t = *--after;
+  Translation& t = **--after;
   const auto behind = std::ranges::upper_bound(t.insns, static_cast<u32>(pc - t.code), {}, &InsnCode::start);
   const auto insn = static_cast<u16>(behind - t.insns.begin() - 1);
   return {&t, insn};

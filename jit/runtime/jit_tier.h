@@ -3,8 +3,8 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <memory>
+#include <memory_resource>
 #include <unordered_map>
 #include <vector>
 
@@ -51,6 +51,8 @@ class JitTier final : public interp::UpperTier,
   u32 first_runs(u32 mode) const override;
 
  private:
+  static constexpr std::size_t kFirstMemory = 256 * KiB;
+
   struct Site {
     Translation* in;
     u16 insn;
@@ -173,7 +175,9 @@ class JitTier final : public interp::UpperTier,
   Stubs stubs_;
   semantics::HostFrame host_frame_;
   std::vector<ModeTable> tables_;
-  std::deque<Translation> translations_;  // in the order of their code
+  // Of translations, which lie one behind the other with what belongs to them, and go all at once.
+  std::pmr::monotonic_buffer_resource memory_{kFirstMemory};
+  std::vector<Translation*> translations_;  // in the order of their code
   std::vector<Site> sites_;
   std::vector<Link> links_;
   u32 pending_link_ = kLeftSite;  // left through last, to be connected if its target is run next

@@ -1,6 +1,7 @@
 // A block in host code, and what the runtime must know of it.
 #pragma once
 
+#include <memory_resource>
 #include <vector>
 
 #include "core/interp/block.h"
@@ -116,6 +117,11 @@ struct EntryPoints {
 };
 
 struct Translation {
+  Translation() = default;
+  // memory: of its lists.
+  explicit Translation(std::pmr::memory_resource* memory)
+      : insns(memory), borrowed(memory), splits(memory), hints(memory), regions(memory), in_regions(memory) {}
+
   interp::Block* block = nullptr;
   Translation* next = nullptr;  // of the same block, for another rip or mode
   u64 rip = 0;                  // of the first instruction, when it was translated
@@ -134,26 +140,26 @@ struct Translation {
   u32 size = 0;
   // Offsets of its own EntryPoints.
   u32 checked_entry = 0, mapped_entry = 0, entry = 0, entry_saved = 0, unverified = 0, unverified_saved = 0;
-  EntryPoints entries;          // who leads here uses these: its own, or its region's
-  u32 x87_check = 0;            // offset of the place that looks whether the x87 state is loaded
-  u32 counted_from = 0;         // first instruction that runs with the block's count taken from the budget
-  u32 behind_count = 0;         // offset in that instruction of what follows the count
-  std::vector<InsnCode> insns;  // of each instruction, and of the end
-  std::vector<Borrowed> borrowed;
-  std::vector<Split> splits;
-  bool is_twin = false;           // of another of the same block, rip and mode
-  bool hosted = false;            // accesses need not all go by the soft TLB
-  std::vector<AccessHint> hints;  // of each access, as RegionChooser numbers them, once there is one
-  Translation* twin = nullptr;    // the same with a check for each access, once it was needed
-  u32 incoming = kNoLink;         // first of the exits that lead here, from this page
-  u32 incoming_across = kNoLink;  // and from others
+  EntryPoints entries;   // who leads here uses these: its own, or its region's
+  u32 x87_check = 0;     // offset of the place that looks whether the x87 state is loaded
+  u32 counted_from = 0;  // first instruction that runs with the block's count taken from the budget
+  u32 behind_count = 0;  // offset in that instruction of what follows the count
+  std::pmr::vector<InsnCode> insns;  // of each instruction, and of the end
+  std::pmr::vector<Borrowed> borrowed;
+  std::pmr::vector<Split> splits;
+  bool is_twin = false;                // of another of the same block, rip and mode
+  bool hosted = false;                 // accesses need not all go by the soft TLB
+  std::pmr::vector<AccessHint> hints;  // of each access, as RegionChooser numbers them, once there is one
+  Translation* twin = nullptr;         // the same with a check for each access, once it was needed
+  u32 incoming = kNoLink;              // first of the exits that lead here, from this page
+  u32 incoming_across = kNoLink;       // and from others
   // Of each access of a hosted translation, as RegionChooser numbers them: its region, or 0xff.
-  std::vector<u8> regions;
-  Region* region = nullptr;         // that is entered in its place
-  std::vector<Region*> in_regions;  // that contain its block, that one among them
-  u32 tries = 0;                    // to find a region for it
-  u8 tries_in_store = 0;            // the same, one of an earlier run
-  u32 retry_at = 0;                 // the batch of samples from which on the next may be
+  std::pmr::vector<u8> regions;
+  Region* region = nullptr;              // that is entered in its place
+  std::pmr::vector<Region*> in_regions;  // that contain its block, that one among them
+  u32 tries = 0;                         // to find a region for it
+  u8 tries_in_store = 0;                 // the same, one of an earlier run
+  u32 retry_at = 0;                      // the batch of samples from which on the next may be
   // Of the region that it was the head of and that did not pay.
   u32 given_up_blocks = 0, given_up_until = 0;
 

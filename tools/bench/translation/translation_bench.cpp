@@ -10,6 +10,7 @@
 #include <deque>
 #include <fstream>
 #include <iterator>
+#include <memory_resource>
 #include <string>
 
 #include "core/base/assert.h"
@@ -103,7 +104,7 @@ class Machine {
   void translate(const Text& text) {
     jit::Translator translator(*context_, stubs_, numbers_, {});
     for (Block& block : blocks_) {
-      Translation& t = translations_.emplace_back();
+      Translation& t = *std::pmr::polymorphic_allocator<>(&memory_).new_object<Translation>(&memory_);
       t.block = &block;
       t.rip = block.key.physical;
       t.moves = context_->mode.cpl == 3;
@@ -145,7 +146,7 @@ class Machine {
   jit::Stubs stubs_;
   Numbers numbers_;
   std::deque<Block> blocks_;
-  std::deque<Translation> translations_;
+  std::pmr::monotonic_buffer_resource memory_;  // of translations
 };
 
 double ns_since(std::chrono::steady_clock::time_point start) {
