@@ -76,7 +76,7 @@ void Lifter::lift_as_host() {
   OperandUses uses;
   add_uses(insn_number_, uses);
   name_operands(uses, decoded().memory, code, results);
-  // Of HOST: the sticky flags of MXCSR.
+  // Of HOST: the sticky flags of MXCSR, the x87 stack.
   code.has_effects |=
       insn().op == Op::HOST || insn().op == Op::LFENCE || insn().op == Op::MFENCE || insn().op == Op::SFENCE;
   if (decoded().memory) memory_for_host(code);

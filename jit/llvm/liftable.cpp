@@ -18,8 +18,8 @@ using isa::OperandKind;
 namespace {
 
 bool is_segment_or_state(ZydisRegisterClass c) {
-  return c == ZYDIS_REGCLASS_X87 || c == ZYDIS_REGCLASS_MMX || c == ZYDIS_REGCLASS_MASK ||
-         c == ZYDIS_REGCLASS_SEGMENT || c == ZYDIS_REGCLASS_CONTROL || c == ZYDIS_REGCLASS_DEBUG;
+  return c == ZYDIS_REGCLASS_MASK || c == ZYDIS_REGCLASS_SEGMENT || c == ZYDIS_REGCLASS_CONTROL ||
+         c == ZYDIS_REGCLASS_DEBUG;
 }
 
 bool is_operand_known(const ZydisDecodedOperand& o) {
@@ -28,10 +28,10 @@ bool is_operand_known(const ZydisDecodedOperand& o) {
   return is_no_mask || !is_segment_or_state(ZydisRegisterGetClass(o.reg.value));
 }
 
-// That vector instructions of this form are not kept from by what is not an operand of assembly.
+// That vector and x87 instructions of this form are not kept from by what is not an operand of assembly.
 bool is_host_liftable(const Insn& insn, const Decoded& d) {
   const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
-  if (h.x87_state || h.vsib.count) return false;
+  if (h.vsib.count) return false;
   if (d.memory &&
       (d.memory->mem.type != ZYDIS_MEMOP_TYPE_MEM || !(d.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM)))
     return false;

@@ -66,11 +66,14 @@ void Lifter::find_live_flags() {
 
 Usage Lifter::find_usage() const {
   Usage usage;
-  for (const auto& block : decoded_)
-    for (const Decoded& d : block) add_usage(usage, d, plan_.settings.widest_vector);
+  for (std::size_t n = 0; n < decoded_.size(); ++n)
+    for (std::size_t i = 0; i < decoded_[n].size(); ++i) {
+      if (plan_.blocks[n].leaves[i]) continue;
+      const Decoded& d = decoded_[n][i];
+      add_usage(usage, d, plan_.settings.widest_vector);
+      usage.mxcsr |= plan_.blocks[n].insns[i].op == Op::HOST && d.insn.meta.isa_ext != ZYDIS_ISA_EXT_X87;
+    }
   if (usage.clears_upper) usage.vectors_written |= usage.vectors & GuestState::kHaveUpper;
-  for (const PlanBlock& block : plan_.blocks)
-    for (const isa::Insn& insn : block.insns) usage.mxcsr |= insn.op == Op::HOST;
   return usage;
 }
 
@@ -81,6 +84,7 @@ void Lifter::enter() {
   usage_ = find_usage();
   const bool wide = usage_.vector_bytes > 16;
   out_.vectors = {.used = usage_.mxcsr || usage_.vectors != 0,
+                  .x87 = usage_.x87,
                   .wide = wide && usage_.vectors_written != 0,
                   .clears_upper = usage_.clears_upper,
                   .whole = wide ? usage_.vectors : 0};
@@ -166,7 +170,7 @@ void Lifter::lift_insn() {
     return;
   }
   if (insn().op == Op::VZEROUPPER) return state_->clear_upper_vectors();
-  if (!lift_integer() && !lift_stack() && !lift_branch()) lift_as_host();
+  if (!lift_integer() && !lift_stack() && !lift_branch() && !lift_x87()) lift_as_host();
 }
 
 // --- Ways out ---------------------------------------------------------------------------------------------

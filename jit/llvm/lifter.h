@@ -208,6 +208,11 @@ class Lifter {
   void take_registers(std::span<Value* const> values, std::span<const HostResult> results);
   void take_flags(std::span<Value* const> values, std::span<const HostResult> results);
 
+  // x87 instructions that are not the host's own: lift_x87.cpp.
+  bool lift_x87();
+  void lift_load_of_control();
+  void lift_conditional_x87(unsigned code);
+
   // Runs that carry: lift_run.cpp.
   u32 run_end() const;
   bool is_in_run(u32 insn_number, const Facts& facts) const;

@@ -49,10 +49,11 @@ struct RegionPlan {
   std::optional<RegionKey> stored;  // of a region in the store with the same code, to be taken instead
 };
 
-// What compiled code does with vector registers.
+// What compiled code does with vector and x87 registers.
 struct RegionVectors {
-  bool used = false;          // the host is to have the guest's MXCSR
-  bool wide = false;          // more than XMM registers are written
+  bool used = false;  // the host is to have the guest's MXCSR
+  bool x87 = false;   // the host is to have the guest's x87 state, all exceptions masked, none pending
+  bool wide = false;  // more than XMM registers are written
   bool clears_upper = false;  // see TierFrame::upper_cleared
   u32 whole = 0;              // bit n: the code has all of register n, not XMMn alone
 };

@@ -133,6 +133,7 @@ std::optional<StoredRegion> parse(std::span<const u8> file, const std::string& h
   if (!outline || outline->key != key) return {};
   StoredRegion region{.outline = std::move(*outline), .object = {}, .exits = {}, .vectors = {}};
   region.vectors.used = in.get<u8>();
+  region.vectors.x87 = in.get<u8>();
   region.vectors.wide = in.get<u8>();
   region.vectors.clears_upper = in.get<u8>();
   region.vectors.whole = in.get<u32>();
@@ -258,6 +259,7 @@ void RegionStore::write(const StoredRegion& region) {
   Writer out;
   put_outline(out, host_, region.outline);
   out.put<u8>(region.vectors.used);
+  out.put<u8>(region.vectors.x87);
   out.put<u8>(region.vectors.wide);
   out.put<u8>(region.vectors.clears_upper);
   out.put(region.vectors.whole);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/semantics/host/thunk.h"
 #include "jit/base/register_use.h"
 
 namespace tandem::jit {
@@ -36,6 +37,7 @@ void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector) {
   }
   if (const ZydisAccessedFlags* f = d.insn.cpu_flags)
     usage.flags_written |= (f->modified | f->set_0 | f->set_1 | f->undefined) != 0;
+  usage.x87 |= semantics::uses_x87_state(d.insn, d.operands);
   bool names_vectors = false;
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];

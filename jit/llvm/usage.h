@@ -14,6 +14,7 @@ struct Usage {
   u32 vectors = 0;  // bit n: vector register n
   u32 vectors_written = 0;
   bool mxcsr = false;
+  bool x87 = false;            // x87 and MMX registers, as the host has them
   bool clears_upper = false;   // by VZEROUPPER
   unsigned vector_bytes = 16;  // of each that are used: 16, 32, 64
 };

@@ -32,6 +32,12 @@ unsigned vector_bytes(Context& c) {
 constexpr u32 kMxcsrMasks = 0x1f80;
 bool exceptions_are_masked(const Context& c) { return (c.state.vector.mxcsr & kMxcsrMasks) == kMxcsrMasks; }
 
+// And none is pending, so that no x87 instruction raises one.
+bool x87_exceptions_are_masked(const Context& c) {
+  const cpu::X87State& x = c.state.vector.x87;
+  return (x.fcw & semantics::kFswExceptions) == semantics::kFswExceptions && !(x.fsw & semantics::kFswEs);
+}
+
 void set_mxcsr(u32 v) { asm volatile("ldmxcsr %0" : : "m"(v)); }
 u32 mxcsr() {
   u32 v;
@@ -397,8 +403,23 @@ bool JitTier::pages_are_there(Context& c, Region& region) {
 }
 
 bool JitTier::may_enter(Context& c, Region& region) {
-  return rsp_is_verified(c) && (!region.code.vectors.used || exceptions_are_masked(c)) &&
-         pages_are_there(c, region);
+  const RegionVectors& vectors = region.code.vectors;
+  return rsp_is_verified(c) && (!vectors.used || exceptions_are_masked(c)) &&
+         (!vectors.x87 || x87_exceptions_are_masked(c)) && pages_are_there(c, region);
+}
+
+// With the guest's x87 state and MXCSR in the host, where the code has to do with them.
+u32 JitTier::run_code(Context& c, const CompiledRegion& code) {
+  const RegionVectors& vectors = code.vectors;
+  if (vectors.x87) load_x87(&c);
+  if (vectors.used) set_mxcsr(c.state.vector.mxcsr);
+  const u32 number = code.run(&c);
+  if (vectors.used) {
+    c.state.vector.mxcsr = mxcsr();
+    set_mxcsr(c.tier.host_mxcsr);
+  }
+  if (vectors.x87) save_x87(&c);
+  return number;
 }
 
 // The flags are in the slot, the budget in the context.
@@ -419,15 +440,9 @@ const u8* JitTier::run_region(Context& c, Translation& t) {
   if (!may_enter(c, region)) return stay_in_tier_1();
   const i64 before = c.remaining;
   host_frame_.signal = 0;
-  const RegionVectors& vectors = region.code.vectors;
-  if (vectors.used) set_mxcsr(c.state.vector.mxcsr);
-  const u32 number = region.code.run(&c);
-  if (vectors.used) {
-    c.state.vector.mxcsr = mxcsr();
-    set_mxcsr(c.tier.host_mxcsr);
-  }
-  const RegionExit& exit = region.code.exits[number];
+  const RegionExit& exit = region.code.exits[run_code(c, region.code)];
   if (exit.kind == RegionExit::Kind::Refused) return stay_in_tier_1();
+  const RegionVectors& vectors = region.code.vectors;
   if (vectors.clears_upper && std::exchange(c.tier.upper_cleared, 0)) clear_upper_vectors(c, ~vectors.whole);
   c.upper_vectors_written |= vectors.wide || vectors.clears_upper;
   look_at_upper_vectors(c);

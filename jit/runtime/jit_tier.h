@@ -156,6 +156,7 @@ class JitTier final : public interp::UpperTier,
   std::optional<u64> way_out(u64 pc) const override;
   bool may_enter(interp::Context& context, Region& region);
   bool pages_are_there(interp::Context& context, Region& region);
+  static u32 run_code(interp::Context& context, const CompiledRegion& code);
   const u8* run_region(interp::Context& context, Translation& t);
   const u8* leave_region(interp::Context& context, const Region& region, const RegionExit& exit);
   void report_regions(const cpu::Vcpu::Report& report) const;

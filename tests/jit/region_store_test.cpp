@@ -17,7 +17,7 @@ class RegionStoreTest : public testing::Test {
   RegionStoreTest() {
     region_.object = {1, 2, 3, 4};
     region_.exits = {{.kind = RegionExit::Kind::Block, .at = -5, .block = 1, .insn = 2}};
-    region_.vectors.used = true;
+    region_.vectors.used = region_.vectors.x87 = true;
     plan_.blocks.push_back({.at = 16,
                             .insns = {},
                             .bytes = {0x90, 0xc3},
@@ -54,6 +54,7 @@ TEST_F(RegionStoreTest, FindsWhatWasAddedByAnotherRun) {
   EXPECT_EQ(found->exits[0].at, -5);
   EXPECT_EQ(found->exits[0].insn, 2u);
   EXPECT_TRUE(found->vectors.used);
+  EXPECT_TRUE(found->vectors.x87);
   EXPECT_FALSE(found->vectors.wide);
 }
 

@@ -1,0 +1,168 @@
+// Loops over x87 and MMX instructions, which translated code keeps in the host's registers, against the host
+// CPU:
+//   build/tests/isa/x87_loops_test
+#include <gtest/gtest.h>
+
+#include "core/base/bits.h"
+#include "tests/isa/compare.h"
+#include "tests/isa/state_text.h"
+#include "tests/support/engines.h"
+
+namespace tandem::tests {
+namespace {
+
+const std::vector<u8> kArithmetic = {
+    0xb9, 0x28, 0x00, 0x00, 0x00,  // mov ecx, 0x28
+    0xd9, 0xeb,                    // fldpi
+    0xd9, 0xe8,                    // fld1
+    0xd9, 0xc1,                    // fld st(1)
+    0xd8, 0xc9,                    // fmul st, st(1)
+    0xdd, 0x1b,                    // fstp qword ptr [rbx]
+    0xdc, 0x03,                    // fadd qword ptr [rbx]
+    0xdb, 0xf1,                    // fcomi st, st(1)
+    0xda, 0xc1,                    // fcmovb st, st(1)
+    0xdb, 0xd1,                    // fcmovnbe st, st(1)
+    0xdf, 0xe0,                    // fnstsw ax
+    0x01, 0xc6,                    // add esi, eax
+    0xd9, 0xc9,                    // fxch st(1)
+    0x7a, 0x02,                    // jp 0x21
+    0xd9, 0xfa,                    // fsqrt
+    0xff, 0xc9,                    // dec ecx
+    0x75, 0xe4,                    // jne 0x9
+};
+
+const std::vector<u8> kControlWords = {
+    0xb9, 0x14, 0x00, 0x00, 0x00,        // mov ecx, 0x14
+    0xd9, 0xeb,                          // fldpi
+    0xd9, 0x3b,                          // fnstcw word ptr [rbx]
+    0x66, 0xc7, 0x43, 0x02, 0x7f, 0x0c,  // mov word ptr [rbx + 0x2], 0xc7f
+    0xd9, 0x6b, 0x02,                    // fldcw word ptr [rbx + 0x2]
+    0xd9, 0xc0,                          // fld st(0)
+    0xd8, 0x43, 0x10,                    // fadd dword ptr [rbx + 0x10]
+    0xdb, 0x5b, 0x08,                    // fistp dword ptr [rbx + 0x8]
+    0xd9, 0x2b,                          // fldcw word ptr [rbx]
+    0xdb, 0x53, 0x0c,                    // fist dword ptr [rbx + 0xc]
+    0xff, 0xc9,                          // dec ecx
+    0x75, 0xe6,                          // jne 0x9
+};
+
+const std::vector<u8> kUnmasked = {
+    0xb9, 0x07, 0x00, 0x00, 0x00,  // mov ecx, 0x7
+    0xd9, 0xeb,                    // fldpi
+    0xd9, 0x2c, 0x4b,              // fldcw word ptr [rbx + 2*rcx]
+    0xd9, 0xee,                    // fldz
+    0xd8, 0xf9,                    // fdivr st, st(1)
+    0xdd, 0x5b, 0x40,              // fstp qword ptr [rbx + 0x40]
+    0xff, 0xc9,                    // dec ecx
+    0x75, 0xf2,                    // jne 0x7
+};
+
+const std::vector<u8> kStores = {
+    0xb9, 0x14, 0x00, 0x00, 0x00,              // mov ecx, 0x14
+    0xd9, 0xeb,                                // fldpi
+    0xd9, 0xe8,                                // fld1
+    0xd8, 0xc1,                                // fadd st, st(1)
+    0xd9, 0xc0,                                // fld st(0)
+    0xdb, 0x3b,                                // fstp tbyte ptr [rbx]
+    0x48, 0x81, 0xc3, 0x00, 0x04, 0x00, 0x00,  // add rbx, 0x400
+    0xff, 0xc9,                                // dec ecx
+    0x75, 0xef,                                // jne 0x9
+};
+
+const std::vector<u8> kMmx = {
+    0xb9, 0x14, 0x00, 0x00, 0x00,  // mov ecx, 0x14
+    0x0f, 0x6e, 0xc9,              // movd mm1, ecx
+    0x0f, 0x6f, 0x03,              // movq mm0, qword ptr [rbx]
+    0x0f, 0xfc, 0xc1,              // paddb mm0, mm1
+    0x0f, 0x7f, 0x43, 0x08,        // movq qword ptr [rbx + 0x8], mm0
+    0x0f, 0xd7, 0xc0,              // pmovmskb eax, mm0
+    0x01, 0xc6,                    // add esi, eax
+    0xf3, 0x0f, 0xd6, 0xd8,        // movq2dq xmm3, mm0
+    0x0f, 0x73, 0xd1, 0x01,        // psrlq mm1, 0x1
+    0x48, 0x83, 0xc3, 0x08,        // add rbx, 0x8
+    0xff, 0xc9,                    // dec ecx
+    0x75, 0xe1,                    // jne 0x8
+    0x7a, 0x02,                    // jp 0x2b
+    0x0f, 0x77,                    // emms
+    0xd9, 0xe8,                    // fld1
+};
+
+constexpr u16 kAllMasked = 0x37f, kZeroDivideUnmasked = 0x37b;
+
+class X87Loops : public testing::TestWithParam<EngineRow> {
+ protected:
+  // Several times: what is translated, or compiled, is run again.
+  void compare(const std::vector<u8>& code) {
+    Program p;
+    p.insns = {code};
+    p.undefined_flags = {0, 0};
+    p.start = start_;
+    Comparer comparer(native_, *guest_, GetParam().exact_flags);
+    for (int run = 0; run < 3; ++run) EXPECT_EQ(comparer.compare(p), "");
+  }
+  std::optional<u8> fault_of_host(const std::vector<u8>& code) {
+    RunState end = start_;
+    native_.run(code, end);
+    return end.fault ? std::optional(end.fault->vector) : std::nullopt;
+  }
+  // A control word that the loop loads in the turn before `left` more.
+  void set_control_word(unsigned left, u16 word) { store_le<u16>(start_.window.data() + 2 * left, word); }
+
+  RunState start_ = [] {
+    RunState s = default_state();
+    s.gpr[cpu::kRbx] = kWindowAddress;
+    return s;
+  }();
+
+ private:
+  static NativeExecutor& native() {
+    static const std::unique_ptr<NativeExecutor> executor = NativeExecutor::create().take();
+    return *executor;
+  }
+
+  NativeExecutor& native_ = native();  // before any engine: both handle signals, and the last is the first
+  std::unique_ptr<cpu::Engine> engine_ = GetParam().make();
+  std::unique_ptr<EngineExecutor> guest_ =
+      EngineExecutor::create(*engine_, cpu::make_cpu_model("max").take()).take();
+};
+
+TEST_P(X87Loops, Arithmetic) { compare(kArithmetic); }
+
+TEST_P(X87Loops, ArithmeticWithAnExceptionUnmaskedThatDoesNotHappen) {
+  start_.vector.x87.fcw = kZeroDivideUnmasked;
+  compare(kArithmetic);
+}
+
+TEST_P(X87Loops, ArithmeticOnAFullStack) {
+  start_.vector.x87.ftw_abridged = 0xff;
+  compare(kArithmetic);
+}
+
+TEST_P(X87Loops, ControlWordsThatRoundOtherwise) { compare(kControlWords); }
+
+TEST_P(X87Loops, ControlWordsThatUnmaskWhatHappensThen) {
+  for (unsigned turn = 1; turn <= 7; ++turn) set_control_word(turn, kAllMasked);
+  compare(kUnmasked);
+  for (const unsigned left : {7u, 4u, 1u}) {
+    set_control_word(left, kZeroDivideUnmasked);
+    EXPECT_EQ(fault_of_host(kUnmasked), cpu::kMathFault);
+    compare(kUnmasked);
+    set_control_word(left, kAllMasked);
+  }
+}
+
+TEST_P(X87Loops, StoresThatFault) {
+  EXPECT_EQ(fault_of_host(kStores), cpu::kPageFault);
+  compare(kStores);
+}
+
+TEST_P(X87Loops, Mmx) {
+  for (std::size_t i = 0; i < 256; ++i) start_.window[i] = static_cast<u8>(i * 37);
+  compare(kMmx);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, X87Loops, testing::ValuesIn(engine_rows()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace tandem::tests
