@@ -69,17 +69,18 @@ void know_access(Facts& facts, const AddressKey& key, i64 at, u8 region) {
   if (region != PlanBlock::kSoft && at < kFarthest && at > -kFarthest) facts.know(key, {region, at, at});
 }
 
-// Of an address of which a small register is left out: what the access was checked by.
+// What an access was checked by, where that is not its own address.
 void know_checked(Facts& facts, const AddressKey& key, u8 region) {
   const std::optional<Fact> before = facts.find(key);
   if (!before || before->region != region) facts.know(key, {region, 0, 0});
 }
 
-void follow_operand(Facts& facts, const Insn& insn, u8 region) {
+// An access whose elements may be left out says nothing of its address: that alone is known which is checked.
+void follow_operand(Facts& facts, const Insn& insn, const Decoded& d, u8 region) {
   const std::optional<AddressKey> key = address_key(insn, facts);
   if (!key) return;
   const bool is_whole = *key == AddressKey{number_of(insn.base), number_of(insn.index), insn.scale_log2};
-  if (is_whole) know_access(facts, *key, insn.disp, region);
+  if (is_whole && !is_masked(d)) know_access(facts, *key, insn.disp, region);
   else know_checked(facts, *key, region);
 }
 
@@ -161,7 +162,7 @@ std::optional<AddressKey> address_key(const Insn& insn, const Facts& facts) {
 void follow(Facts& facts, const Insn& insn, const Decoded& d, u8 region, u8 second_region) {
   constexpr AddressKey kRspOnly{kSp, AddressKey::kNone, 0}, kRbpOnly{kBp, AddressKey::kNone, 0};
   const u8 stack_region = d.memory ? second_region : region;
-  if (d.memory && region != PlanBlock::kSoft) follow_operand(facts, insn, region);
+  if (d.memory && region != PlanBlock::kSoft) follow_operand(facts, insn, d, region);
   switch (insn.op) {
     case Op::PUSH:
     case Op::CALL:

@@ -30,6 +30,18 @@ std::optional<u8> vector_of(const ZydisDecodedOperand& o) {
   return static_cast<u8>(ZydisRegisterGetId(o.reg.value));
 }
 
+bool is_masked(const Decoded& d) {
+  switch (d.insn.mnemonic) {
+    case ZYDIS_MNEMONIC_VMASKMOVPS:
+    case ZYDIS_MNEMONIC_VMASKMOVPD:
+    case ZYDIS_MNEMONIC_VPMASKMOVD:
+    case ZYDIS_MNEMONIC_VPMASKMOVQ: return true;
+    default: break;
+  }
+  return d.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && d.insn.avx.mask.reg != ZYDIS_REGISTER_NONE &&
+         d.insn.avx.mask.reg != ZYDIS_REGISTER_K0;
+}
+
 void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector) {
   if (d.insn.mnemonic == ZYDIS_MNEMONIC_VZEROUPPER) {
     usage.clears_upper = true;

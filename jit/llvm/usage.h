@@ -25,5 +25,7 @@ void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector);
 // A register operand by the number of its register; nothing where it is of another class.
 std::optional<u8> gpr_of(const ZydisDecodedOperand& o);
 std::optional<u8> vector_of(const ZydisDecodedOperand& o);
+// Some elements of its operands may be left out, also of one in memory.
+bool is_masked(const Decoded& d);
 
 }  // namespace tandem::jit
