@@ -22,8 +22,8 @@ unsigned bits_of(Value* v) { return v->getType()->getIntegerBitWidth(); }
 bool Lifter::lift_integer() {
   if (insn().prefixes & isa::kLock) return false;
   return does_nothing(insn().op) || lift_arithmetic() || lift_move() || lift_bits() || lift_flag_move() ||
-         lift_conditional() || lift_exchange() || lift_shift() || lift_rotate() || lift_bmi_shift() ||
-         lift_multiply() || lift_divide();
+         lift_conditional() || lift_exchange() || lift_shift() || lift_double_shift() || lift_rotate() ||
+         lift_rotate_with_carry() || lift_bmi_shift() || lift_multiply() || lift_divide();
 }
 
 // --- Flags ------------------------------------------------------------------------------------------------

@@ -72,8 +72,9 @@ bool Lifter::lift_divide() {
   const bool sign = i.op == Op::IDIV;
   Value* const divisor = read_operand(0);
   const unsigned bits = bits_of(divisor);
+  const u8 high_offset = i.size == 1 ? isa::high_byte_offset(kAx) : isa::gpr_offset(kDx);
   Value* const low = state_->read(isa::gpr_offset(kAx), i.size);
-  Value* const high = state_->read(isa::gpr_offset(kDx), i.size);
+  Value* const high = state_->read(high_offset, i.size);
   Value* good = b_.CreateICmpEQ(high, sign ? b_.CreateAShr(low, bits - 1) : zero(low));
   good = b_.CreateAnd(good, b_.CreateICmpNE(divisor, zero(divisor)));
   if (sign) {
@@ -87,7 +88,7 @@ bool Lifter::lift_divide() {
   Value* const quotient = sign ? b_.CreateSDiv(low, divisor) : b_.CreateUDiv(low, divisor);
   Value* const rest = sign ? b_.CreateSRem(low, divisor) : b_.CreateURem(low, divisor);
   state_->write(isa::gpr_offset(kAx), quotient);
-  state_->write(isa::gpr_offset(kDx), rest);
+  state_->write(high_offset, rest);
   conditions_ = {};
   return true;
 }

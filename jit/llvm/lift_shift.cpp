@@ -48,24 +48,63 @@ bool Lifter::lift_shift() {
   Value* const overflow = op == Op::SHL   ? b_.CreateXor(top, last)
                           : op == Op::SHR ? b_.CreateICmpSLT(a, zero(a))
                                           : static_cast<Value*>(b_.getFalse());
-  if (known) {
-    set(Flag::Cf, last);
-    set(Flag::Of, overflow);
-    set(Flag::Af, b_.getFalse());
-    result_flags(r);
-    return true;
-  }
-  Value* const none = b_.CreateICmpEQ(count8, b_.getInt8(0));
+  shift_flags(count8, r, last, overflow);
+  return true;
+}
+
+// A count of 0 leaves them alone; it is not the constant 0.
+void Lifter::shift_flags(Value* count, Value* r, Value* carry, Value* overflow) {
   Value* old[kFlagCount];
   for (unsigned f = 0; f < kFlagCount; ++f) old[f] = get(static_cast<Flag>(f));
-  set(Flag::Cf, last);
+  set(Flag::Cf, carry);
   set(Flag::Of, overflow);
   set(Flag::Af, b_.getFalse());
   result_flags(r);
+  if (llvm::isa<llvm::ConstantInt>(count)) return;
+  Value* const none = b_.CreateICmpEQ(count, zero(count));
   for (unsigned f = 0; f < kFlagCount; ++f) {
     const auto flag = static_cast<Flag>(f);
     set(flag, b_.CreateSelect(none, old[f], get(flag)));
   }
+  conditions_ = {};
+}
+
+// Of 32 or 64 bits: no count is beyond them.
+bool Lifter::lift_double_shift() {
+  const Op op = insn().op;
+  if (op != Op::SHLD && op != Op::SHRD) return false;
+  Value *const a = read_operand(0), *const more = read_operand(1);
+  const unsigned bits = bits_of(a);
+  Value* const count8 = b_.CreateAnd(read_operand(2, 1), b_.getInt8(static_cast<u8>(bits - 1)));
+  const bool left = op == Op::SHLD;
+  Value* const count = b_.CreateZExt(count8, a->getType());
+  Value* const r = left ? b_.CreateIntrinsic(llvm::Intrinsic::fshl, {a->getType()}, {a, more, count})
+                        : b_.CreateIntrinsic(llvm::Intrinsic::fshr, {a->getType()}, {more, a, count});
+  write_operand(0, r);
+  const auto* const known = llvm::dyn_cast<llvm::ConstantInt>(count8);
+  if (known && known->isZero()) return true;
+  // The bit that is shifted out last; where the count is 0, it is not used.
+  Value* const last = left ? b_.CreateNeg(count) : b_.CreateSub(count, constant(bits, 1));
+  Value* const out = b_.CreateLShr(a, b_.CreateAnd(last, constant(bits, bits - 1)));
+  Value* const overflow = b_.CreateICmpSLT(b_.CreateXor(a, r), zero(r));
+  shift_flags(count8, r, b_.CreateTrunc(out, b_.getInt1Ty()), overflow);
+  return true;
+}
+
+// By one.
+bool Lifter::lift_rotate_with_carry() {
+  const Op op = insn().op;
+  if (op != Op::RCL && op != Op::RCR) return false;
+  Value* const a = read_operand(0);
+  const unsigned bits = bits_of(a);
+  Value *const carry = b_.CreateZExt(get(Flag::Cf), a->getType()), *const one = constant(bits, 1);
+  Value* const is_negative = b_.CreateICmpSLT(a, zero(a));
+  const bool left = op == Op::RCL;
+  Value* const r = left ? b_.CreateOr(b_.CreateShl(a, one), carry)
+                        : b_.CreateOr(b_.CreateLShr(a, one), b_.CreateShl(carry, bits - 1));
+  write_operand(0, r);
+  set(Flag::Cf, left ? is_negative : b_.CreateTrunc(a, b_.getInt1Ty()));
+  set(Flag::Of, b_.CreateXor(is_negative, b_.CreateICmpSLT(r, zero(r))));
   conditions_ = {};
   return true;
 }

@@ -87,6 +87,8 @@ bool is_host_locked(const Insn& insn, const Decoded& d) {
     case Op::BTC: return insn.prefixes & isa::kLock;
     case Op::XADD:
     case Op::CMPXCHG:
+    case Op::CMPXCHG8B:
+    case Op::CMPXCHG16B:
     case Op::XCHG: return true;
     default: return false;
   }
@@ -155,6 +157,8 @@ bool is_ir_liftable(const Insn& insn, const Decoded& d) {
     case Op::IMUL_ONE:
     case Op::MUL:
     case Op::MULX:
+    case Op::DIV:
+    case Op::IDIV:
     case Op::LEAVE:
     case Op::JMP:
     case Op::CALL:
@@ -170,8 +174,10 @@ bool is_ir_liftable(const Insn& insn, const Decoded& d) {
     case Op::BTC: return !d.memory || insn.kind[1] == OperandKind::Imm;
     case Op::XCHG:
     case Op::XADD: return !d.memory;
-    case Op::DIV:
-    case Op::IDIV: return insn.size >= 2;
+    case Op::SHLD:
+    case Op::SHRD: return insn.size >= 4;
+    case Op::RCL:
+    case Op::RCR: return insn.kind[1] == OperandKind::Imm && (insn.imm & 31) == 1;
     default: return false;
   }
 }

@@ -176,7 +176,10 @@ class Lifter {
   bool lift_conditional();
   bool lift_exchange();
   bool lift_shift();
+  void shift_flags(Value* count, Value* r, Value* carry, Value* overflow);
+  bool lift_double_shift();
   bool lift_rotate();
+  bool lift_rotate_with_carry();
   bool lift_bmi_shift();
   bool lift_multiply();
   bool lift_divide();
