@@ -30,10 +30,11 @@ void for_each(u32 mask, F f) {
 GuestState::GuestState(llvm::IRBuilder<>& builder, const Layout& layout, Value* context, const Usage& usage)
     : b_(builder), layout_(layout), context_(context), usage_(usage) {
   vector_type_ = llvm::FixedVectorType::get(b_.getDoubleTy(), usage.vector_bytes / 8);
+  mask_type_ = llvm::FixedVectorType::get(b_.getInt1Ty(), 64);
   for (Value*& g : gprs_) g = b_.CreateAlloca(b_.getInt64Ty());
   for (Value*& f : flags_) f = b_.CreateAlloca(b_.getInt1Ty());
-  for (unsigned n = 0; n < vectors_.size(); ++n)
-    if (uses(usage.vectors, n)) vectors_[n] = b_.CreateAlloca(vector_type_);
+  for_each(usage.vectors, [&](unsigned n) { vectors_[n] = b_.CreateAlloca(vector_type_); });
+  for_each(usage.masks, [&](unsigned n) { masks_[n] = b_.CreateAlloca(mask_type_); });
   remaining_ = b_.CreateAlloca(b_.getInt64Ty());
   upper_cleared_ = b_.CreateAlloca(b_.getInt32Ty());
 }
@@ -42,6 +43,7 @@ void GuestState::load() {
   for (unsigned n = 0; n < gprs_.size(); ++n) set_gpr(n, load_field(b_.getInt64Ty(), layout_.gpr(n)));
   load_flags();
   load_vectors();
+  for_each(usage_.masks, [&](unsigned n) { set_mask(n, load_field(mask_type_, layout_.mask(n))); });
   set_remaining(load_field(b_.getInt64Ty(), layout_.remaining));
   b_.CreateStore(b_.getInt32(0), upper_cleared_);
 }
@@ -90,6 +92,7 @@ void GuestState::store(u32 flags) {
   for (unsigned n = 0; n < vectors_.size(); ++n)
     if (uses(usage_.vectors_written, n))
       b_.CreateAlignedStore(vector(n), field(layout_.vector(n)), llvm::Align(16));
+  for_each(usage_.masks_written, [&](unsigned n) { store_field(mask(n), layout_.mask(n)); });
   store_field(remaining(), layout_.remaining);
   if (usage_.clears_upper) store_field(b_.CreateLoad(b_.getInt32Ty(), upper_cleared_), layout_.upper_cleared);
 }

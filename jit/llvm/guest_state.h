@@ -35,6 +35,9 @@ class GuestState {
   llvm::Value* vector(unsigned n) { return b_.CreateLoad(vector_type_, vectors_[n]); }
   void set_vector(unsigned n, llvm::Value* v) { b_.CreateStore(v, vectors_[n]); }
 
+  llvm::Value* mask(unsigned n) { return b_.CreateLoad(mask_type_, masks_[n]); }
+  void set_mask(unsigned n, llvm::Value* v) { b_.CreateStore(v, masks_[n]); }
+
   // VZEROUPPER (SDM vol. 2): registers that the code does not have are cleared when it is left.
   static constexpr u32 kHaveUpper = 0xffff;
   void clear_upper_vectors();
@@ -58,10 +61,11 @@ class GuestState {
   const Layout& layout_;
   llvm::Value* context_;
   Usage usage_;
-  llvm::Type* vector_type_;
+  llvm::Type *vector_type_, *mask_type_;
   std::array<llvm::Value*, 16> gprs_{};
   std::array<llvm::Value*, kFlagCount> flags_{};
   std::array<llvm::Value*, 32> vectors_{};
+  std::array<llvm::Value*, 8> masks_{};
   llvm::Value* remaining_;
   llvm::Value* upper_cleared_;
 };

@@ -11,6 +11,7 @@ class Layout {
   explicit Layout(const interp::Context& c)
       : gprs_(from(c, c.state.gpr)),
         vectors_(from(c, c.state.vector.zmm)),
+        masks_(from(c, c.state.vector.k)),
         segments_(from(c, &c.state.segments[0].base)),
         regions_(from(c, c.tier.regions)),
         rip(from(c, &c.state.rip)),
@@ -23,6 +24,7 @@ class Layout {
 
   i64 gpr(unsigned n) const { return gprs_ + static_cast<i64>(n * sizeof(u64)); }
   i64 vector(unsigned n) const { return vectors_ + static_cast<i64>(n * sizeof(cpu::VectorState{}.zmm[0])); }
+  i64 mask(unsigned n) const { return masks_ + static_cast<i64>(n * sizeof(u64)); }
   i64 segment_base(unsigned n) const { return segments_ + static_cast<i64>(n * sizeof(cpu::Segment)); }
   i64 region_key(unsigned n) const { return of_region(n) + offsetof(interp::TierFrame::Region, key); }
   i64 region_addend(unsigned n) const { return of_region(n) + offsetof(interp::TierFrame::Region, addend); }
@@ -35,7 +37,7 @@ class Layout {
     return regions_ + static_cast<i64>(n * sizeof(interp::TierFrame::Region));
   }
 
-  i64 gprs_, vectors_, segments_, regions_;
+  i64 gprs_, vectors_, masks_, segments_, regions_;
 
  public:
   i64 rip, remaining, requests, flags, page, upper_in_use, upper_cleared;

@@ -90,9 +90,10 @@ void Lifter::lift_as_host() {
 // Registers that are named, also by the opcode alone.
 void Lifter::add_uses(u32 insn_number, OperandUses& uses) const {
   const Decoded& d = decoded_[block_number_][insn_number];
-  auto& [gprs, vectors] = uses;
+  auto& [gprs, vectors, masks] = uses;
   const Op op = block().insns[insn_number].op;
   const bool legacy = d.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+  const bool masked = is_masked(d);
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     const bool reads = o.actions & (ZYDIS_OPERAND_ACTION_MASK_READ | ZYDIS_OPERAND_ACTION_CONDWRITE);
@@ -103,11 +104,15 @@ void Lifter::add_uses(u32 insn_number, OperandUses& uses) const {
       gprs[*reg].writes |= writes;
     } else if (const auto vector = vector_of(o)) {
       const bool whole =
-          !legacy || (usage_.vector_bytes == 16 && (is_whole_move(d.insn.mnemonic) ||
-                                                    (d.memory && (d.insn.mnemonic == ZYDIS_MNEMONIC_MOVSS ||
-                                                                  d.insn.mnemonic == ZYDIS_MNEMONIC_MOVSD))));
+          (!legacy && !masked) ||
+          (usage_.vector_bytes == 16 &&
+           (is_whole_move(d.insn.mnemonic) || (d.memory && (d.insn.mnemonic == ZYDIS_MNEMONIC_MOVSS ||
+                                                            d.insn.mnemonic == ZYDIS_MNEMONIC_MOVSD))));
       vectors[*vector].reads |= reads || (writes && !whole);
       vectors[*vector].writes |= writes;
+    } else if (const auto mask = mask_of(o)) {
+      masks[*mask].reads |= reads || (writes && masked);
+      masks[*mask].writes |= writes;
     }
   }
 }
@@ -115,7 +120,7 @@ void Lifter::add_uses(u32 insn_number, OperandUses& uses) const {
 // keep: outputs are inputs, too, so that they are as before where an access is refused.
 void Lifter::name_operands(const OperandUses& uses, bool keep, HostCode& code,
                            std::vector<HostResult>& results) {
-  const auto& [gprs, vectors] = uses;
+  const auto& [gprs, vectors, masks] = uses;
   const auto add = [&](const OperandUse& use, const std::string& name, HostResult::Kind kind, unsigned n,
                        Value* v) {
     if (use.writes) {
@@ -133,6 +138,9 @@ void Lifter::name_operands(const OperandUses& uses, bool keep, HostCode& code,
   for (unsigned n = 0; n < vectors.size(); ++n)
     if (vectors[n].reads || vectors[n].writes)
       add(vectors[n], fmt::format("{}mm{}", letter, n), HostResult::Kind::Vector, n, state_->vector(n));
+  for (unsigned n = 0; n < masks.size(); ++n)
+    if (masks[n].reads || masks[n].writes)
+      add(masks[n], fmt::format("k{}", n), HostResult::Kind::Mask, n, state_->mask(n));
 }
 
 // The operand by the guest's registers where that may be: so a value stays in one register of the host.
@@ -189,6 +197,7 @@ void Lifter::take_registers(std::span<Value* const> values, std::span<const Host
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i].kind == HostResult::Kind::Gpr) state_->set_gpr(results[i].number, values[i]);
     if (results[i].kind == HostResult::Kind::Vector) state_->set_vector(results[i].number, values[i]);
+    if (results[i].kind == HostResult::Kind::Mask) state_->set_mask(results[i].number, values[i]);
   }
 }
 

@@ -17,15 +17,12 @@ using isa::OperandKind;
 
 namespace {
 
-bool is_segment_or_state(ZydisRegisterClass c) {
-  return c == ZYDIS_REGCLASS_MASK || c == ZYDIS_REGCLASS_SEGMENT || c == ZYDIS_REGCLASS_CONTROL ||
-         c == ZYDIS_REGCLASS_DEBUG;
-}
-
+// Values of 64 elements are AVX512BW's.
 bool is_operand_known(const ZydisDecodedOperand& o) {
   if (o.type != ZYDIS_OPERAND_TYPE_REGISTER) return true;
-  const bool is_no_mask = o.reg.value == ZYDIS_REGISTER_K0 && o.encoding == ZYDIS_OPERAND_ENCODING_MASK;
-  return is_no_mask || !is_segment_or_state(ZydisRegisterGetClass(o.reg.value));
+  if (mask_of(o)) return __builtin_cpu_supports("avx512bw");
+  const ZydisRegisterClass c = ZydisRegisterGetClass(o.reg.value);
+  return c != ZYDIS_REGCLASS_SEGMENT && c != ZYDIS_REGCLASS_CONTROL && c != ZYDIS_REGCLASS_DEBUG;
 }
 
 // That vector and x87 instructions of this form are not kept from by what is not an operand of assembly.

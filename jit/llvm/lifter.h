@@ -75,7 +75,7 @@ class Lifter {
   // What becomes of an output.
   struct HostResult {
     // Rflags: number has the bits that are taken.
-    enum class Kind : u8 { Gpr, Vector, Flag, Rflags };
+    enum class Kind : u8 { Gpr, Vector, Mask, Flag, Rflags };
     Kind kind;
     unsigned number;
   };
@@ -93,6 +93,7 @@ class Lifter {
   struct OperandUses {
     std::array<OperandUse, 16> gprs{};
     std::array<OperandUse, 32> vectors{};
+    std::array<OperandUse, 8> masks{};
   };
 
   const PlanBlock& block() const { return plan_.blocks[block_number_]; }

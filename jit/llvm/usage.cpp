@@ -30,6 +30,13 @@ std::optional<u8> vector_of(const ZydisDecodedOperand& o) {
   return static_cast<u8>(ZydisRegisterGetId(o.reg.value));
 }
 
+std::optional<u8> mask_of(const ZydisDecodedOperand& o) {
+  if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || ZydisRegisterGetClass(o.reg.value) != ZYDIS_REGCLASS_MASK)
+    return {};
+  if (o.reg.value == ZYDIS_REGISTER_K0 && o.encoding == ZYDIS_OPERAND_ENCODING_MASK) return {};
+  return static_cast<u8>(ZydisRegisterGetId(o.reg.value));
+}
+
 bool is_masked(const Decoded& d) {
   switch (d.insn.mnemonic) {
     case ZYDIS_MNEMONIC_VMASKMOVPS:
@@ -56,6 +63,10 @@ void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector) {
     const bool writes = o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
     if (const auto reg = gpr_of(o); reg && writes)
       usage.written = static_cast<u16>(usage.written | 1u << *reg);
+    if (const auto mask = mask_of(o)) {
+      usage.masks |= 1u << *mask;
+      if (writes) usage.masks_written |= 1u << *mask;
+    }
     const auto vector = vector_of(o);
     if (!vector) continue;
     names_vectors = true;

@@ -13,6 +13,8 @@ struct Usage {
   bool flags_written = false;
   u32 vectors = 0;  // bit n: vector register n
   u32 vectors_written = 0;
+  u32 masks = 0;  // bit n: opmask register n
+  u32 masks_written = 0;
   bool mxcsr = false;
   bool x87 = false;            // x87 and MMX registers, as the host has them
   bool clears_upper = false;   // by VZEROUPPER
@@ -25,6 +27,8 @@ void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector);
 // A register operand by the number of its register; nothing where it is of another class.
 std::optional<u8> gpr_of(const ZydisDecodedOperand& o);
 std::optional<u8> vector_of(const ZydisDecodedOperand& o);
+// K0 in the place of a mask means none.
+std::optional<u8> mask_of(const ZydisDecodedOperand& o);
 // Some elements of its operands may be left out, also of one in memory.
 bool is_masked(const Decoded& d);
 
