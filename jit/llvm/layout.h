@@ -20,7 +20,10 @@ class Layout {
         flags(from(c, &c.tier.flags)),
         page(from(c, &c.tier.page)),
         upper_in_use(from(c, &c.tier.upper_in_use)),
-        upper_cleared(from(c, &c.tier.upper_cleared)) {}
+        upper_cleared(from(c, &c.tier.upper_cleared)),
+        host_tsc_offset(from(c, &c.tier.host_tsc_offset)),
+        tsc_offset(from(c, &c.state.tsc_offset)),
+        tsc_aux(from(c, &c.state.msr.tsc_aux)) {}
 
   i64 gpr(unsigned n) const { return gprs_ + static_cast<i64>(n * sizeof(u64)); }
   i64 vector(unsigned n) const { return vectors_ + static_cast<i64>(n * sizeof(cpu::VectorState{}.zmm[0])); }
@@ -40,7 +43,8 @@ class Layout {
   i64 gprs_, vectors_, masks_, segments_, regions_;
 
  public:
-  i64 rip, remaining, requests, flags, page, upper_in_use, upper_cleared;
+  i64 rip, remaining, requests, flags, page, upper_in_use, upper_cleared, host_tsc_offset, tsc_offset,
+      tsc_aux;
 };
 
 }  // namespace tandem::jit

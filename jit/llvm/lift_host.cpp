@@ -70,6 +70,30 @@ bool is_whole_move(ZydisMnemonic m) {
 
 }  // namespace
 
+// Tier 1 translates them where the guest's counter is the host's but for an offset.
+bool Lifter::lift_tsc() {
+  const bool with_aux = insn().op == Op::RDTSCP;
+  if (insn().op != Op::RDTSC && !with_aux) return false;
+  llvm::Type *const type = b_.getInt64Ty(), *const half = b_.getInt32Ty();
+  HostCode code;
+  code.text = with_aux ? "rdtscp" : "rdtsc";
+  code.outputs = {"={rax}", "={rdx}"};
+  code.types = {type, type};
+  if (with_aux) {
+    code.outputs.push_back("={rcx}");
+    code.types.push_back(type);
+  }
+  code.has_effects = true;
+  const std::vector<Value*> values = run(code);
+  Value* ticks = b_.CreateOr(values[0], b_.CreateShl(values[1], 32));
+  for (const i64 offset : {layout_.host_tsc_offset, layout_.tsc_offset})
+    ticks = b_.CreateAdd(ticks, state_->load_field(type, offset));
+  state_->write(isa::gpr_offset(kAx), b_.CreateTrunc(ticks, half));
+  state_->write(isa::gpr_offset(kDx), b_.CreateTrunc(b_.CreateLShr(ticks, 32), half));
+  if (with_aux) state_->write(isa::gpr_offset(kCx), state_->load_field(half, layout_.tsc_aux));
+  return true;
+}
+
 void Lifter::lift_as_host() {
   HostCode code;
   std::vector<HostResult> results;

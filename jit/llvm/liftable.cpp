@@ -161,7 +161,9 @@ bool is_ir_liftable(const Insn& insn, const Decoded& d) {
     case Op::CALL:
     case Op::RET:
     case Op::JMP_INDIRECT:
-    case Op::CALL_INDIRECT: return true;
+    case Op::CALL_INDIRECT:
+    case Op::RDTSC:
+    case Op::RDTSCP: return true;
     case Op::PUSH:
     case Op::POP: return insn.size == 8 && !(insn.op == Op::POP && d.memory);
     case Op::BSWAP: return insn.size >= 4;

@@ -170,7 +170,7 @@ void Lifter::lift_insn() {
     return;
   }
   if (insn().op == Op::VZEROUPPER) return state_->clear_upper_vectors();
-  if (!lift_integer() && !lift_stack() && !lift_branch() && !lift_x87()) lift_as_host();
+  if (!lift_integer() && !lift_stack() && !lift_branch() && !lift_x87() && !lift_tsc()) lift_as_host();
 }
 
 // --- Ways out ---------------------------------------------------------------------------------------------

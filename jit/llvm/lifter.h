@@ -204,6 +204,7 @@ class Lifter {
   void go_to_target(Value* target, const std::vector<PlaceInRegion>& places);
 
   // The host's own instructions: lift_host.cpp.
+  bool lift_tsc();
   void lift_as_host();
   void add_uses(u32 insn_number, OperandUses& uses) const;
   void name_operands(const OperandUses& uses, bool keep, HostCode& code, std::vector<HostResult>& results);
