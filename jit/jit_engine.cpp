@@ -25,7 +25,8 @@ class JitEngine final : public cpu::Engine {
   Result<void> start_worker() {
     if (worker_ || !options_.llvm || !options_.hosted.on) return {};
     std::shared_ptr<RegionStore> store;
-    if (!options_.store.empty()) {
+    // What gdb is told has this run's addresses.
+    if (!options_.store.empty() && !(observer_ && observer_->wants_gdb())) {
       TANDEM_TRY_ASSIGN(opened, RegionStore::open(options_.store, this_build()));
       store = std::move(opened);
     }

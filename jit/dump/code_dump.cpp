@@ -30,7 +30,7 @@ Result<File> open_file(const std::string& path) {
 
 struct Stages {
   BlockParts block;
-  bool llvm_lift = false, llvm_opt = false, llvm_code = false, perf = false;
+  bool llvm_lift = false, llvm_opt = false, llvm_code = false, perf = false, gdb = false;
 };
 
 bool* stage_of(Stages& stages, std::string_view name) {
@@ -39,7 +39,8 @@ bool* stage_of(Stages& stages, std::string_view name) {
   if (name == "llvm-lift") return &stages.llvm_lift;
   if (name == "llvm-opt") return &stages.llvm_opt;
   if (name == "llvm-code") return &stages.llvm_code;
-  return name == "perf" ? &stages.perf : nullptr;
+  if (name == "perf") return &stages.perf;
+  return name == "gdb" ? &stages.gdb : nullptr;
 }
 
 class CodeDump final : public CodeObserver {
@@ -55,6 +56,7 @@ class CodeDump final : public CodeObserver {
   }
 
   bool wants_ir() const override { return stages_.llvm_lift || stages_.llvm_opt; }
+  bool wants_gdb() const override { return stages_.gdb; }
   void lifted(const std::string& ir) override {
     const std::lock_guard lock(mutex_);
     if (stages_.llvm_lift) fmt::print(text_.get(), "lifted\n{}\n", ir);
@@ -66,7 +68,7 @@ class CodeDump final : public CodeObserver {
   void compiled(const RegionPlan& plan, const CompiledRegion& region) override {
     const std::lock_guard lock(mutex_);
     if (stages_.llvm_code) fmt::print(text_.get(), "{}", region_text(plan, {region.code, region.code_bytes}));
-    name(region.code, region.code_bytes, fmt::format("region_{:x}", plan.blocks[0].rip));
+    name(region.code, region.code_bytes, region_name(plan));
   }
 
  private:
@@ -94,7 +96,7 @@ Result<std::shared_ptr<CodeObserver>> make_code_dump(std::string_view stages) {
     bool* const stage = stage_of(wanted, name);
     if (!stage)
       return user_error(
-          fmt::format("dump: '{}' is none of guest, host, llvm-lift, llvm-opt, llvm-code, perf", name));
+          fmt::format("dump: '{}' is none of guest, host, llvm-lift, llvm-opt, llvm-code, perf, gdb", name));
     *stage = true;
     list.remove_prefix(std::min(comma + 1, list.size()));
   }

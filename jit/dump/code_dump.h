@@ -16,6 +16,7 @@ namespace tandem::jit {
 //   llvm-code            its guest instructions, and the code made of all of them
 //   perf   a line for each block and region in /tmp/perf-PID.map, where perf looks for symbols of code
 //   without a file
+//   gdb    each region is made known to a gdb of Tandem itself, and none is taken from a store
 // Without FILE, text goes to standard error. Errors name the stage, or the file that can't be
 // written.
 Result<std::shared_ptr<CodeObserver>> make_code_dump(std::string_view stages);

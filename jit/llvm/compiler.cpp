@@ -17,6 +17,7 @@
 #include <chrono>
 
 #include "core/base/bits.h"
+#include "jit/llvm/gdb_entry.h"
 #include "jit/llvm/layout.h"
 #include "jit/llvm/lifter.h"
 
@@ -27,7 +28,7 @@ namespace jitlink = llvm::jitlink;
 
 namespace {
 
-constexpr const char* kName = "region";
+constexpr const char* kName = "region";  // of functions that may be stored: the code may be anywhere
 
 // As LLVM names them, in the order in which they run.
 constexpr const char* kPasses[] = {"sroa",
@@ -74,10 +75,17 @@ std::string text_of(const llvm::Module& module) {
   return text;
 }
 
+// What is linked, and what becomes of it.
+struct Linking {
+  CompiledRegion& region;
+  std::string name;  // of its function
+  SectionPlaces places;
+};
+
 // Keeps kRefusals, which nothing refers to, and reads it when the code is in place.
 class LinkObserver final : public orc::ObjectLinkingLayer::Plugin {
  public:
-  explicit LinkObserver(CompiledRegion*& to) : to_(to) {}
+  explicit LinkObserver(Linking*& to) : to_(to) {}
 
   void modifyPassConfig(orc::MaterializationResponsibility&, jitlink::LinkGraph&,
                         jitlink::PassConfiguration& passes) override {
@@ -101,7 +109,9 @@ class LinkObserver final : public orc::ObjectLinkingLayer::Plugin {
  private:
   void look(jitlink::LinkGraph& graph) {
     for (jitlink::Symbol* symbol : graph.defined_symbols())
-      if (symbol->hasName() && symbol->getName() == kName) to_->code_bytes = symbol->getSize();
+      if (symbol->hasName() && symbol->getName() == to_->name) to_->region.code_bytes = symbol->getSize();
+    for (jitlink::Section& section : graph.sections())
+      to_->places[section.getName().str()] = jitlink::SectionRange(section).getStart().getValue();
     auto* const section = graph.findSectionByName(kRefusals);
     if (!section) return;
     for (jitlink::Block* block : section->blocks()) {
@@ -112,11 +122,11 @@ class LinkObserver final : public orc::ObjectLinkingLayer::Plugin {
         return at + i + static_cast<u64>(static_cast<i64>(static_cast<i32>(load_le<u32>(field))));
       };
       for (std::size_t i = 0; i + 8 <= content.size(); i += 8)
-        to_->refusals.push_back({place(i), place(i + 4)});
+        to_->region.refusals.push_back({place(i), place(i + 4)});
     }
   }
 
-  CompiledRegion*& to_;
+  Linking*& to_;
 };
 
 // Hashes are no proof.
@@ -164,8 +174,10 @@ class OrcCompiler final : public RegionCompiler {
     CompiledRegion region;
     std::optional<StoredRegion> stored = load(plan);
     region.was_stored = stored.has_value();
+    const bool for_gdb = observer && observer->wants_gdb();
+    const std::string name = for_gdb ? region_name(plan) : kName;
     if (!stored) {
-      TANDEM_TRY_ASSIGN(made, make(plan, layout, observer));
+      TANDEM_TRY_ASSIGN(made, make(plan, layout, name, observer));
       if (store_) timed(figures_["store"], [&] { store_->add(made); });
       stored = std::move(made);
     }
@@ -174,7 +186,9 @@ class OrcCompiler final : public RegionCompiler {
     region.vectors = stored->vectors;
     region.verdict = stored->outline.verdict;
     const Timer timer(figures_["link"]);
-    TANDEM_TRY(link(stored->object, region));
+    Linking linking{region, name, {}};
+    TANDEM_TRY(link(stored->object, linking));
+    if (for_gdb) add_gdb_entry(std::move(stored->object), linking);
     if (observer) observer->compiled(plan, region);
     return region;
   }
@@ -190,8 +204,11 @@ class OrcCompiler final : public RegionCompiler {
     return found && stands_for(found->outline, plan) ? std::move(found) : std::nullopt;
   }
 
-  Result<StoredRegion> make(const RegionPlan& plan, const Layout& layout, RegionObserver* observer) {
-    LiftedRegion lifted = timed(figures_["lift"], [&] { return lift(plan, layout, kName); });
+  Result<StoredRegion> make(const RegionPlan& plan, const Layout& layout, const std::string& name,
+                            RegionObserver* observer) {
+    LiftedRegion lifted = timed(figures_["lift"], [&] { return lift(plan, layout, name); });
+    llvm::Function& function = *lifted.module->getFunction(name);
+    if (observer && observer->wants_gdb()) function.setUWTableKind(llvm::UWTableKind::Async);
     lifted.module->setDataLayout(machine_->createDataLayout());
     lifted.module->setTargetTriple(machine_->getTargetTriple().str());
     const bool text = observer && observer->wants_ir();
@@ -199,7 +216,7 @@ class OrcCompiler final : public RegionCompiler {
     std::string problem;
     llvm::raw_string_ostream out(problem);
     if (llvm::verifyModule(*lifted.module, &out)) return host_error("jit: llvm: " + problem);
-    optimise(*lifted.module->getFunction(kName));
+    optimise(function);
     if (text) observer->optimised(text_of(*lifted.module));
     const Timer timer(figures_["code"]);
     auto object = orc::SimpleCompiler(*machine_)(*lifted.module);
@@ -231,8 +248,9 @@ class OrcCompiler final : public RegionCompiler {
     }
   }
 
-  Result<void> link(const std::vector<u8>& object, CompiledRegion& region) {
-    linking_ = &region;
+  Result<void> link(const std::vector<u8>& object, Linking& linking) {
+    CompiledRegion& region = linking.region;
+    linking_ = &linking;
     auto dylib = jit_->createJITDylib(fmt::format("region{}", ++count_));
     if (!dylib) return host_error("jit: llvm: " + message_of(dylib.takeError()));
     orc::JITDylib* const where = &*dylib;
@@ -240,9 +258,10 @@ class OrcCompiler final : public RegionCompiler {
       llvm::consumeError(jit->getExecutionSession().removeJITDylib(*static_cast<orc::JITDylib*>(p)));
     });
     const llvm::StringRef bytes(reinterpret_cast<const char*>(object.data()), object.size());
-    if (llvm::Error error = jit_->addObjectFile(*where, llvm::MemoryBuffer::getMemBufferCopy(bytes, kName)))
+    if (llvm::Error error =
+            jit_->addObjectFile(*where, llvm::MemoryBuffer::getMemBufferCopy(bytes, linking.name)))
       return host_error("jit: llvm: " + message_of(std::move(error)));
-    auto symbol = jit_->lookup(*where, kName);
+    auto symbol = jit_->lookup(*where, linking.name);
     if (!symbol) return host_error("jit: llvm: " + message_of(symbol.takeError()));
     region.run = symbol->toPtr<CompiledRegion::Function>();
     region.code = reinterpret_cast<const u8*>(symbol->getValue());
@@ -250,15 +269,31 @@ class OrcCompiler final : public RegionCompiler {
     return {};
   }
 
+  // For as long as the code.
+  static void add_gdb_entry(std::vector<u8> object, const Linking& linking) {
+    struct Both {
+      std::shared_ptr<void> code;
+      GdbEntry entry;
+    };
+    std::shared_ptr<void>& memory = linking.region.memory;
+    memory = std::shared_ptr<Both>(new Both{std::move(memory), {std::move(object), linking.places}});
+  }
+
   std::shared_ptr<RegionStore> store_;
   std::unique_ptr<llvm::TargetMachine> machine_;
-  CompiledRegion* linking_ = nullptr;
+  Linking* linking_ = nullptr;
   std::shared_ptr<orc::LLJIT> jit_;
   u64 count_ = 0;
   StepFigures figures_;
 };
 
 }  // namespace
+
+std::string region_name(const RegionPlan& plan) {
+  u64 bytes = 0;
+  for (const PlanBlock& block : plan.blocks) bytes += block.bytes.size();
+  return fmt::format("region_{:x}_{}_bytes", plan.blocks[0].rip, bytes);
+}
 
 Result<std::unique_ptr<RegionCompiler>> RegionCompiler::create(std::shared_ptr<RegionStore> store) {
   auto compiler = std::make_unique<OrcCompiler>(std::move(store));

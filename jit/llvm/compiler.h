@@ -37,6 +37,8 @@ class RegionObserver {
  public:
   virtual ~RegionObserver() = default;
   virtual bool wants_ir() const = 0;
+  // gdb is to know each.
+  virtual bool wants_gdb() const = 0;
   virtual void lifted(const std::string& ir) = 0;
   virtual void optimised(const std::string& ir) = 0;
   virtual void compiled(const RegionPlan& plan, const CompiledRegion& region) = 0;
@@ -47,6 +49,9 @@ struct StepFigure {
   u64 ns = 0, runs = 0;
 };
 using StepFigures = std::map<std::string, StepFigure>;
+
+// Of a region's function: guest address, bytes of guest code.
+std::string region_name(const RegionPlan& plan);
 
 class RegionCompiler {
  public:
