@@ -7,6 +7,8 @@
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
+#include <llvm/IR/DiagnosticInfo.h>
+#include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/CommandLine.h>
@@ -73,6 +75,15 @@ std::string text_of(const llvm::Module& module) {
   llvm::raw_string_ostream out(text);
   module.print(out, nullptr);
   return text;
+}
+
+// The first error of a context: it would end the process otherwise.
+void note_error(const llvm::DiagnosticInfo* info, void* to) {
+  std::string& problem = *static_cast<std::string*>(to);
+  if (info->getSeverity() != llvm::DS_Error || !problem.empty()) return;
+  llvm::raw_string_ostream out(problem);
+  llvm::DiagnosticPrinterRawOStream printer(out);
+  info->print(printer);
 }
 
 // What is linked, and what becomes of it.
@@ -214,6 +225,7 @@ class OrcCompiler final : public RegionCompiler {
     const bool text = observer && observer->wants_ir();
     if (text) observer->lifted(text_of(*lifted.module));
     std::string problem;
+    lifted.context->setDiagnosticHandlerCallBack(note_error, &problem);
     llvm::raw_string_ostream out(problem);
     if (llvm::verifyModule(*lifted.module, &out)) return host_error("jit: llvm: " + problem);
     optimise(function);
@@ -221,6 +233,7 @@ class OrcCompiler final : public RegionCompiler {
     const Timer timer(figures_["code"]);
     auto object = orc::SimpleCompiler(*machine_)(*lifted.module);
     if (!object) return host_error("jit: llvm: " + message_of(object.takeError()));
+    if (!problem.empty()) return host_error("jit: llvm: " + problem);
     StoredRegion region{.outline = outline_of(plan, key_of(plan)), .object = {}, .exits = {}, .vectors = {}};
     const llvm::StringRef bytes = (*object)->getBuffer();
     region.object.assign(bytes.bytes_begin(), bytes.bytes_end());

@@ -157,14 +157,13 @@ void Lifter::name_operands(const OperandUses& uses, bool keep, HostCode& code,
     code.values.push_back(v);
   };
   for (unsigned n = 0; n < gprs.size(); ++n)
-    if (gprs[n].reads || gprs[n].writes) add(gprs[n], kGprNames[n], HostResult::Kind::Gpr, n, state_->gpr(n));
+    if (gprs[n].is_used()) add(gprs[n], kGprNames[n], HostResult::Kind::Gpr, n, state_->gpr(n));
   const char letter = usage_.vector_bytes == 64 ? 'z' : usage_.vector_bytes == 32 ? 'y' : 'x';
   for (unsigned n = 0; n < vectors.size(); ++n)
-    if (vectors[n].reads || vectors[n].writes)
+    if (vectors[n].is_used())
       add(vectors[n], fmt::format("{}mm{}", letter, n), HostResult::Kind::Vector, n, state_->vector(n));
   for (unsigned n = 0; n < masks.size(); ++n)
-    if (masks[n].reads || masks[n].writes)
-      add(masks[n], fmt::format("k{}", n), HostResult::Kind::Mask, n, state_->mask(n));
+    if (masks[n].is_used()) add(masks[n], fmt::format("k{}", n), HostResult::Kind::Mask, n, state_->mask(n));
 }
 
 // The operand by the guest's registers where that may be: so a value stays in one register of the host.

@@ -19,6 +19,7 @@ using llvm::Value;
 namespace {
 
 constexpr std::size_t kFirstLabel = 100;
+constexpr int kMostRegisters = 12;  // of the guest; the assembly needs some more for flags
 
 bool takes_carry(const Insn& insn) { return insn.op == Op::ADC || insn.op == Op::SBB; }
 
@@ -48,7 +49,10 @@ u32 Lifter::run_end() const {
   if (std::count_if(first, last, takes_carry) < 2) return insn_number_;
   Facts facts = now_;
   u32 carries = 0, end = insn_number_;
+  OperandUses uses;
   for (u32 i = insn_number_; insns.begin() + i != last && is_in_run(i, facts); ++i) {
+    add_run_uses(i, uses);
+    if (std::ranges::count_if(uses.gprs, &OperandUse::is_used) > kMostRegisters) break;
     follow(facts, insns[i], decoded_[block_number_][i], block().regions[i], PlanBlock::kSoft);
     if (!takes_carry(insns[i])) continue;
     ++carries;

@@ -89,6 +89,7 @@ class Lifter {
   // What is read of a register besides what is named: the part that is not written.
   struct OperandUse {
     bool reads = false, writes = false;
+    bool is_used() const { return reads || writes; }
   };
   struct OperandUses {
     std::array<OperandUse, 16> gprs{};
