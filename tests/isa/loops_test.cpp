@@ -1,6 +1,6 @@
-// Loops over x87 and MMX instructions, which translated code keeps in the host's registers, against the host
-// CPU:
-//   build/tests/isa/x87_loops_test
+// Loops over x87 and MMX instructions, and over opmask registers, which translated code keeps in the host's
+// registers, against the host CPU:
+//   build/tests/isa/loops_test
 #include <gtest/gtest.h>
 
 #include "core/base/bits.h"
@@ -87,9 +87,27 @@ const std::vector<u8> kMmx = {
     0xd9, 0xe8,                    // fld1
 };
 
+const std::vector<u8> kMasked = {
+    0xb9, 0x14, 0x00, 0x00, 0x00,              // mov ecx, 0x14
+    0x62, 0xf1, 0x7f, 0xc9, 0x6f, 0x03,        // vmovdqu8 zmm0 {k1} {z}, zmmword ptr [rbx]
+    0x62, 0xf1, 0x7d, 0x48, 0xfc, 0xc2,        // vpaddb zmm0, zmm0, zmm2
+    0x62, 0xf3, 0x7d, 0x49, 0x3e, 0xd1, 0x06,  // vpcmpnleub k2 {k1}, zmm0, zmm1
+    0xc4, 0xe1, 0xfb, 0x93, 0xc2,              // kmovq rax, k2
+    0x48, 0x01, 0xc6,                          // add rsi, rax
+    0x62, 0xf1, 0x7d, 0x4a, 0xfc, 0xdb,        // vpaddb zmm3 {k2}, zmm0, zmm3
+    0x62, 0xf1, 0x7f, 0x49, 0x7f, 0x03,        // vmovdqu8 zmmword ptr [rbx] {k1}, zmm0
+    0xc4, 0xe1, 0xf8, 0x98, 0xd2,              // kortestq k2, k2
+    0x74, 0x02,                                // je 0x35
+    0xff, 0xc7,                                // inc edi
+    0xc4, 0xe3, 0xf9, 0x31, 0xc9, 0x03,        // kshiftrq k1, k1, 0x3
+    0x48, 0x83, 0xc3, 0x40,                    // add rbx, 0x40
+    0xff, 0xc9,                                // dec ecx
+    0x75, 0xc2,                                // jne 0x5
+};
+
 constexpr u16 kAllMasked = 0x37f, kZeroDivideUnmasked = 0x37b;
 
-class X87Loops : public testing::TestWithParam<EngineRow> {
+class Loops : public testing::TestWithParam<EngineRow> {
  protected:
   // Several times: what is translated, or compiled, is run again.
   void compare(const std::vector<u8>& code) {
@@ -126,21 +144,21 @@ class X87Loops : public testing::TestWithParam<EngineRow> {
       EngineExecutor::create(*engine_, cpu::make_cpu_model("max").take()).take();
 };
 
-TEST_P(X87Loops, Arithmetic) { compare(kArithmetic); }
+TEST_P(Loops, X87Arithmetic) { compare(kArithmetic); }
 
-TEST_P(X87Loops, ArithmeticWithAnExceptionUnmaskedThatDoesNotHappen) {
+TEST_P(Loops, X87ArithmeticWithAnExceptionUnmaskedThatDoesNotHappen) {
   start_.vector.x87.fcw = kZeroDivideUnmasked;
   compare(kArithmetic);
 }
 
-TEST_P(X87Loops, ArithmeticOnAFullStack) {
+TEST_P(Loops, X87ArithmeticOnAFullStack) {
   start_.vector.x87.ftw_abridged = 0xff;
   compare(kArithmetic);
 }
 
-TEST_P(X87Loops, ControlWordsThatRoundOtherwise) { compare(kControlWords); }
+TEST_P(Loops, X87ControlWordsThatRoundOtherwise) { compare(kControlWords); }
 
-TEST_P(X87Loops, ControlWordsThatUnmaskWhatHappensThen) {
+TEST_P(Loops, X87ControlWordsThatUnmaskWhatHappensThen) {
   for (unsigned turn = 1; turn <= 7; ++turn) set_control_word(turn, kAllMasked);
   compare(kUnmasked);
   for (const unsigned left : {7u, 4u, 1u}) {
@@ -151,17 +169,46 @@ TEST_P(X87Loops, ControlWordsThatUnmaskWhatHappensThen) {
   }
 }
 
-TEST_P(X87Loops, StoresThatFault) {
+TEST_P(Loops, X87StoresThatFault) {
   EXPECT_EQ(fault_of_host(kStores), cpu::kPageFault);
   compare(kStores);
 }
 
-TEST_P(X87Loops, Mmx) {
+TEST_P(Loops, Mmx) {
   for (std::size_t i = 0; i < 256; ++i) start_.window[i] = static_cast<u8>(i * 37);
   compare(kMmx);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, X87Loops, testing::ValuesIn(engine_rows()),
+// The window ends in the tenth turn.
+class MaskedLoops : public Loops {
+ protected:
+  void SetUp() override {
+    if (!__builtin_cpu_supports("avx512bw")) GTEST_SKIP() << "the host has no AVX512BW";
+    constexpr u64 kTurns = 10, kStep = 64, kOdd = 13;
+    start_.gpr[cpu::kRbx] = kWindowAddress + kWindowSize - kTurns * kStep + kOdd;
+    for (std::size_t i = 0; i < kWindowSize; ++i) start_.window[i] = static_cast<u8>(i * 37);
+    for (std::size_t i = 0; i < 64; ++i) {
+      start_.vector.zmm[1].bytes[i] = static_cast<u8>(i * 3);
+      start_.vector.zmm[2].bytes[i] = static_cast<u8>(i);
+    }
+  }
+};
+
+TEST_P(MaskedLoops, AccessesThatFault) {
+  start_.vector.k[1] = ~u64{0};
+  EXPECT_EQ(fault_of_host(kMasked), cpu::kPageFault);
+  compare(kMasked);
+}
+
+TEST_P(MaskedLoops, AccessesWhoseFaultsAreLeftOut) {
+  start_.vector.k[1] = 0xff;
+  EXPECT_EQ(fault_of_host(kMasked), std::nullopt);
+  compare(kMasked);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, MaskedLoops, testing::ValuesIn(engine_rows()),
+                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Engines, Loops, testing::ValuesIn(engine_rows()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
