@@ -186,15 +186,15 @@ bool RegionBuilder::add_callee(std::vector<Node*>& nodes, PlaceInRegion entry) {
 
 // The lowest place that a branch goes back to: compilers put the head of the outer loop there.
 PlaceInRegion RegionBuilder::head_of(const std::vector<Node*>& nodes, PlaceInRegion otherwise) {
-  PlaceInRegion head = otherwise;
+  std::optional<PlaceInRegion> head;
   for (const Node* n : nodes) {
     if (n->plan.insns.back().op == Op::RET) continue;
     for (const PlaceInRegion next : n->behind) {
       const bool inside = std::ranges::find(nodes, next, &Node::at) != nodes.end();
-      if (inside && next <= n->at && next != n->callee) head = std::min(head, next);
+      if (inside && next <= n->at && next != n->callee) head = std::min(head.value_or(next), next);
     }
   }
-  return head;
+  return head.value_or(otherwise);
 }
 
 // The same blocks make the same plan, whichever of them was hot: it may be in the store.

@@ -144,6 +144,13 @@ TEST_F(RegionBuilderTest, CalledFunctionsAreInItWithAllTheirWays) {
   EXPECT_THAT(loop_of(0x20), ElementsAre(0x20, 0x25, 0x100, 0x104, 0x110));
 }
 
+TEST_F(RegionBuilderTest, AFunctionIsNoHeadOfItsCallersLoop) {
+  program_.add(0x20, kRet, {0x105});
+  program_.add(0x100, call(0x100, 0x20));
+  program_.add(0x105, jmp(0x105, 0x100));
+  EXPECT_THAT(loop_of(0x20), ElementsAre(0x100, 0x20, 0x105));
+}
+
 TEST_F(RegionBuilderTest, HotFunctionFindsTheLoopOfItsCaller) {
   program_.add(0x20, call(0x20, 0x100));
   program_.add(0x25, jmp(0x25, 0x20));
