@@ -367,6 +367,9 @@ void Translator::memory(const Insn& insn, const Encoded& d) {
 // T0 = the operand of a stack's or branch's size, a register or memory.
 void Translator::read_to_t0(const Insn& insn, const Encoded& d) {
   held_ = kNoGroup;
+  // The stack's access behind it may need T1, and a signal at this one looks for the budget where it is then.
+  const bool second_needs_t1 = forms_[current_] != Form::JumpIndirect && !shared_.second[current_].in_gs();
+  if (d.memory && second_needs_t1) free_t1();
   if (d.memory && is_in_gs()) {
     if (follows()) prepare_flags(kT0);
     else check_region(&insn, linear_form(insn), kT0);
