@@ -133,6 +133,12 @@ void Assembler::rorx(u8 to, u8 from, u8 count) {
          static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7)), count});
 }
 
+ShortHole Assembler::jump_if_no_count(bool wide) {
+  if (!wide) byte(0x67);
+  bytes({0xe3, 0});
+  return {size() - 1};
+}
+
 void Assembler::jump_reg(u8 reg) {
   if (reg >= 8) byte(0x41);
   bytes({0xff, static_cast<u8>(0xe0 | (reg & 7))});

@@ -54,6 +54,10 @@ enum class Cc : u8 { B = 2, Z = 4, Nz = 5, A = 7, S = 8 };
 struct Hole {
   u32 at = 0;
 };
+// The same of 8 bits.
+struct ShortHole {
+  u32 at = 0;
+};
 
 class Assembler {
  public:
@@ -123,11 +127,13 @@ class Assembler {
     bytes({0x0f, static_cast<u8>(0x80 | static_cast<u8>(cc))});
     return hole();
   }
+  ShortHole jump_if_no_count(bool wide);  // JRCXZ or JECXZ, which leave flags alone
   void jump(const Mem& m) { with_memory(false, 0xff, 4, m); }
   void call(const Mem& m) { with_memory(false, 0xff, 2, m); }
   void jump_reg(u8 reg);
   // The distance to here / to the place at.
   void fill(Hole h) { fill(h, size()); }
+  void fill(ShortHole h) { buffer_[h.at] = static_cast<u8>(size() - (h.at + 1)); }
   void fill(Hole h, u32 to) { store_le<u32>(buffer_.data() + h.at, to - (h.at + 4)); }
 
   Hole hole() {

@@ -37,6 +37,7 @@ enum class Form : u8 {
   Jump,
   JumpIndirect,
   Condition,
+  Count,  // LOOP and JCXZ
   Return,
   Cli,
   ReadSegment,

@@ -9,6 +9,7 @@
 namespace tandem::jit {
 
 using isa::Insn;
+using isa::Op;
 
 void Translator::jump_to(const u8* code) { fixups_.push_back({a_.jump(), code}); }
 void Translator::jump_to(Cc cc, const u8* code) { fixups_.push_back({a_.jump(cc), code}); }
@@ -125,22 +126,52 @@ std::span<const u8> Translator::table_exit(const Link& link, const u64* table, c
   return a_.code();
 }
 
-void Translator::conditional_exit_to(u8 cc, u64 target) {
-  budget_into_t1();
+// To the target by this jump, where it is taken.
+void Translator::exit_by(Hole taken, u64 target, u64 otherwise) {
   if (in_same_page(target)) {
-    link_here(target, a_.jump(static_cast<Cc>(cc)));
-    return;
+    link_here(target, taken);
+    return exit_to(otherwise);
   }
-  const Hole not_taken = a_.jump(static_cast<Cc>(cc ^ 1));
   const FlagsAt before = flags_at_;
-  exit_to(target);
+  exit_to(otherwise);
   flags_at_ = before;
-  a_.fill(not_taken);
+  a_.fill(taken);
+  exit_to(target);
 }
 
 void Translator::condition(const Insn& insn) {
-  conditional_exit_to(static_cast<u8>(condition_code(insn.op)), target_of(insn));
-  exit_to(next_of(insn));
+  budget_into_t1();
+  exit_by(a_.jump(static_cast<Cc>(condition_code(insn.op))), target_of(insn), next_of(insn));
+}
+
+// Taken where the count of this many bytes is not 0. Flags stay; in 64-bit mode the host knows no CX alone.
+Hole Translator::jump_if_counting(unsigned size) {
+  if (size == 2) {
+    a_.mov(kT0, kCx);
+    a_.movzx16(kCx, kCx);
+  }
+  const ShortHole none = a_.jump_if_no_count(size == 8);
+  if (size == 2) a_.mov(kCx, kT0);
+  const Hole counting = a_.jump();
+  a_.fill(none);
+  if (size == 2) a_.mov(kCx, kT0);
+  return counting;
+}
+
+void Translator::branch_by_count(const Insn& insn) {
+  const u64 target = target_of(insn), behind = next_of(insn);
+  const unsigned size = insn.address_size;
+  budget_into_t1();
+  if (insn.op != Op::LOOP && insn.op != Op::LOOPE && insn.op != Op::LOOPNE)
+    return exit_by(jump_if_counting(size), behind, target);
+  const Mem less = at(kCx, -1);
+  if (size == 2) a_.lea16(kCx, less);
+  else a_.lea(kCx, less, size == 8);
+  if (insn.op == Op::LOOP) return exit_by(jump_if_counting(size), target, behind);
+  const Hole ended = a_.jump(insn.op == Op::LOOPE ? Cc::Nz : Cc::Z);
+  const Hole counting = jump_if_counting(size);
+  a_.fill(ended);
+  exit_by(counting, target, behind);
 }
 
 // To the guest rip in T0; flags are in the slot.

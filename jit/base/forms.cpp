@@ -298,6 +298,7 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
     default: break;
   }
   if (conditional(insn.op) == Conditional::Jump) return branches_inside ? Form::Condition : Form::Execute;
+  if (branches_by_count(insn.op)) return branches_inside ? Form::Count : Form::Execute;
   switch (kind_of(insn.op)) {
     case Kind::Nop: return Form::Nothing;
     case Kind::Vector: return host_form_of(insn, d);

@@ -17,6 +17,18 @@ Conditional conditional(Op op) {
 
 unsigned condition_code(Op op) { return row_of(op) / 3; }
 
+bool branches_by_count(Op op) {
+  switch (op) {
+    case Op::LOOP:
+    case Op::LOOPE:
+    case Op::LOOPNE:
+    case Op::JCXZ:
+    case Op::JECXZ:
+    case Op::JRCXZ: return true;
+    default: return false;
+  }
+}
+
 bool does_nothing(Op op) {
   switch (op) {
     case Op::NOP:

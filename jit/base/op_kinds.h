@@ -12,6 +12,9 @@ Conditional conditional(isa::Op op);
 // Its condition, as opcodes have it (SDM vol. 2, B.1.4.7).
 unsigned condition_code(isa::Op op);
 
+// LOOPcc and JCXZ, which branch by the count in rCX.
+bool branches_by_count(isa::Op op);
+
 // Hints and the like: nothing of them is to be seen, and an operand is not accessed.
 bool does_nothing(isa::Op op);
 

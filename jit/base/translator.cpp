@@ -190,6 +190,7 @@ void Translator::emit(unsigned i) {
     case Form::Jump: exit_to(target_of(insn)); break;
     case Form::JumpIndirect: jump_indirect(insn, d); break;
     case Form::Condition: condition(insn); break;
+    case Form::Count: branch_by_count(insn); break;
     case Form::Return: ret(insn); break;
     case Form::Cli: cli(); break;
     case Form::ReadSegment: read_segment(insn); break;
@@ -527,7 +528,8 @@ bool Translator::leads_on() const {
     case Form::Jump:
     case Form::Call:
     case Form::SegmentedCall: return branches;
-    case Form::Condition: return falls && branches;
+    case Form::Condition:
+    case Form::Count: return falls && branches;
     default: return isa::flow_of(last.op) == isa::Flow::Normal && falls;
   }
 }

@@ -160,6 +160,8 @@ class Translator {
   void jump_indirect(const isa::Insn& insn, const Encoded& d);
   void ret(const isa::Insn& insn);
   void condition(const isa::Insn& insn);
+  void branch_by_count(const isa::Insn& insn);
+  Hole jump_if_counting(unsigned size);
   void cli();
   void read_segment(const isa::Insn& insn);
   void swap_gs();
@@ -266,7 +268,7 @@ class Translator {
   void across_from_moving(u64 target, u64* cell);
   void name_target(u64 target);
   void exit_by_table(u64 target);
-  void conditional_exit_to(u8 opcode_cc, u64 target);
+  void exit_by(Hole taken, u64 target, u64 otherwise);
   void link_here(u64 target, Hole from);
   void indirect_exit();
   void jump_by_table();
