@@ -88,9 +88,7 @@ Step pusha(Cpu& cpu, const Insn&) {
       !mmu::probe_write(cpu, linear, 8 * sizeof(T)))
     return Step::Fault;
   for (unsigned i = 0; i < 8; ++i)
-    if (!stack_write<T>(cpu, sp - (i + 1) * sizeof(T),
-                        i == cpu::kRsp ? static_cast<T>(sp) : get_gpr<T>(cpu, i)))
-      return Step::Fault;
+    if (!stack_write<T>(cpu, sp - (i + 1) * sizeof(T), get_gpr<T>(cpu, i))) return Step::Fault;
   set_stack_pointer(cpu, sp - 8 * sizeof(T));
   return Step::Next;
 }
