@@ -34,6 +34,7 @@ struct Boundary {
   u64 rip;
   bool operator==(const Boundary&) const = default;
 };
+inline constexpr Boundary kNowhere{.remaining = i64{-1} << 62, .rip = 0};
 
 struct Context : cpu::Cpu {
   Block* block = nullptr;
@@ -50,7 +51,7 @@ struct Context : cpu::Cpu {
   UpperTier* upper = nullptr;  // for its code's way back
   BlockSource* blocks = nullptr;
   mem::CodeWriteListener* listener = nullptr;  // under which this vCPU marks pages as holding code
-  std::optional<Boundary> shadow_dropped_at;   // see drop_idle_shadow()
+  Boundary shadow_dropped_at = kNowhere;       // see drop_idle_shadow()
   std::array<JumpEntry, kJumpEntries> jumps;
 
   static unsigned jump_index(u64 rip) {
@@ -85,9 +86,8 @@ inline void drop_idle_shadow(Context& c) {
 
 // Unless one has come before the next instruction was begun: it would be taken between STI and HLT.
 inline void restore_idle_shadow(Context& c) {
-  if (!c.shadow_dropped_at) return;
-  if (*c.shadow_dropped_at == Boundary{c.remaining, c.state.rip}) c.state.events.interrupt_shadow_sti = true;
-  c.shadow_dropped_at.reset();
+  if (c.shadow_dropped_at == Boundary{c.remaining, c.state.rip}) c.state.events.interrupt_shadow_sti = true;
+  c.shadow_dropped_at = kNowhere;
 }
 
 // A handler executes *insn and jumps to that of the next; it returns only to leave the block.

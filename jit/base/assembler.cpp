@@ -72,6 +72,22 @@ void Assembler::movzx16(u8 to, const Mem& m) {
   operand(to, m);
 }
 
+// AL to BL, and R8B to R15B.
+void Assembler::movzx8(u8 to, u8 from) {
+  byte(static_cast<u8>(0x40 | (to >= 8 ? 4 : 0) | (from >= 8 ? 1 : 0)));
+  bytes({0x0f, 0xb6, static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7))});
+}
+
+void Assembler::part(u8 opcode, u8 reg, const Mem& m, unsigned size) {
+  if (size == 2) half();
+  with_memory(size == 8, static_cast<u8>(opcode | (size != 1)), reg, m);
+}
+
+void Assembler::test_byte(const Mem& m, u8 bits) {
+  with_memory(false, 0xf6, 0, m);
+  byte(bits);
+}
+
 void Assembler::store16_imm(const Mem& m, u16 value) {
   half();
   with_memory(false, 0xc7, 0, m);

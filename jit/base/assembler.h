@@ -98,13 +98,18 @@ class Assembler {
   void movzx16(u8 to, u8 from);
   // 16-bit operations, which leave the rest of a register as it is, but for the load.
   void movzx16(u8 to, const Mem& m);
-  void load16(u8 to, const Mem& m) { half(), load(to, m, false); }
-  void store16(const Mem& m, u8 reg) { half(), store(m, reg, false); }
   void store16_imm(const Mem& m, u16 value);
   void mov16(u8 to, u8 from) { half(), mov(to, from, false); }
   void lea16(u8 reg, const Mem& m) { half(), lea(reg, m, false); }
-  Hole lea_rip(u8 reg);             // the address of a place to be filled in
-  void mov_imm(u8 reg, u64 value);  // the shortest that leaves flags alone
+  void movzx8(u8 to, u8 from);
+  // Of 1, 2, 4 or 8 bytes; of a register, its lower part: not one that is a high byte without REX. What a
+  // load of one or two bytes leaves of a register stays.
+  void load_part(u8 reg, const Mem& m, unsigned size) { part(0x8a, reg, m, size); }
+  void store_part(const Mem& m, u8 reg, unsigned size) { part(0x88, reg, m, size); }
+  void compare_part(u8 reg, const Mem& m, unsigned size) { part(0x3a, reg, m, size); }
+  void test_byte(const Mem& m, u8 bits);  // flags of what they are
+  Hole lea_rip(u8 reg);                   // the address of a place to be filled in
+  void mov_imm(u8 reg, u64 value);        // the shortest that leaves flags alone
   void alu(Alu op, u8 reg, const Mem& m, bool wide = true) {
     with_memory(wide, static_cast<u8>(static_cast<u8>(op) << 3 | 3), reg, m);
   }
@@ -144,6 +149,7 @@ class Assembler {
 
  private:
   void half() { byte(0x66); }
+  void part(u8 opcode, u8 reg, const Mem& m, unsigned size);
   void with_memory(bool wide, u8 opcode, unsigned reg, const Mem& m);
 
   // Where the next instruction, or a part of it, goes: kRoom bytes at least.

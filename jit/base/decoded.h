@@ -39,14 +39,24 @@ enum class Form : u8 {
   Condition,
   Count,  // LOOP and JCXZ
   Return,
-  Cli,
+  SetFlag,  // CLI, and those of the direction
+  Sti,
   ReadSegment,
   SwapGs,
   ReadTsc,
   // By accesses that look at their segment: see segmented_access.cpp.
   SegmentedMemory,
   SegmentedPush,
+  SegmentedPushFlags,
   SegmentedPop,
+  SegmentedPopMemory,
+  PushAll,
+  PopAll,
+  PushSegment,
+  StoreSegment,
+  LoadSegment,  // outside of protected mode
+  String,       // not repeated
+  Translate,    // XLAT
   SegmentedLeave,
   SegmentedCall,
   SegmentedCallIndirect,

@@ -158,6 +158,12 @@ bool has_operand_size(Op op) {
     default: return true;
   }
 }
+// Guest registers, by their offset.
+bool in_state(u8 offset) { return offset == isa::gpr_offset(kT0) || offset == isa::gpr_offset(kT1); }
+bool names_any_in_state(const Insn& insn) {
+  return names_gpr(insn, kT0) || names_gpr(insn, kT1) || in_state(insn.base) || in_state(insn.index);
+}
+
 bool is_fence(Op op) { return op == Op::LFENCE || op == Op::MFENCE || op == Op::SFENCE; }
 
 }  // namespace
@@ -210,9 +216,10 @@ bool Translator::can_be_rewritten(const Insn& insn, const Encoded& d) const {
   return options_.memory && d.memory->bytes && (d.insn.names_memory() || by_address) && d.memory->is_address;
 }
 
-// One for an access that looks at its segment.
+// One for an access that looks at its segment. In 64-bit code it serves what is too rare for another way.
 bool Translator::memory_is_segmented(const Insn& insn, const Encoded& d) const {
-  if (wide_ || !can_be_rewritten(insn, d)) return false;
+  if (!can_be_rewritten(insn, d)) return false;
+  if (wide_) return insn.base != isa::kRipOffset && !names_any_in_state(insn);
   return !(d.memory->writes && insn.segment == cpu::kCs && context_.mode.protected_mode);
 }
 
@@ -228,9 +235,6 @@ bool Translator::memory_is_plain(const Insn& insn, const Encoded& d) const {
         t_->moves ? t_->offset() + static_cast<u64>(insn.disp) : t_->rip + static_cast<u64>(insn.disp);
     return static_cast<u64>(static_cast<i64>(static_cast<i32>(address))) == address;
   }
-  const auto in_state = [](u8 offset) {
-    return offset == isa::gpr_offset(kT0) || offset == isa::gpr_offset(kT1);
-  };
   return !(in_state(insn.base) && in_state(insn.index));
 }
 
@@ -273,6 +277,39 @@ Form Translator::stack_form_of(const Insn& insn, const Encoded& d, Form plain, F
   return options_.memory ? segmented : Form::Execute;
 }
 
+// POP to memory whose address is by the stack pointer sees it moved, which 16 bits may wrap.
+Form Translator::pop_form_of(const Insn& insn, const Encoded& d) const {
+  if (!d.memory) return stack_form_of(insn, d, Form::Pop, Form::SegmentedPop);
+  const bool wraps = context_.mode.stack_size == 2 && insn.base == isa::gpr_offset(kSp);
+  return !wide_ && !wraps && memory_is_segmented(insn, d) ? Form::SegmentedPopMemory : Form::Execute;
+}
+
+Form Translator::push_flags_form_of(const Insn& insn) const {
+  if (wide_) return insn.size == word_ ? Form::PushFlags : Form::Execute;
+  return options_.memory && !context_.mode.vm86 ? Form::SegmentedPushFlags : Form::Execute;
+}
+
+Form Translator::read_segment_form_of(const Insn& insn, const Encoded& d) const {
+  if (insn.kind[0] == OperandKind::Gpr) return wide_ && insn.size == 2 ? Form::Execute : Form::ReadSegment;
+  return memory_is_segmented(insn, d) ? Form::StoreSegment : Form::Execute;
+}
+
+// Where a selector says all of a segment, and modes stay as they are. The interrupt shadow of SS is the
+// interpreter's.
+Form Translator::load_segment_form_of(const Insn& insn, const Encoded& d) const {
+  const unsigned segment = loaded_segment(insn);
+  if (context_.mode.protected_mode || code_size_ != 2 || segment == cpu::kSs || segment == cpu::kCs ||
+      !options_.memory)
+    return Form::Execute;
+  if (context_.mode.vm86 && use_of(segment) == SegmentUse::Limited) return Form::Execute;
+  return !d.memory || memory_is_segmented(insn, d) ? Form::LoadSegment : Form::Execute;
+}
+
+Form Translator::string_form_of(const Insn& insn) const {
+  const bool repeats = insn.prefixes & (isa::kRep | isa::kRepne);
+  return repeats || !options_.memory ? Form::Execute : Form::String;
+}
+
 Form Translator::form_of(const Insn& insn, const Encoded& d) const {
   if (d.insn.length == 0 || is_other_on_host(insn.op, d) || (!wide_ && is_other_in_64_bits(d)))
     return Form::Execute;
@@ -280,7 +317,7 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
   switch (insn.op) {
     case Op::LEA: return lea_form_of(insn);
     case Op::PUSH: return stack_form_of(insn, d, Form::Push, Form::SegmentedPush);
-    case Op::POP: return d.memory ? Form::Execute : stack_form_of(insn, d, Form::Pop, Form::SegmentedPop);
+    case Op::POP: return pop_form_of(insn, d);
     case Op::LEAVE: return stack_form_of(insn, d, Form::Leave, Form::SegmentedLeave);
     case Op::JMP: return branches_inside ? Form::Jump : Form::Execute;
     case Op::CALL:
@@ -288,16 +325,34 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
     case Op::JMP_INDIRECT: return stack_form_of(insn, d, Form::JumpIndirect, Form::SegmentedJumpIndirect);
     case Op::CALL_INDIRECT: return stack_form_of(insn, d, Form::CallIndirect, Form::SegmentedCallIndirect);
     case Op::RET: return stack_form_of(insn, d, Form::Return, Form::SegmentedReturn);
-    case Op::PUSHFQ: return wide_ && insn.size == word_ ? Form::PushFlags : Form::Execute;
-    case Op::MOV_FROM_SEGMENT:
-      return wide_ && insn.kind[0] == OperandKind::Gpr && insn.size >= 4 ? Form::ReadSegment : Form::Execute;
-    case Op::CLI: return is_cpl_0() ? Form::Cli : Form::Execute;
+    case Op::PUSHF:
+    case Op::PUSHFD:
+    case Op::PUSHFQ: return push_flags_form_of(insn);
+    case Op::PUSHA:
+    case Op::PUSHAD: return options_.memory ? Form::PushAll : Form::Execute;
+    case Op::POPA:
+    case Op::POPAD: return options_.memory ? Form::PopAll : Form::Execute;
+    case Op::PUSH_SEGMENT: return !wide_ && options_.memory ? Form::PushSegment : Form::Execute;
+    case Op::MOV_FROM_SEGMENT: return read_segment_form_of(insn, d);
+    case Op::MOV_TO_SEGMENT:
+    case Op::POP_SEGMENT:
+    case Op::LDS:
+    case Op::LES:
+    case Op::LFS:
+    case Op::LGS:
+    case Op::LSS: return load_segment_form_of(insn, d);
+    case Op::XLAT: return options_.memory ? Form::Translate : Form::Execute;
+    case Op::CLD:
+    case Op::STD: return Form::SetFlag;
+    case Op::CLI: return is_cpl_0() ? Form::SetFlag : Form::Execute;
+    case Op::STI: return is_cpl_0() ? Form::Sti : Form::Execute;
     case Op::RDTSC:
     case Op::RDTSCP: return reads_host_tsc(context_) ? Form::ReadTsc : Form::Execute;
     case Op::SWAPGS: return is_cpl_0() ? Form::SwapGs : Form::Execute;
     default: break;
   }
   if (conditional(insn.op) == Conditional::Jump) return branches_inside ? Form::Condition : Form::Execute;
+  if (is_string(insn.op)) return string_form_of(insn);
   if (branches_by_count(insn.op)) return branches_inside ? Form::Count : Form::Execute;
   switch (kind_of(insn.op)) {
     case Kind::Nop: return Form::Nothing;
@@ -318,7 +373,7 @@ bool Translator::may_fault(const Insn& insn, Form form) {
     case Form::Nothing:
     case Form::Lea:
     case Form::OffsetLea:
-    case Form::Cli:
+    case Form::SetFlag:
     case Form::ReadSegment:
     case Form::SwapGs:
     case Form::ReadTsc: return false;

@@ -29,6 +29,31 @@ bool branches_by_count(Op op) {
   }
 }
 
+namespace {
+
+// isa.def has them in turn, each in four sizes.
+unsigned string_row_of(Op op) { return static_cast<unsigned>(op) - static_cast<unsigned>(Op::MOVSB); }
+
+}  // namespace
+
+bool is_string(Op op) {
+  static_assert(static_cast<u16>(Op::CMPSQ) - static_cast<u16>(Op::MOVSB) == 5 * 4 - 1);
+  return string_row_of(op) < 5 * 4;
+}
+
+StringKind string_kind(Op op) { return static_cast<StringKind>(string_row_of(op) / 4); }
+
+unsigned loaded_segment(const isa::Insn& insn) {
+  switch (insn.op) {
+    case Op::LDS: return cpu::kDs;
+    case Op::LES: return cpu::kEs;
+    case Op::LFS: return cpu::kFs;
+    case Op::LGS: return cpu::kGs;
+    case Op::LSS: return cpu::kSs;
+    default: return insn.reg[0];
+  }
+}
+
 bool does_nothing(Op op) {
   switch (op) {
     case Op::NOP:

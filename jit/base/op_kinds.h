@@ -15,6 +15,14 @@ unsigned condition_code(isa::Op op);
 // LOOPcc and JCXZ, which branch by the count in rCX.
 bool branches_by_count(isa::Op op);
 
+// MOVS, STOS, LODS, SCAS, CMPS.
+enum class StringKind : u8 { Move, Store, Load, Scan, Compare };
+bool is_string(isa::Op op);
+StringKind string_kind(isa::Op op);
+
+// What MOV, POP, LDS and the like load.
+unsigned loaded_segment(const isa::Insn& insn);
+
 // Hints and the like: nothing of them is to be seen, and an operand is not accessed.
 bool does_nothing(isa::Op op);
 

@@ -28,12 +28,13 @@ Translator::SegmentOffset Translator::offset_of(const Insn& insn) const {
 
 // T0 = the offset.
 void Translator::form_offset(const SegmentOffset& o) {
-  a_.lea(kT0, Mem{o.base, o.index, o.scale_log2, o.disp, false}, false);
+  a_.lea(kT0, Mem{o.base, o.index, o.scale_log2, o.disp, false}, o.size == 8);
   if (o.size == 2) a_.movzx16(kT0, kT0);
 }
 
 // Goes to the site where the segment may not have all the bytes at the offset in T0.
 void Translator::check_offset(const SegmentOffset& o, unsigned bytes, bool write) {
+  if (wide_) return;
   const SegmentUse use = use_of(o.segment);
   // Where all of a page is in it, what wraps ends in another page.
   if (use == SegmentUse::Flat || (use == SegmentUse::Unlimited && o.size == 2)) return;
@@ -49,6 +50,10 @@ void Translator::check_offset(const SegmentOffset& o, unsigned bytes, bool write
   slow_if(Cc::A);
 }
 
+bool Translator::adds_base(unsigned segment) const {
+  return wide_ ? segment >= cpu::kFs : use_of(segment) != SegmentUse::Flat;
+}
+
 // T0 = the host's address of the bytes there. Flags are as before where they matter. A page is looked up by
 // its first byte; what the tag leaves of the address is where in the page it is.
 void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool write) {
@@ -56,8 +61,7 @@ void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool wri
   flags_into_slot(kT0);
   form_offset(o);
   check_offset(o, bytes, write);
-  if (use_of(o.segment) != SegmentUse::Flat)
-    a_.alu(Alu::Add, kT0, field(&context_.state.segments[o.segment].base), false);
+  if (adds_base(o.segment)) a_.alu(Alu::Add, kT0, field(&context_.state.segments[o.segment].base), wide_);
   entry_of(kT1, kT0);
   const Mem tag = at(kT1, tlb_address(write, false));
   a_.alu(Alu::Xor, kT0, tag);
@@ -72,10 +76,6 @@ void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool wri
 void Translator::load_sized(u8 reg, const Mem& m, unsigned size) {
   if (size == 2) a_.movzx16(reg, m);
   else a_.load(reg, m, false);
-}
-void Translator::store_sized(const Mem& m, u8 reg, unsigned size) {
-  if (size == 2) a_.store16(m, reg);
-  else a_.store(m, reg, false);
 }
 void Translator::merge_sized(u8 reg, u8 from, unsigned size) {
   if (size == 2) a_.mov16(reg, from);
@@ -121,7 +121,7 @@ void Translator::segmented_push(const Insn& insn, const Encoded& d) {
     else a_.store_imm(at(kT0), static_cast<i32>(insn.imm), false);
   } else {
     if (d.memory) a_.load(kT1, spill(0));
-    store_sized(at(kT0), d.memory ? u8{kT1} : static_cast<u8>(insn.reg[0] / 8), insn.size);
+    a_.store_part(at(kT0), d.memory ? u8{kT1} : static_cast<u8>(insn.reg[0] / 8), insn.size);
   }
   set_stack_pointer(kSp, -size);
 }
@@ -132,6 +132,43 @@ void Translator::segmented_pop(const Insn& insn) {
   load_sized(kT1, at(kT0), insn.size);
   set_stack_pointer(kSp, insn.size);
   merge_sized(insn.reg[0] / 8, kT1, insn.size);
+}
+
+// The destination's address sees the moved pointer, which moves when nothing is refused any more.
+void Translator::segmented_pop_memory(const Insn& insn) {
+  find_segmented(stack_offset(kSp, 0), insn.size, false);
+  load_sized(kT1, at(kT0), insn.size);
+  a_.store(spill(0), kT1);
+  SegmentOffset to = offset_of(insn);
+  if (to.base == kSp) to.disp += insn.size;
+  find_segmented(to, insn.size, true);
+  a_.load(kT1, spill(0));
+  a_.store_part(at(kT0), kT1, insn.size);
+  set_stack_pointer(kSp, insn.size);
+}
+
+void Translator::segmented_push_flags(const Insn& insn) {
+  const i32 size = insn.size;
+  spill_flags();
+  find_segmented(stack_offset(kSp, -size), insn.size, true);
+  a_.load(kT1, spill(0));
+  a_.store_part(at(kT0), kT1, insn.size);
+  set_stack_pointer(kSp, -size);
+}
+
+void Translator::push_all(const Insn& insn) {
+  const i32 size = insn.size;
+  find_segmented(stack_offset(kSp, -8 * size), 8u * insn.size, true);
+  for (u8 reg = kAx; reg <= kDi; ++reg) a_.store_part(at(kT0, (kDi - reg) * size), reg, insn.size);
+  set_stack_pointer(kSp, -8 * size);
+}
+
+void Translator::pop_all(const Insn& insn) {
+  const i32 size = insn.size;
+  find_segmented(stack_offset(kSp, 0), 8u * insn.size, false);
+  for (u8 reg = kAx; reg <= kDi; ++reg)
+    if (reg != kSp) a_.load_part(reg, at(kT0, (kDi - reg) * size), insn.size);
+  set_stack_pointer(kSp, 8 * size);
 }
 
 void Translator::segmented_leave(const Insn& insn) {
@@ -145,7 +182,7 @@ void Translator::push_return(const Insn& insn) {
   const i32 size = insn.size;
   find_segmented(stack_offset(kSp, -size), insn.size, true);
   code_address(kT1, next_of(insn), false);
-  store_sized(at(kT0), kT1, insn.size);
+  a_.store_part(at(kT0), kT1, insn.size);
   set_stack_pointer(kSp, -size);
 }
 

@@ -290,6 +290,7 @@ void CheckSharing::follow_registers() {
     case Form::Leave:
       registers_[kSp] = {registers_[kBp].name, registers_[kBp].distance + block_.word};
       return change(kBp);
+    case Form::String: return change_by_string();
     case Form::Lea:
     case Form::Copy:
       if (const std::optional<Value> v = computed(insn)) {
@@ -340,6 +341,11 @@ void CheckSharing::change_written(const Insn& insn, const Encoded& d) {
     const auto reg = static_cast<unsigned>(std::countr_zero(left));
     change(reg, d.small.is_small(reg, insn, registers_[reg].is_small));
   }
+}
+
+// Which Zydis does not name.
+void CheckSharing::change_by_string() {
+  for (const unsigned reg : {kAx, kSi, kDi}) change(reg);
 }
 
 void CheckSharing::change_all() {

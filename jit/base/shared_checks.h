@@ -131,6 +131,7 @@ class CheckSharing {
   void number_groups(SharedChecks& checks);
   void change(unsigned reg, bool is_small = false) { registers_[reg] = {++names_, 0, is_small}; }
   void change_all();
+  void change_by_string();
   void change_written(const isa::Insn& insn, const Encoded& d);
   std::optional<HoistedCheck> hoist(const Group& g) const;
   std::optional<HoistedCheck> hoist_hosted(const Group& g) const;

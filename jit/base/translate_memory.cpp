@@ -455,8 +455,8 @@ void Translator::push_word(u8 reg) {
   a_.lea(kSp, at(kSp, -word_), wide_);
 }
 
-// RFLAGS of the state, whose arithmetic flags are out of date, and those of the slot.
-void Translator::push_flags() {
+// spill(0) = RFLAGS of the state, whose arithmetic flags are out of date, with those of the slot.
+void Translator::spill_flags() {
   held_ = kNoGroup;
   flags_into_slot(kT0);
   free_t1();
@@ -472,6 +472,10 @@ void Translator::push_flags() {
   a_.alu(Alu::Or, kT0, kT1);
   flags_lost();
   a_.store(spill(0), kT0);
+}
+
+void Translator::push_flags() {
+  spill_flags();
   push_word(kNone);
 }
 

@@ -192,13 +192,23 @@ void Translator::emit(unsigned i) {
     case Form::Condition: condition(insn); break;
     case Form::Count: branch_by_count(insn); break;
     case Form::Return: ret(insn); break;
-    case Form::Cli: cli(); break;
+    case Form::SetFlag: set_flag(insn); break;
+    case Form::Sti: sti(insn); break;
     case Form::ReadSegment: read_segment(insn); break;
     case Form::SwapGs: swap_gs(); break;
     case Form::ReadTsc: read_tsc(insn); break;
     case Form::SegmentedMemory: segmented_memory(insn, d); break;
     case Form::SegmentedPush: segmented_push(insn, d); break;
+    case Form::SegmentedPushFlags: segmented_push_flags(insn); break;
     case Form::SegmentedPop: segmented_pop(insn); break;
+    case Form::SegmentedPopMemory: segmented_pop_memory(insn); break;
+    case Form::PushAll: push_all(insn); break;
+    case Form::PopAll: pop_all(insn); break;
+    case Form::PushSegment: push_segment(insn); break;
+    case Form::StoreSegment: store_segment(insn); break;
+    case Form::LoadSegment: load_segment(insn); break;
+    case Form::String: string(insn); break;
+    case Form::Translate: translate_byte(insn); break;
     case Form::SegmentedLeave: segmented_leave(insn); break;
     case Form::SegmentedCall: segmented_call(insn); break;
     case Form::SegmentedCallIndirect: segmented_call_indirect(insn, d); break;
@@ -241,48 +251,6 @@ void Translator::execute_undefined(std::span<FlagUse> uses) {
   }
 }
 
-// At CPL 0: nothing can be refused.
-void Translator::cli() {
-  flags_into_slot(kT0);
-  a_.alu_imm(Alu::And, field(&context_.state.rflags), ~static_cast<i32>(cpu::kIf));
-  flags_lost();
-}
-
-void Translator::read_segment(const Insn& insn) {
-  const u8 reg = insn.reg[0] / 8;
-  if (reg == kT1) free_t1();
-  a_.load(reg, field(&context_.state.segments[insn.reg[1]].selector), false);
-  a_.movzx16(reg, reg);
-  if (reg == kT0 || reg == kT1) hold(reg, Held::Dirty);
-}
-
-void Translator::swap_gs() {
-  free_t1();
-  const Mem base = field(&context_.state.segments[cpu::kGs].base);
-  const Mem kernel = field(&context_.state.msr.kernel_gs_base);
-  a_.load(kT0, base);
-  a_.load(kT1, kernel);
-  a_.store(base, kT1);
-  a_.store(kernel, kT0);
-}
-
-// Ends its block, because interrupts change the time that it sees.
-void Translator::read_tsc(const Insn& insn) {
-  flags_into_slot(kT0);
-  const bool with_aux = insn.op == Op::RDTSCP;
-  if (with_aux) a_.bytes({0x0f, 0x01, 0xf9});
-  else a_.bytes({0x0f, 0x31});
-  a_.shl(kDx, 32);
-  a_.lea(kAx, Mem{kAx, kDx, 0, 0, false});
-  a_.alu(Alu::Add, kAx, field(&context_.tier.host_tsc_offset));
-  a_.alu(Alu::Add, kAx, field(&context_.state.tsc_offset));
-  a_.mov(kDx, kAx);
-  a_.shr(kDx, 32, true);
-  a_.mov(kAx, kAx, false);
-  if (with_aux) a_.load(kCx, field(&context_.state.msr.tsc_aux), false);
-  flags_lost();
-}
-
 void Translator::execute() {
   if (budget_in_t1_) a_.store(remaining(), kT1);
   a_.mov_imm(kT1, ids_.new_site(*t_, static_cast<u16>(current_)));
@@ -292,7 +260,12 @@ void Translator::execute() {
 
 // Does the instruction look at flags, or leave some that are live as they were?
 bool Translator::wants_host_flags(unsigned i) const {
-  if (forms_[i] == Form::Execute || forms_[i] == Form::PushFlags) return false;  // take them from the slot
+  switch (forms_[i]) {  // which take them from the slot
+    case Form::Execute:
+    case Form::PushFlags:
+    case Form::SegmentedPushFlags: return false;
+    default: break;
+  }
   const u32 live_behind = i + 1 < live_.size() ? live_[i + 1] : kAllFlags;
   return uses_[i].reads || (uses_[i].writes && (live_behind & ~uses_[i].kills));
 }
@@ -420,7 +393,15 @@ bool Translator::has_check(unsigned i) const {
     case Form::Return: return !shared_.of[i].follows();
     case Form::SegmentedMemory:
     case Form::SegmentedPush:
+    case Form::SegmentedPushFlags:
     case Form::SegmentedPop:
+    case Form::SegmentedPopMemory:
+    case Form::PushAll:
+    case Form::PopAll:
+    case Form::PushSegment:
+    case Form::StoreSegment:
+    case Form::String:
+    case Form::Translate:
     case Form::SegmentedLeave:
     case Form::SegmentedCall:
     case Form::SegmentedCallIndirect:

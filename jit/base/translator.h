@@ -80,6 +80,7 @@ class Translator {
   void encode(std::span<const u8> bytes);
   static OperandPrefix operand_prefix(const isa::Insn& insn, const Encoded& d);
   bool is_based(const isa::Insn& insn) const;
+  bool adds_base(unsigned segment) const;
   bool is_constant(const isa::Insn& insn) const;
   bool is_direct(const isa::Insn& insn) const;
   u64 constant_of(const isa::Insn& insn) const;
@@ -106,6 +107,11 @@ class Translator {
   Form form_of(const isa::Insn& insn, const Encoded& d) const;
   Form lea_form_of(const isa::Insn& insn) const;
   Form stack_form_of(const isa::Insn& insn, const Encoded& d, Form plain, Form segmented) const;
+  Form pop_form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form push_flags_form_of(const isa::Insn& insn) const;
+  Form read_segment_form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form load_segment_form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form string_form_of(const isa::Insn& insn) const;
   Form host_form_of(const isa::Insn& insn, const Encoded& d) const;
   Form memory_form_of(const isa::Insn& insn, const Encoded& d) const;
   static bool may_fault(const isa::Insn& insn, Form form);
@@ -152,6 +158,7 @@ class Translator {
   void memory_at_constant(const Encoded& d, u64 address, u8 t0, u8 t1);
   void push(const isa::Insn& insn, const Encoded& d);
   void push_word(u8 reg);
+  void spill_flags();
   void push_flags();
   void pop(const isa::Insn& insn);
   void leave();
@@ -162,8 +169,9 @@ class Translator {
   void condition(const isa::Insn& insn);
   void branch_by_count(const isa::Insn& insn);
   Hole jump_if_counting(unsigned size);
-  void cli();
-  void read_segment(const isa::Insn& insn);
+  // translate_system.cpp
+  void set_flag(const isa::Insn& insn);
+  void sti(const isa::Insn& insn);
   void swap_gs();
   void read_tsc(const isa::Insn& insn);
   void execute();
@@ -183,7 +191,6 @@ class Translator {
   void check_offset(const SegmentOffset& o, unsigned bytes, bool write);
   void find_segmented(const SegmentOffset& o, unsigned bytes, bool write);
   void load_sized(u8 reg, const Mem& m, unsigned size);
-  void store_sized(const Mem& m, u8 reg, unsigned size);
   void merge_sized(u8 reg, u8 from, unsigned size);
   void set_stack_pointer(u8 base, i32 disp);
   void read_segmented(const isa::Insn& insn, const Encoded& d);
@@ -191,6 +198,10 @@ class Translator {
   void segmented_memory(const isa::Insn& insn, const Encoded& d);
   void segmented_push(const isa::Insn& insn, const Encoded& d);
   void segmented_pop(const isa::Insn& insn);
+  void segmented_pop_memory(const isa::Insn& insn);
+  void segmented_push_flags(const isa::Insn& insn);
+  void push_all(const isa::Insn& insn);
+  void pop_all(const isa::Insn& insn);
   void segmented_leave(const isa::Insn& insn);
   void push_return(const isa::Insn& insn);
   void segmented_call(const isa::Insn& insn);
@@ -198,6 +209,20 @@ class Translator {
   void segmented_jump_indirect(const isa::Insn& insn, const Encoded& d);
   void segmented_return(const isa::Insn& insn);
   void offset_lea(const isa::Insn& insn);
+  // Segment registers: translate_segments.cpp.
+  void read_segment(const isa::Insn& insn);
+  void store_segment(const isa::Insn& insn);
+  void push_segment(const isa::Insn& insn);
+  void load_segment(const isa::Insn& insn);
+  void selector_into_t1(const isa::Insn& insn);
+  void set_segment(unsigned segment);
+  // translate_string.cpp
+  void check_direction();
+  void advance(u8 reg, const isa::Insn& insn);
+  void string(const isa::Insn& insn);
+  void move_string(const isa::Insn& insn, const SegmentOffset& from, const SegmentOffset& to);
+  void compare_string(const isa::Insn& insn, const SegmentOffset& from, const SegmentOffset& to);
+  void translate_byte(const isa::Insn& insn);
 
   // Memory accesses: see translate_memory.cpp.
   void free_t1();
