@@ -100,7 +100,7 @@ bool JitTier::prepare(Context& c) {
   c.tier.vector_enter = reinterpret_cast<u64>(v.enter);
   c.tier.vector_save = reinterpret_cast<u64>(v.save);
   c.tier.host_tsc_offset = c.host_tsc_offset.value_or(0);
-  if (c.mode.code_size != 8) note_segment_ends(c);
+  if (c.mode.code_size != 8) segment_uses_.follow(c);
   account(c);
   if (hosted_.enter(c)) set_window_base(hosted_.gs_base());
   follow_mappings(c);
@@ -483,6 +483,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.links_across", figures_.links_across);
   report("jit.dropped_blocks", figures_.dropped);
   report("jit.twins", figures_.twins);
+  report("jit.segment_changes", segment_uses_.changes());
   report("jit.replaced", figures_.replaced);
   const HostedSpaces::Figures& h = hosted_.figures();
   report("jit.hosted.spaces", h.spaces);
@@ -527,7 +528,7 @@ u32 JitTier::enter(Context& c, const u8* code) {
 bool JitTier::run(Context& c, Block& block) {
   accounted_ = c.remaining;
   if (!prepare(c)) return false;
-  const TranslationMode mode = translation_mode(c, hosted_.active());
+  const TranslationMode mode = translation_mode(c, hosted_.active(), segment_uses_);
   if (full_) drop_all();
   if (worker_) look_at_samples(c);
   Translation* t = find(c, block, mode);
@@ -710,7 +711,7 @@ const u8* JitTier::go_on(Context& c) {
       c.state.events.debug_traps || c.state.activity != cpu::Activity::Running ||
       interp::needs_single_step(c) || !prepare(c))
     return nullptr;
-  const TranslationMode mode = translation_mode(c, hosted_.active());
+  const TranslationMode mode = translation_mode(c, hosted_.active(), segment_uses_);
   if (mode & kHostedMode && !rsp_is_verified(c)) return nullptr;
   const auto table =
       std::find_if(tables_.begin(), tables_.end(), [&](const ModeTable& m) { return m.mode == mode; });

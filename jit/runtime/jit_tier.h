@@ -204,6 +204,7 @@ class JitTier final : public interp::UpperTier,
   Figures figures_;
   TickClock tick_clock_;
   HostedSpaces hosted_;
+  SegmentUses segment_uses_;
   i64 accounted_ = 0;  // of the budget, when instructions were last attributed to an address space
   interp::Context* translating_for_ = nullptr;
   std::shared_ptr<RegionWorker> worker_;

@@ -32,7 +32,6 @@ bool is_flat_code(const Context& c) {
 }
 
 TranslationMode segment_bits(const Context& c) {
-  if (c.mode.code_size == 8) return 0;
   TranslationMode bits = is_flat_code(c) ? 0 : kSegmentedMode;
   for (unsigned name = 0; name < cpu::kSegmentCount; ++name)
     bits |= static_cast<TranslationMode>(use_of(c, name)) << (kSegmentUseShift + 2 * name);
@@ -43,16 +42,32 @@ TranslationMode segment_bits(const Context& c) {
 
 bool reads_host_tsc(const Context& c) { return c.host_tsc_offset && semantics::tsc_allowed(c); }
 
-void note_segment_ends(Context& c) {
+SegmentUses::Origin SegmentUses::origin_of(const Context& c) {
+  const bool base_matters = c.mode.code_size == 4;
+  Origin o{.code_size = c.mode.code_size, .protected_mode = c.mode.protected_mode};
+  for (unsigned name = 0; name < cpu::kSegmentCount; ++name) {
+    const cpu::Segment& s = c.state.segments[name];
+    o.segments[name] = s.limit | u64{s.type} << 32 | u64{s.present} << 40 |
+                       u64{base_matters && name < cpu::kFs && s.base != 0} << 41;
+  }
+  return o;
+}
+
+void SegmentUses::follow(Context& c) {
+  const Origin origin = origin_of(c);
+  if (origin == origin_) return;
+  origin_ = origin;
+  ++changes_;
   for (unsigned name = 0; name < cpu::kSegmentCount; ++name) {
     c.tier.read_end[name] = mmu::offsets_end(c, name, Access::Read);
     c.tier.write_end[name] = mmu::offsets_end(c, name, Access::Write);
   }
+  bits_ = segment_bits(c);
 }
 
-TranslationMode translation_mode(Context& c, bool hosted) {
+TranslationMode translation_mode(Context& c, bool hosted, const SegmentUses& uses) {
   using semantics::Unit;
-  const TranslationMode segments = segment_bits(c);
+  const TranslationMode segments = c.mode.code_size == 8 ? 0 : uses.bits();
   const bool may_be_hosted = !(segments & kSegmentedMode);
   return interp::mode_bits(c.mode) | static_cast<u32>(c.privilege) << 16 |
          static_cast<u32>(semantics::unit_available(c, Unit::Sse)) << 18 |

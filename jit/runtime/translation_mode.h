@@ -1,6 +1,8 @@
 // Everything but the bytes and their address that a translation depends on.
 #pragma once
 
+#include <array>
+
 #include "core/interp/context.h"
 
 namespace tandem::jit {
@@ -30,10 +32,33 @@ constexpr bool moves(TranslationMode mode) { return cpl_of(mode) == 3 && !(mode 
 // Is the guest's TSC, in this mode, the host's and a constant?
 bool reads_host_tsc(const interp::Context& context);
 
-// Brings TierFrame::read_end and write_end up to date with the state's segments. Not for 64-bit code.
-void note_segment_ends(interp::Context& context);
+// What follows from the segments outside of 64-bit code, worked out when what it follows from has changed.
+class SegmentUses {
+ public:
+  // Brings the TierFrame's read_end and write_end up to date with the state's segments, and what is below.
+  // Not for 64-bit code.
+  void follow(interp::Context& context);
+  // Their bits of a TranslationMode.
+  TranslationMode bits() const { return bits_; }
+  u64 changes() const { return changes_; }
 
-// hosted: the present address space is, as far as code of this kind can be. After note_segment_ends().
-TranslationMode translation_mode(interp::Context& context, bool hosted);
+ private:
+  // Limits and types, and bases where it matters whether they are 0.
+  struct Origin {
+    std::array<u64, cpu::kSegmentCount> segments = {};
+    u8 code_size = 0;
+    bool protected_mode = false;
+    bool operator==(const Origin&) const = default;
+  };
+  static Origin origin_of(const interp::Context& context);
+
+  Origin origin_;
+  TranslationMode bits_ = 0;
+  u64 changes_ = 0;
+};
+
+// hosted: the present address space is, as far as code of this kind can be. segments: up to date, where they
+// are looked at.
+TranslationMode translation_mode(interp::Context& context, bool hosted, const SegmentUses& segments);
 
 }  // namespace tandem::jit

@@ -15,9 +15,19 @@ using namespace cpu;
 using interp::Context;
 
 struct ContextMemory {
-  ContextMemory() : context(std::make_unique<Context>()) { context->model = &model; }
+  ContextMemory() : context(std::make_unique<Context>()) {
+    context->model = &model;
+    context->host_tsc_offset = 0;
+  }
   CpuModel model = make_cpu_model("max").take();
   std::unique_ptr<Context> context;
+  SegmentUses segments;
+
+  TranslationMode mode(bool hosted = false) {
+    update_mode(*context);
+    if (context->mode.code_size != 8) segments.follow(*context);
+    return translation_mode(*context, hosted, segments);
+  }
 };
 
 constexpr Segment kFlat{.type = 3, .s = true, .present = true, .db = true, .limit = 0xffffffff};
@@ -40,6 +50,24 @@ void set_long(CpuState& s) {
   s.efer |= kEferLma;
   s.segments[kCs].l = true;
   s.segments[kCs].db = false;
+}
+
+void set_user(CpuState& s) {
+  set_flat(s);
+  s.segments[kSs].dpl = 3;
+}
+void set_avx512(CpuState& s) {
+  set_flat(s);
+  s.cr4 |= kCr4Osfxsr | kCr4Osxsave;
+  s.xcr0 = kXfeatureX87 | kXfeatureSse | kXfeatureAvx | kXfeatureAvx512;
+}
+void set_avx(CpuState& s) {
+  set_avx512(s);
+  s.xcr0 &= ~kXfeatureAvx512;
+}
+void set_smap(CpuState& s) {
+  set_flat(s);
+  s.cr4 |= kCr4Smap;
 }
 
 struct Row {
@@ -66,6 +94,12 @@ std::vector<Row> rows() {
       {"X87Off", set_flat, [](auto& s) { s.cr0 |= kCr0Em; }, true},
       {"X87SwitchedAway", set_flat, [](auto& s) { s.cr0 |= kCr0Ts; }, true},
       {"SseOn", set_flat, [](auto& s) { s.cr4 |= kCr4Osfxsr; }, true},
+      {"AvxOff", set_avx, [](auto& s) { s.xcr0 &= ~kXfeatureAvx; }, true},
+      {"AvxWithoutXsave", set_avx, [](auto& s) { s.cr4 &= ~kCr4Osxsave; }, true},
+      {"Avx512Off", set_avx512, [](auto& s) { s.xcr0 &= ~kXfeatureAvx512; }, true},
+      {"TscRefusedToUsers", set_user, [](auto& s) { s.cr4 |= kCr4Tsd; }, true},
+      {"TscOfTheKernel", set_flat, [](auto& s) { s.cr4 |= kCr4Tsd; }, false},
+      {"AccessToUsersPages", set_smap, [](auto& s) { s.rflags |= kAc; }, true},
       {"ArithmeticFlags", set_flat, [](auto& s) { s.rflags |= kArithmeticFlags; }, false},
   };
   for (const unsigned name : {kEs, kSs, kDs, kFs, kGs}) {
@@ -85,22 +119,20 @@ std::vector<Row> rows() {
   return all;
 }
 
-TranslationMode mode_of(Context& c) {
-  update_mode(c);
-  if (c.mode.code_size != 8) note_segment_ends(c);
-  return translation_mode(c, false);
-}
-
 class OfState : public testing::TestWithParam<Row> {};
 
 TEST_P(OfState, IsAnotherTranslationMode) {
-  const ContextMemory memory;
+  ContextMemory memory;
   Context& c = *memory.context;
   const Row& row = GetParam();
   row.set(c.state);
-  const TranslationMode before = mode_of(c);
+  const TranslationMode before = memory.mode();
   row.change(c.state);
-  EXPECT_EQ(mode_of(c) != before, row.is_another);
+  const TranslationMode behind = memory.mode();
+  EXPECT_EQ(behind != before, row.is_another);
+  // Whatever it was before.
+  memory.segments = {};
+  EXPECT_EQ(memory.mode(), behind);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OfState, testing::ValuesIn(rows()),
@@ -108,13 +140,13 @@ INSTANTIATE_TEST_SUITE_P(All, OfState, testing::ValuesIn(rows()),
 
 // Each of its own.
 TEST(TranslationMode, OfSegmentsAreToldApart) {
-  const ContextMemory memory;
+  ContextMemory memory;
   Context& c = *memory.context;
   set_flat(c.state);
-  std::vector<TranslationMode> modes = {mode_of(c)};
+  std::vector<TranslationMode> modes = {memory.mode()};
   for (Segment& segment : c.state.segments) {
     segment.limit = 0xfffff;
-    modes.push_back(mode_of(c));
+    modes.push_back(memory.mode());
     segment.limit = 0xffffffff;
   }
   std::ranges::sort(modes);
@@ -122,16 +154,14 @@ TEST(TranslationMode, OfSegmentsAreToldApart) {
 }
 
 TEST(TranslationMode, IsHostedOnlyWhereCodeIsFlat) {
-  const ContextMemory memory;
+  ContextMemory memory;
   Context& c = *memory.context;
   set_flat(c.state);
-  mode_of(c);
-  EXPECT_TRUE(translation_mode(c, true) & kHostedMode);
+  EXPECT_TRUE(memory.mode(true) & kHostedMode);
   c.limited = true;
-  EXPECT_TRUE(translation_mode(c, false) & kLimitedMode);
+  EXPECT_TRUE(memory.mode() & kLimitedMode);
   set_real(c.state);
-  mode_of(c);
-  EXPECT_FALSE(translation_mode(c, true) & kHostedMode);
+  EXPECT_FALSE(memory.mode(true) & kHostedMode);
 }
 
 }  // namespace
