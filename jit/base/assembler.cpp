@@ -88,6 +88,18 @@ void Assembler::test_byte(const Mem& m, u8 bits) {
   byte(bits);
 }
 
+// VMOVDQU, VEX.256.F3.0F, by an address that names no register beyond the eighth.
+void Assembler::store_ymm(const Mem& m, u8 reg) {
+  bytes({0xc5, static_cast<u8>((reg & 8 ? 0 : 0x80) | 0x7e), 0x7f});
+  operand(reg, m);
+}
+
+// VMOVDQU64, EVEX.512.F3.0F.W1; the same.
+void Assembler::store_zmm(const Mem& m, u8 reg) {
+  bytes({0x62, static_cast<u8>((reg & 8 ? 0 : 0x80) | 0x60 | (reg & 16 ? 0 : 0x10) | 1), 0xfe, 0x48, 0x7f});
+  operand(reg, m, false);
+}
+
 void Assembler::store16_imm(const Mem& m, u16 value) {
   half();
   with_memory(false, 0xc7, 0, m);

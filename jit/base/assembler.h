@@ -107,9 +107,12 @@ class Assembler {
   void load_part(u8 reg, const Mem& m, unsigned size) { part(0x8a, reg, m, size); }
   void store_part(const Mem& m, u8 reg, unsigned size) { part(0x88, reg, m, size); }
   void compare_part(u8 reg, const Mem& m, unsigned size) { part(0x3a, reg, m, size); }
-  void test_byte(const Mem& m, u8 bits);  // flags of what they are
-  Hole lea_rip(u8 reg);                   // the address of a place to be filled in
-  void mov_imm(u8 reg, u64 value);        // the shortest that leaves flags alone
+  void load_signed32(u8 reg, const Mem& m) { with_memory(true, 0x63, reg, m); }  // to 64 bits
+  void test_byte(const Mem& m, u8 bits);                                         // flags of what they are
+  void store_ymm(const Mem& m, u8 reg);                                          // registers 0 to 15
+  void store_zmm(const Mem& m, u8 reg);
+  Hole lea_rip(u8 reg);             // the address of a place to be filled in
+  void mov_imm(u8 reg, u64 value);  // the shortest that leaves flags alone
   void alu(Alu op, u8 reg, const Mem& m, bool wide = true) {
     with_memory(wide, static_cast<u8>(static_cast<u8>(op) << 3 | 3), reg, m);
   }

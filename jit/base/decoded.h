@@ -57,6 +57,7 @@ enum class Form : u8 {
   LoadSegment,  // outside of protected mode
   String,       // not repeated
   Translate,    // XLAT
+  Gather,       // and scatter, in a hosted address space
   SegmentedLeave,
   SegmentedCall,
   SegmentedCallIndirect,

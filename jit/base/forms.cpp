@@ -244,10 +244,17 @@ Form Translator::host_form_of(const Insn& insn, const Encoded& d) const {
     return options_.vectors && semantics::unit_available(context_, Unit::Avx) ? Form::Copy : Form::Execute;
   const auto& h = *static_cast<const semantics::HostInsn*>(insn.host);
   const bool wanted = h.x87_state ? options_.x87 : options_.vectors;
+  if (!wanted || !semantics::unit_available(context_, h.unit)) return Form::Execute;
+  if (h.vsib.count) return gather_form_of(insn);
   // A mask may leave out elements; the check is of all of them, and the interpreter sees to what fails it.
-  if (!wanted || h.vsib.count || !semantics::unit_available(context_, h.unit)) return Form::Execute;
   if (h.run == semantics::run_registers) return Form::Copy;
   return d.memory ? memory_form_of(insn, d) : Form::Execute;
+}
+
+// Where a region's guards stand for a check of each element.
+Form Translator::gather_form_of(const Insn& insn) const {
+  const bool by_register = insn.base != isa::kZeroOffset && insn.base != isa::kRipOffset;
+  return regions_ && wide_ && by_register && !is_based(insn) ? Form::Gather : Form::Execute;
 }
 
 Form Translator::memory_form_of(const Insn& insn, const Encoded& d) const {

@@ -192,7 +192,8 @@ std::optional<CheckSharing::Access> CheckSharing::access_of() const {
   const Insn& insn = block_.insns[at_];
   const Encoded& d = block_.encoded[at_];
   switch (block_.forms[at_]) {
-    case Form::Memory: return operand(insn, d);
+    case Form::Memory:
+    case Form::Gather: return operand(insn, d);
     case Form::Push:
     case Form::CallIndirect:
       if (!d.memory) return stack(kSp, -block_.word, true);

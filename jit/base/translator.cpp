@@ -209,6 +209,7 @@ void Translator::emit(unsigned i) {
     case Form::LoadSegment: load_segment(insn); break;
     case Form::String: string(insn); break;
     case Form::Translate: translate_byte(insn); break;
+    case Form::Gather: gather(insn, d); break;
     case Form::SegmentedLeave: segmented_leave(insn); break;
     case Form::SegmentedCall: segmented_call(insn); break;
     case Form::SegmentedCallIndirect: segmented_call_indirect(insn, d); break;
@@ -402,6 +403,7 @@ bool Translator::has_check(unsigned i) const {
     case Form::StoreSegment:
     case Form::String:
     case Form::Translate:
+    case Form::Gather:
     case Form::SegmentedLeave:
     case Form::SegmentedCall:
     case Form::SegmentedCallIndirect:

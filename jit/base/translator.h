@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/interp/context.h"
+#include "core/semantics/host/host_insn.h"
 #include "jit/base/assembler.h"
 #include "jit/base/encoded.h"
 #include "jit/base/flag_use.h"
@@ -113,6 +114,7 @@ class Translator {
   Form load_segment_form_of(const isa::Insn& insn, const Encoded& d) const;
   Form string_form_of(const isa::Insn& insn) const;
   Form host_form_of(const isa::Insn& insn, const Encoded& d) const;
+  Form gather_form_of(const isa::Insn& insn) const;
   Form memory_form_of(const isa::Insn& insn, const Encoded& d) const;
   static bool may_fault(const isa::Insn& insn, Form form);
   void prepare_temporaries(bool counts);
@@ -223,6 +225,10 @@ class Translator {
   void move_string(const isa::Insn& insn, const SegmentOffset& from, const SegmentOffset& to);
   void compare_string(const isa::Insn& insn, const SegmentOffset& from, const SegmentOffset& to);
   void translate_byte(const isa::Insn& insn);
+  // translate_gather.cpp
+  void gather(const isa::Insn& insn, const Encoded& d);
+  void check_indices(const semantics::Vsib& vsib);
+  Mem gather_operand(const isa::Insn& insn, const semantics::Vsib& vsib);
 
   // Memory accesses: see translate_memory.cpp.
   void free_t1();
