@@ -57,7 +57,8 @@ bool set_cr0(Cpu& cpu, u64 value) {
   const u64 changed = value ^ s.cr0;
   s.cr0 = value;
   s.efer = efer;
-  if (changed & (kCr0Pg | kCr0Wp | kCr0Pe)) mmu::flush_all(cpu);
+  // PE alone, which firmware changes all the time, leads no address elsewhere: paging is off on both sides.
+  if (changed & (kCr0Pg | kCr0Wp)) mmu::flush_all(cpu);
   update_mode(cpu);
   return true;
 }
