@@ -64,6 +64,10 @@ void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool wri
   if (adds_base(o.segment)) a_.alu(Alu::Add, kT0, field(&context_.state.segments[o.segment].base), wide_);
   entry_of(kT1, kT0);
   const Mem tag = at(kT1, tlb_address(write, false));
+  if (wide_) {  // an address of 64 bits may be in the page where the tag of no page is
+    a_.test_byte(tag, mmu::kInvalidTag & 1);
+    slow_if(Cc::Nz);
+  }
   a_.alu(Alu::Xor, kT0, tag);
   a_.alu_imm(Alu::Cmp, kT0, static_cast<i32>(kPageSize - bytes));
   slow_if(Cc::A);

@@ -24,6 +24,13 @@ main64:
   TRY "canonical, not present", mov rax, [rbx]
   mov rbx, 0x00007ffffffffffc
   TRY "across the hole", mov rax, [rbx]
+  mov rax, [abs 0x3ffff8]       ; in the same entry of a TLB that has 1024
+  mov rax, cr3
+  mov cr3, rax
+  mov rsi, -8
+  TRY "last of all, not present", lodsq
+  mov rsi, 0x8000000000000000
+  TRY "string", lodsb
   LINE "-- modes of operands"
   mov rax, -1
   mov eax, 1
