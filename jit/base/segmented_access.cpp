@@ -36,6 +36,10 @@ void Translator::form_offset(const SegmentOffset& o) {
 void Translator::check_offset(const SegmentOffset& o, unsigned bytes, bool write) {
   if (wide_) return;
   const SegmentUse use = use_of(o.segment);
+  if (o.parts && o.size == 2) {
+    a_.alu_imm(Alu::Cmp, kT0, kEndOf16Bits - static_cast<i32>(bytes), false);
+    slow_if(Cc::A);
+  }
   // Where all of a page is in it, what wraps ends in another page.
   if (use == SegmentUse::Flat || (use == SegmentUse::Unlimited && o.size == 2)) return;
   if (use == SegmentUse::Unlimited || (use == SegmentUse::Short && o.size == 2)) {
@@ -162,14 +166,18 @@ void Translator::segmented_push_flags(const Insn& insn) {
 
 void Translator::push_all(const Insn& insn) {
   const i32 size = insn.size;
-  find_segmented(stack_offset(kSp, -8 * size), 8u * insn.size, true);
+  SegmentOffset to = stack_offset(kSp, -8 * size);
+  to.parts = true;
+  find_segmented(to, 8u * insn.size, true);
   for (u8 reg = kAx; reg <= kDi; ++reg) a_.store_part(at(kT0, (kDi - reg) * size), reg, insn.size);
   set_stack_pointer(kSp, -8 * size);
 }
 
 void Translator::pop_all(const Insn& insn) {
   const i32 size = insn.size;
-  find_segmented(stack_offset(kSp, 0), 8u * insn.size, false);
+  SegmentOffset from = stack_offset(kSp, 0);
+  from.parts = true;
+  find_segmented(from, 8u * insn.size, false);
   for (u8 reg = kAx; reg <= kDi; ++reg)
     if (reg != kSp) a_.load_part(reg, at(kT0, (kDi - reg) * size), insn.size);
   set_stack_pointer(kSp, 8 * size);

@@ -184,6 +184,7 @@ class Translator {
     i32 disp = 0;
     u8 size = 4;  // bytes of it
     u8 segment = cpu::kSs;
+    bool parts = false;  // several accesses, the offset of each cut to its size
   };
   SegmentOffset offset_of(const isa::Insn& insn) const;
   SegmentOffset stack_offset(u8 base, i32 disp) const {
