@@ -26,7 +26,9 @@ isa::Insn make_tail(u32 bytes) {
 void InterpVcpu::mark_code(u64 physical) {
   const u8* host = c_.memory->host(Gpa{physical});
   const u64 page = static_cast<u64>(host - c_.memory->base()) >> kPageShift;
-  if (!cache_.has_page(physical >> kPageShift)) c_.memory->add_code_page(page, *this);
+  const auto from = static_cast<u16>(physical & kPageMask);
+  if (!cache_.has_page(physical >> kPageShift) || from < c_.memory->marks().code_from(page))
+    c_.memory->add_code_page(page, *this, from);
 }
 
 // Up to 15 bytes at linear, fewer where the next page can't be had. False: not even one; cpu.fault is set.

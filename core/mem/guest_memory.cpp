@@ -262,9 +262,11 @@ void GuestMemory::tell_again(Gpa start, u64 length, CodeWriteListener& who) {
   unmark_without_code(offset >> kPageShift);
 }
 
-void GuestMemory::add_code_page(u64 page, CodeWriteListener& who) {
+void GuestMemory::add_code_page(u64 page, CodeWriteListener& who, u16 from) {
   std::lock_guard lock(listeners_mutex_);
   entry_of(who).code_pages[page] = true;
+  const bool held = marks_.get(page) & kHoldsCode;
+  marks_.set_code_from(page, held ? std::min(from, marks_.code_from(page)) : from);
   marks_.set(page, kHoldsCode);
   for (const Listener& l : listeners_) l.who->code_page_added(page, who);
 }

@@ -35,7 +35,7 @@ class CodeWriteListener {
   // Returns whether the page may still hold code of this listener afterwards. One that can't act on this
   // thread says so, and later has itself told again by GuestMemory::tell_again() on its own.
   virtual bool code_written(Gpa start, u64 length) noexcept = 0;
-  // A page is about to hold code: write entries that lead to it must go.
+  // A page is about to hold code, or code where none was so far below: write entries that lead to it must go.
   virtual void code_page_added(u64 page, CodeWriteListener& who) noexcept = 0;
   // These addresses lead to other memory than before: nothing that was cached of them is good.
   virtual void remapped(Gpa start, u64 length) noexcept = 0;
@@ -111,8 +111,9 @@ class GuestMemory {
   // Gives whole pages back to the host; they read as zero until they are written. [any-thread]
   void give_back(u64 offset, u64 length);
 
-  // Marks a page as holding code of `who`, and has all listeners drop their write shortcuts to it.
-  void add_code_page(u64 page, CodeWriteListener& who);
+  // Marks a page as holding code of `who` from this offset on, and has all listeners drop their write
+  // shortcuts to it. `who` is not told of all writes below.
+  void add_code_page(u64 page, CodeWriteListener& who, u16 from = 0);
   // Calls who.code_written() once more for a write within one page. Where nobody's code is left on it, the
   // page's mark goes, and writes to it are fast again.
   void tell_again(Gpa start, u64 length, CodeWriteListener& who);

@@ -1,4 +1,5 @@
-// PageMarks: one byte a page of guest RAM. Any thread; each mark is a relaxed atomic bit.
+// PageMarks: one byte a page of guest RAM, and where code begins in it. Any thread; each mark is a relaxed
+// atomic bit.
 #pragma once
 
 #include <algorithm>
@@ -18,12 +19,17 @@ enum PageMark : u8 {
 class PageMarks {
  public:
   explicit PageMarks(u64 page_count)
-      : count_(page_count), marks_(new std::atomic<u8>[align_up(page_count, kAtOnce)]()) {}
+      : count_(page_count),
+        marks_(new std::atomic<u8>[align_up(page_count, kAtOnce)]()),
+        code_from_(new std::atomic<u16>[page_count]()) {}
 
   u64 size() const { return count_; }
   u8 get(u64 page) const { return marks_[page].load(std::memory_order_relaxed); }
   void set(u64 page, PageMark m) { marks_[page].fetch_or(m, std::memory_order_relaxed); }
   void clear(u64 page, PageMark m) { marks_[page].fetch_and(static_cast<u8>(~m), std::memory_order_relaxed); }
+  // Of a page that holds code: the offset of its first byte, or less. GuestMemory sets it.
+  u16 code_from(u64 page) const { return code_from_[page].load(std::memory_order_relaxed); }
+  void set_code_from(u64 page, u16 offset) { code_from_[page].store(offset, std::memory_order_relaxed); }
   // Calls for each page with this mark, in order.
   template <class F>
   void for_each(PageMark m, F call) const {
@@ -40,6 +46,7 @@ class PageMarks {
   static constexpr u64 kAtOnce = sizeof(u64);
   u64 count_;
   std::unique_ptr<std::atomic<u8>[]> marks_;
+  std::unique_ptr<std::atomic<u16>[]> code_from_;
 };
 
 }  // namespace tandem::mem

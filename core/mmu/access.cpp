@@ -82,10 +82,11 @@ bool locate(Cpu& cpu, u64 linear, unsigned size, Access access, Privilege privil
   if (cpu.watch.points && cpu.watch.points->watches_page(linear)) return true;
   const u64 addend = reinterpret_cast<u64>(out.host) - linear;
   cpu.tlb.fill(privilege, linear, addend, false, t.global, t.page_shift);
-  if (access == Access::Write && t.writable && !(marks & mem::kHoldsCode)) {
-    cpu.memory->marks().set(page, mem::kDirty);
-    cpu.tlb.fill(privilege, linear, addend, true, t.global, t.page_shift);
-  }
+  if (access != Access::Write || !t.writable) return true;
+  const u64 end = marks & mem::kHoldsCode ? cpu.memory->marks().code_from(page) : kPageSize;
+  if ((linear & kPageMask) + size > end) return true;
+  cpu.memory->marks().set(page, mem::kDirty);
+  cpu.tlb.fill(privilege, linear, addend, true, t.global, t.page_shift, end);
   return true;
 }
 

@@ -3,6 +3,8 @@
 #include <bit>
 #include <iterator>
 
+#include "core/base/bits.h"
+
 namespace tandem::mmu {
 
 namespace {
@@ -25,10 +27,11 @@ Tlb::Tlb() {
   flush();
 }
 
-void Tlb::fill(Privilege privilege, u64 linear, u64 addend, bool write, bool global, unsigned page_shift) {
+void Tlb::fill(Privilege privilege, u64 linear, u64 addend, bool write, bool global, unsigned page_shift,
+               u64 end) {
   TlbBank& bank = banks[static_cast<unsigned>(privilege)];
   const unsigned i = tlb_index(linear);
-  (write ? bank.write : bank.read)[i] = {linear & ~kPageMask, addend};
+  (write ? bank.write : bank.read)[i] = {(linear & ~kPageMask) + end - kPageSize, addend};
   if (!global) bank.local[i / 64] |= u64{1} << i % 64;
   if (page_shift > 22) huge_.add(linear);
   else if (page_shift > kPageShift) large_.add(linear);
@@ -53,7 +56,7 @@ void Tlb::protect_host_page(const u8* host) {
   const u64 page = reinterpret_cast<u64>(host) & ~kPageMask;
   for (TlbBank& bank : banks)
     for (TlbEntry& e : bank.write)
-      if (e.tag != kInvalidTag && e.tag + e.addend == page) e.tag = kInvalidTag;
+      if (e.tag != kInvalidTag && align_up(e.tag + e.addend, kPageSize) == page) e.tag = kInvalidTag;
 }
 
 }  // namespace tandem::mmu

@@ -8,12 +8,16 @@ namespace tandem::mmu {
 inline constexpr unsigned kTlbEntries = 1024;
 
 // An entry hits when tag equals the page of the access's last byte; host address = linear + addend.
-// A page is absent while it is MMIO, ROM (for writes), holds code (for writes) or is watched.
+// A page is absent while it is MMIO, ROM (for writes), holds code (for writes) or is watched. One that holds
+// code may be written below it: there the tag is the page's address less as many bytes as may not, which
+// equals no page. Who subtracts the tag from an address of the page that `i` is the index of finds what is
+// left of 4 KiB behind it either way.
 struct TlbEntry {
   u64 tag;
   u64 addend;
 };
-inline constexpr u64 kInvalidTag = ~u64{0};
+// Far from all addresses of 32 bits, and no multiple of 2, as those of pages are.
+inline constexpr u64 kInvalidTag = u64{1} << 63 | 1;
 
 // Who accesses: CPL 3; CPL < 3; CPL < 3 while SMAP forbids user pages.
 enum class Privilege : u8 { User, Supervisor, SupervisorSmap };
@@ -32,8 +36,9 @@ struct Tlb {
   TlbBank empty;  // never filled: in use while every access has to take the slow path
 
   Tlb();
-  // page_shift: log2 of the size of the page that linear is in.
-  void fill(Privilege privilege, u64 linear, u64 addend, bool write, bool global, unsigned page_shift);
+  // page_shift: log2 of the size of the page that linear is in. end: how much of the 4 KiB may be accessed.
+  void fill(Privilege privilege, u64 linear, u64 addend, bool write, bool global, unsigned page_shift,
+            u64 end = kPageSize);
   void flush();
   void flush_local();  // all but global pages
   // Only for a page of 4 KiB: of a larger one there may be many entries.

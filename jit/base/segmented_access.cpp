@@ -59,7 +59,7 @@ bool Translator::adds_base(unsigned segment) const {
 }
 
 // T0 = the host's address of the bytes there. Flags are as before where they matter. A page is looked up by
-// its first byte; what the tag leaves of the address is where in the page it is.
+// its first byte; what is left behind the tag (mmu::TlbEntry) is enough for the bytes, or not.
 void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool write) {
   free_t1();
   flags_into_slot(kT0);
@@ -72,7 +72,7 @@ void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool wri
     a_.test_byte(tag, mmu::kInvalidTag & 1);
     slow_if(Cc::Nz);
   }
-  a_.alu(Alu::Xor, kT0, tag);
+  a_.alu(Alu::Sub, kT0, tag);
   a_.alu_imm(Alu::Cmp, kT0, static_cast<i32>(kPageSize - bytes));
   slow_if(Cc::A);
   a_.alu(Alu::Add, kT0, tag);

@@ -89,6 +89,19 @@ TEST_F(MemoryMapTest, CodeIsToldOfByEveryAddress) {
   EXPECT_EQ(listener.written.size(), 2u) << "no longer marked";
 }
 
+TEST_F(MemoryMapTest, CodeBeginsWhereTheLowestDoes) {
+  const auto from = [&] { return memory->marks().code_from(2); };
+  memory->add_code_page(2, listener, 0x800);
+  EXPECT_EQ(from(), 0x800);
+  memory->add_code_page(2, listener, 0x900);
+  EXPECT_EQ(from(), 0x800);
+  memory->add_code_page(2, listener, 0x400);
+  EXPECT_EQ(from(), 0x400);
+  memory->write_value<u8>(Gpa{0x2400}, 1);
+  memory->add_code_page(2, listener, 0xa00);
+  EXPECT_EQ(from(), 0xa00) << "nobody had code there any more";
+}
+
 TEST_F(MemoryMapTest, PageIsMarkedUntilNobodyHasCodeOnIt) {
   Listener other(*memory);
   const auto marked = [&] { return (memory->marks().get(2) & mem::kHoldsCode) != 0; };
