@@ -32,7 +32,8 @@ class Sampler {
   // Samples the calling thread from now on, and no other.
   void start();
   // CPU time of user code since the last time, as far as Linux has looked at it.
-  u64 new_user_ns() { return user_ticks_.exchange(0, std::memory_order_relaxed) * kPeriodNs; }
+  bool has_user_ns() const { return user_ticks_.load(std::memory_order_relaxed) != 0; }
+  u64 take_user_ns() { return user_ticks_.exchange(0, std::memory_order_relaxed) * kPeriodNs; }
   bool has_enough() const { return ticks_.load(std::memory_order_relaxed) >= kEnough; }
   // On the thread that is sampled. Valid until clear().
   std::span<const Sample> samples() const { return std::span(samples_).first(count_.load()); }

@@ -175,10 +175,10 @@ void JitTier::note_target(const Translation& t, PlaceInRegion distance) {
 void JitTier::look_at_samples(Context& c) {
   dead_.clear();
   start_sampling(c);
-  if (c.mode.cpl == 3) hosted_.took(sampler_->new_user_ns());
+  if (c.mode.cpl == 3 && sampler_->has_user_ns()) hosted_.took(sampler_->take_user_ns());
   if (!hosted_.active()) return;
   if (finished_->any()) take_finished();
-  drop_what_does_not_pay();
+  if (std::exchange(one_was_entered_enough_, false)) drop_what_does_not_pay();
   if (!sampler_->has_enough()) return;
   ++batch_;
   follow_trial();
@@ -240,8 +240,9 @@ bool JitTier::want_stored_region(Context& c, const Code& hot) {
   Translation& t = *hot.t;
   constexpr u8 kMostTries = 4;
   if (!is_for_regions(t, t.mode) || !t.in_regions.empty() || regions_.size() >= kMostRegions) return false;
+  if (t.tries_in_store == kMostTries) return false;
   const RegionIndex::Outlines outlines = worker_->stored_with(settings_for(c, t), t.offset(), t.block->code);
-  if (outlines.empty() || t.tries_in_store == kMostTries) return false;
+  if (outlines.empty()) return false;
   ++t.tries_in_store;
   Graph graph(*this, c, hot.page, t.mode);
   if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return false;
@@ -451,8 +452,10 @@ const u8* JitTier::run_region(Context& c, Translation& t) {
   ++region_figures_.entries;
   region_figures_.retired += retired;
   region.retired += retired;
-  if (++region.times_entered == Region::kEnoughEntries)
+  if (++region.times_entered == Region::kEnoughEntries) {
+    one_was_entered_enough_ = true;
     c.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed);
+  }
   region.retired_in_stretch += retired;
   return next;
 }

@@ -214,7 +214,8 @@ class JitTier final : public interp::UpperTier,
   std::vector<std::unique_ptr<Region>> regions_, dead_;  // those that may be entered; that must not any more
   std::vector<Refusal> refusals_;                        // of all regions, ordered by pc
   u64 last_region_ = 0;
-  u32 batch_ = 0;  // of samples
+  u32 batch_ = 0;                        // of samples
+  bool one_was_entered_enough_ = false;  // some region: see Region::kEnoughEntries
   struct Trial {
     Region* region;
     RegionTrial trial;
