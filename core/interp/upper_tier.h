@@ -36,6 +36,7 @@ struct TierFrame {
   u64 x87_save = 0;
   u64 left_by = 0;          // site or reason, while code is left
   u64 host_pc = 0;          // of translated code that is about to be gone to
+  u64 executed_for = 0;     // the same, an instruction of which a function executes at present; 0: none does
   u64 t0 = 0, t1 = 0;       // what the registers T0 and T1 are to hold there
   u64 branch_target = 0;    // guest rip that hosted code goes to by its jump table
   u64 generation[2] = {};   // of mappings: of any pages, of global ones

@@ -19,6 +19,8 @@ bool branches_by_count(isa::Op op);
 enum class StringKind : u8 { Move, Store, Load, Scan, Compare };
 bool is_string(isa::Op op);
 StringKind string_kind(isa::Op op);
+// Two operands in memory, of which one is at rSI.
+inline bool has_source(StringKind kind) { return kind == StringKind::Move || kind == StringKind::Compare; }
 
 // What MOV, POP, LDS and the like load.
 unsigned loaded_segment(const isa::Insn& insn);

@@ -54,6 +54,8 @@ std::optional<Step> step_of(const Insn& insn) {
 }
 
 void forget_written(Facts& facts, const Insn& insn, const Decoded& d) {
+  for (const u8 reg : {kSi, kDi})
+    if (stepped_registers(d) >> reg & 1) facts.forget(reg);
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     const auto reg = gpr_of(o);
@@ -196,6 +198,7 @@ u16 addresses_before(u16 behind, const Insn& insn, const Decoded& d) {
   if (const auto step = step_of(insn)) {
     if (before & bit(step->to)) before = static_cast<u16>((before & ~bit(step->to)) | bit(step->from));
   } else {
+    before &= static_cast<u16>(~stepped_registers(d));
     for (unsigned n = 0; n < d.insn.operand_count; ++n)
       if (const auto reg = gpr_of(d.operands[n]);
           reg && d.operands[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)

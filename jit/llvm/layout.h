@@ -15,6 +15,7 @@ class Layout {
         segments_(from(c, &c.state.segments[0].base)),
         regions_(from(c, c.tier.regions)),
         rip(from(c, &c.state.rip)),
+        rflags(from(c, &c.state.rflags)),
         remaining(from(c, &c.remaining)),
         requests(from(c, &c.requests)),
         flags(from(c, &c.tier.flags)),
@@ -43,7 +44,7 @@ class Layout {
   i64 gprs_, vectors_, masks_, segments_, regions_;
 
  public:
-  i64 rip, remaining, requests, flags, page, upper_in_use, upper_cleared, host_tsc_offset, tsc_offset,
+  i64 rip, rflags, remaining, requests, flags, page, upper_in_use, upper_cleared, host_tsc_offset, tsc_offset,
       tsc_aux;
 };
 

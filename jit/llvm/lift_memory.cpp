@@ -228,17 +228,24 @@ Value* Lifter::call_refusable(const HostCode& code, const std::string& text, Bas
   return result;
 }
 
-// The first instruction may be refused: then the interpreter does it.
-std::vector<Value*> Lifter::run_or_site(const HostCode& code, std::span<const HostResult> kept) {
-  BasicBlock *const on = new_block("on"), *const refused = kept.empty() ? site() : new_block("refused");
+Value* Lifter::run_or(const HostCode& code, BasicBlock* refused) {
+  BasicBlock* const on = new_block("on");
   const std::string to = fmt::format("${{{}:l}}", code.outputs.size() + code.inputs.size());
   Value* const result = call_refusable(code, "1: " + code.text + refusal_text(1, to), on, {refused});
+  b_.SetInsertPoint(on);
+  return result;
+}
+
+// Where it is refused, the interpreter does it.
+std::vector<Value*> Lifter::run_or_site(const HostCode& code, std::span<const HostResult> kept) {
+  BasicBlock* const refused = kept.empty() ? site() : new_block("refused");
+  Value* const result = run_or(code, refused);
   if (!kept.empty()) {
+    const llvm::IRBuilder<>::InsertPointGuard guard(b_);
     b_.SetInsertPoint(refused);
     take_registers(results_of(code, result), kept);
     leave_to_site();
   }
-  b_.SetInsertPoint(on);
   return results_of(code, result);
 }
 

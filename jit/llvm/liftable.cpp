@@ -183,6 +183,12 @@ bool is_ir_liftable(const Insn& insn, const Decoded& d) {
 
 }  // namespace
 
+bool is_flat_repetition(const Insn& insn) {
+  const bool repeats = insn.prefixes & (isa::kRep | isa::kRepne);
+  return is_string(insn.op) && repeats && string_kind(insn.op) != StringKind::Load &&
+         insn.address_size == 8 && insn.segment < cpu::kFs;
+}
+
 bool is_liftable(const Insn& insn, const Decoded& d, u8 region, u8 second_region) {
   if (d.insn.length == 0) return false;
   if (insn.op == Op::XCHG && d.insn.mnemonic != ZYDIS_MNEMONIC_XCHG) return false;  // see isa::decode()

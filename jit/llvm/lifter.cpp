@@ -6,6 +6,7 @@
 
 #include "core/isa/op.h"
 #include "jit/base/flag_use.h"
+#include "jit/llvm/liftable.h"
 #include "jit/llvm/usage.h"
 
 namespace tandem::jit {
@@ -56,7 +57,8 @@ void Lifter::find_live_flags() {
   for (std::size_t n = 0; n < decoded_.size(); ++n) {
     std::vector<FlagUse> uses;
     for (std::size_t i = 0; i < decoded_[n].size(); ++i) {
-      FlagUse use = plan_.blocks[n].leaves[i] ? kExecutedFlags : flag_use(decoded_[n][i].insn);
+      const bool is_executed = plan_.blocks[n].leaves[i] || is_flat_repetition(plan_.blocks[n].insns[i]);
+      FlagUse use = is_executed ? kExecutedFlags : flag_use(decoded_[n][i].insn);
       if (plan_.settings.exact_flags) use.reads = kAllFlags;
       uses.push_back(use);
     }
@@ -170,7 +172,8 @@ void Lifter::lift_insn() {
     return;
   }
   if (insn().op == Op::VZEROUPPER) return state_->clear_upper_vectors();
-  if (!lift_integer() && !lift_stack() && !lift_branch() && !lift_x87() && !lift_tsc()) lift_as_host();
+  if (!lift_integer() && !lift_string() && !lift_stack() && !lift_branch() && !lift_x87() && !lift_tsc())
+    lift_as_host();
 }
 
 // --- Ways out ---------------------------------------------------------------------------------------------

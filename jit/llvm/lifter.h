@@ -17,6 +17,7 @@
 #include "jit/base/assembler.h"
 #include "jit/base/decoded.h"
 #include "jit/base/flag_use.h"
+#include "jit/base/op_kinds.h"
 #include "jit/llvm/facts.h"
 #include "jit/llvm/guest_state.h"
 #include "jit/llvm/plan.h"
@@ -71,6 +72,11 @@ class Lifter {
     std::vector<Value*> values;                // of the inputs
     std::vector<llvm::Type*> types;            // of the outputs
     bool has_effects = false;                  // others than on its outputs
+  };
+  // An operand of a string instruction: where its register points to in the host.
+  struct StringRow {
+    u8 reg;
+    Value* addend;
   };
   // What becomes of an output.
   struct HostResult {
@@ -158,6 +164,8 @@ class Lifter {
   static std::string refusal_text(std::size_t label, const std::string& to);
   Value* call_refusable(const HostCode& code, const std::string& text, BasicBlock* on,
                         const std::vector<BasicBlock*>& refused);
+  // The first instruction may be refused. Goes on behind it.
+  Value* run_or(const HostCode& code, BasicBlock* refused);
   // kept: what the outputs are, each of a register that is an input too, so that it is as before where the
   // instruction is refused.
   std::vector<Value*> run_or_site(const HostCode& code, std::span<const HostResult> kept = {});
@@ -218,6 +226,14 @@ class Lifter {
   bool lift_x87();
   void lift_load_of_control();
   void lift_conditional_x87(unsigned code);
+
+  // Repeated string instructions: lift_string.cpp.
+  bool lift_string();
+  void look_at_direction();
+  StringRow string_row(u8 reg);
+  Value* load_elements(const StringRow& row, unsigned bytes);
+  void skip_by_vectors(std::span<const StringRow> rows);
+  void run_string(StringKind kind, std::span<const StringRow> rows);
 
   // Runs that carry: lift_run.cpp.
   u32 run_end() const;

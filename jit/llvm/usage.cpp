@@ -25,6 +25,15 @@ std::optional<u8> gpr_of(const ZydisDecodedOperand& o) {
   return gpr_number(o.reg.value);
 }
 
+u16 stepped_registers(const Decoded& d) {
+  u16 registers = 0;
+  if (d.insn.meta.category != ZYDIS_CATEGORY_STRINGOP) return 0;
+  for (unsigned n = 0; n < d.insn.operand_count; ++n)
+    if (d.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
+      registers = static_cast<u16>(registers | 1u << ZydisRegisterGetId(d.operands[n].mem.base));
+  return registers;
+}
+
 std::optional<u8> vector_of(const ZydisDecodedOperand& o) {
   if (o.type != ZYDIS_OPERAND_TYPE_REGISTER || !vector_bytes_of(o.reg.value)) return {};
   return static_cast<u8>(ZydisRegisterGetId(o.reg.value));
@@ -56,6 +65,7 @@ void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector) {
   }
   if (const ZydisAccessedFlags* f = d.insn.cpu_flags)
     usage.flags_written |= (f->modified | f->set_0 | f->set_1 | f->undefined) != 0;
+  usage.written |= stepped_registers(d);
   usage.x87 |= semantics::uses_x87_state(d.insn, d.operands);
   bool names_vectors = false;
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {

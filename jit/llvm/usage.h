@@ -27,6 +27,8 @@ void add_usage(Usage& usage, const Decoded& d, unsigned widest_vector);
 // A register operand by the number of its register; nothing where it is of another class.
 std::optional<u8> gpr_of(const ZydisDecodedOperand& o);
 std::optional<u8> vector_of(const ZydisDecodedOperand& o);
+// General-purpose registers, by bit, that a string instruction steps; Zydis 4.0 names not all as operands.
+u16 stepped_registers(const Decoded& d);
 // K0 in the place of a mask means none.
 std::optional<u8> mask_of(const ZydisDecodedOperand& o);
 // Some elements of its operands may be left out, also of one in memory.

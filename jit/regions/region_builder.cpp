@@ -11,6 +11,14 @@ namespace tandem::jit {
 
 using isa::Op;
 
+namespace {
+
+bool is_refused_always(const Translation& t, u32 insn) {
+  return !t.hints.empty() && t.hints[insn].region == AccessHint::kSoft;
+}
+
+}  // namespace
+
 RegionBuilder::RegionBuilder(BlockGraph& graph) : graph_(graph) {
   ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 }
@@ -42,8 +50,11 @@ void RegionBuilder::fill(Node& n) {
   for (u32 i = 0; i < count; ++i) {
     Decoded d;
     decode(decoder_, p.insns[i], p.bytes, d);
-    p.leaves.push_back(t.insns[i].executes ||
-                       !is_liftable(p.insns[i], d, p.regions[i], p.regions[count + i]));
+    const bool may_be_in =
+        is_flat_repetition(p.insns[i])
+            ? !is_refused_always(t, i)
+            : !t.insns[i].executes && is_liftable(p.insns[i], d, p.regions[i], p.regions[count + i]);
+    p.leaves.push_back(!may_be_in);
   }
   p.targets = graph_.targets_of(t, n.at);
   n.ends = std::ranges::find(p.leaves, true) == p.leaves.end();

@@ -28,7 +28,8 @@ void Sampler::take(u64 pc) {
   const u32 ticks = ticks_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (ticks >= kEnough) context_.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed);
   const std::size_t n = count_.load(std::memory_order_relaxed);
-  if (n == kMost || !arena_.contains(pc)) return;
+  if (!arena_.contains(pc)) pc = context_.tier.executed_for;
+  if (n == kMost || !pc) return;
   samples_[n] = {pc, context_.tier.page, context_.tier.branch_site, context_.tier.branch_target};
   count_.store(n + 1, std::memory_order_relaxed);
 }

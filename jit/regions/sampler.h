@@ -14,7 +14,7 @@
 namespace tandem::jit {
 
 struct Sample {
-  u64 pc = 0;    // in the arena
+  u64 pc = 0;    // in the arena: of what runs, or is executed for it
   u64 page = 0;  // TierFrame::page
   // The indirect branch that was taken last, as TierFrame has it, and where it led.
   u32 branch_site = 0;

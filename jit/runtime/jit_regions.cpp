@@ -8,6 +8,8 @@
 #include "core/base/assert.h"
 #include "core/mmu/walk.h"
 #include "core/semantics/host/availability.h"
+#include "jit/base/op_kinds.h"
+#include "jit/llvm/liftable.h"
 #include "jit/runtime/jit_tier.h"
 #include "jit/runtime/tier_state.h"
 
@@ -468,6 +470,13 @@ const u8* JitTier::go_on_behind(Context& c, const Region& region) {
   return go_by(c, tables_[region.head().mode_index]);
 }
 
+// A repetition finds the regions of its operands as it runs, if there are such.
+void JitTier::assign_regions_of_string(Context& c, const isa::Insn& insn) {
+  if (!is_flat_repetition(insn) || !c.state.gpr[cpu::kRcx]) return;
+  hosted_.region_for(c, c.state.gpr[cpu::kRdi]);
+  if (has_source(string_kind(insn.op))) hosted_.region_for(c, c.state.gpr[cpu::kRsi]);
+}
+
 const u8* JitTier::leave_region(Context& c, const Region& region, const RegionExit& exit) {
   const u64 page = c.tier.page;
   switch (exit.kind) {
@@ -477,6 +486,7 @@ const u8* JitTier::leave_region(Context& c, const Region& region, const RegionEx
       if (exit.kind == RegionExit::Kind::Site) {
         ++region_figures_.sites;
         c.tier.page = page + page_of(static_cast<u64>(region.places[exit.block]));
+        assign_regions_of_string(c, t.block->insns[exit.insn]);
         // Tier 1's code behind it relies on what it looked at before: the region did not.
         return execute_insn(c, t, exit.insn, host_frame_.signal != 0, false);
       }

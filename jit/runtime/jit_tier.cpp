@@ -673,13 +673,20 @@ void JitTier::begin_insn(Context& c, const Translation& t, unsigned insn, bool c
   if (!counted) c.remaining -= t.block->count;
 }
 
+// For the sampler, which may look at any time.
+void JitTier::note_executed(Context& c, const u8* code) {
+  std::atomic_ref(c.tier.executed_for).store(reinterpret_cast<u64>(code), std::memory_order_relaxed);
+}
+
 // refused: the host did not let it through. within: may go on in t.
 const u8* JitTier::execute_insn(Context& c, Translation& t, unsigned insn, bool refused, bool within) {
   const bool counted = insn >= t.counted_from;
   begin_insn(c, t, insn, counted);
   auto& counts = t.insns[insn].executes ? figures_.executed : figures_.slow;
   ++counts[static_cast<std::size_t>(c.current->op)];
+  note_executed(c, t.start_of(insn));
   const Step step = semantics::function_of(*c.current)(c, *c.current);
+  note_executed(c, nullptr);
   look_at_upper_vectors(c);
   if (refused && t.hosted) learn_refusal(c, t, static_cast<u16>(insn), step);
   const bool mapped = generation_ == c.mapping_generation && dropped_pages_ == c.dropped_pages;

@@ -117,6 +117,7 @@ class JitTier final : public interp::UpperTier,
   void drop_pages(const interp::Context& context);
   static void set_t1(interp::Context& context, bool budget);
   const u8* execute_site(interp::Context& context, u32 id);
+  static void note_executed(interp::Context& c, const u8* code);
   const u8* execute_insn(interp::Context& context, Translation& t, unsigned insn, bool refused, bool within);
   void begin_insn(interp::Context& context, const Translation& t, unsigned insn, bool counted);
   static void load_x87(interp::Context* context);
@@ -158,6 +159,7 @@ class JitTier final : public interp::UpperTier,
   bool pages_are_there(interp::Context& context, Region& region);
   static u32 run_code(interp::Context& context, const CompiledRegion& code);
   const u8* run_region(interp::Context& context, Translation& t);
+  void assign_regions_of_string(interp::Context& context, const isa::Insn& insn);
   const u8* leave_region(interp::Context& context, const Region& region, const RegionExit& exit);
   void report_regions(const cpu::Vcpu::Report& report) const;
   // jit_trials.cpp.

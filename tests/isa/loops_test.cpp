@@ -1,7 +1,9 @@
 // Loops over x87 and MMX instructions, and over opmask registers, which translated code keeps in the host's
-// registers, against the host CPU:
+// registers, and over repeated string instructions, against the host CPU:
 //   build/tests/isa/loops_test
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "core/base/bits.h"
 #include "tests/isa/compare.h"
@@ -105,6 +107,101 @@ const std::vector<u8> kMasked = {
     0x75, 0xc2,                                // jne 0x5
 };
 
+const std::vector<u8> kStringMoves = {
+    0xbd, 0x14, 0x00, 0x00, 0x00,  // mov ebp,0x14
+    0x48, 0x89, 0xde,              // mov rsi,rbx
+    0x48, 0x8d, 0x7c, 0xeb, 0x03,  // lea rdi,[rbx+rbp*8+0x3]
+    0x89, 0xe9,                    // mov ecx,ebp
+    0xf3, 0xa4,                    // rep movs
+    0x89, 0xe9,                    // mov ecx,ebp
+    0xf3, 0xab,                    // rep stos
+    0x48, 0x89, 0xde,              // mov rsi,rbx
+    0x89, 0xe9,                    // mov ecx,ebp
+    0xf3, 0x48, 0xa5,              // rep movs
+    0x48, 0x01, 0xf8,              // add rax,rdi
+    0xff, 0xcd,                    // dec ebp
+    0x75, 0xe1,                    // jne 0x5
+};
+
+const std::vector<u8> kStringComparisons = {
+    0xbd, 0xc8, 0x00, 0x00, 0x00,  // mov ebp,0xc8
+    0x48, 0x89, 0xdf,              // mov rdi,rbx
+    0xb9, 0x96, 0x00, 0x00, 0x00,  // mov ecx,0x96
+    0x89, 0xe8,                    // mov eax,ebp
+    0xf2, 0xae,                    // repnz scas
+    0x0f, 0x94, 0xc2,              // sete dl
+    0x49, 0x11, 0xc8,              // adc r8,rcx
+    0x48, 0x8d, 0x34, 0x2b,        // lea rsi,[rbx+rbp*1]
+    0x48, 0x89, 0xdf,              // mov rdi,rbx
+    0xb9, 0x2c, 0x01, 0x00, 0x00,  // mov ecx,0x12c
+    0xf3, 0x66, 0xa7,              // repz cmps
+    0x0f, 0x97, 0xc2,              // seta dl
+    0x49, 0x01, 0xd1,              // add r9,rdx
+    0x49, 0x01, 0xc9,              // add r9,rcx
+    0x89, 0xe9,                    // mov ecx,ebp
+    0x83, 0xe1, 0x01,              // and ecx,0x1
+    0x83, 0xfd, 0x64,              // cmp ebp,0x64
+    0xf3, 0xaf,                    // repz scas
+    0x49, 0x83, 0xd2, 0x00,        // adc r10,0x0
+    0xff, 0xcd,                    // dec ebp
+    0x75, 0xc4,                    // jne 0x5
+};
+
+const std::vector<u8> kStringStores = {
+    0xbd, 0x01, 0x00, 0x00, 0x00,              // mov ebp,0x1
+    0x48, 0x8d, 0xbb, 0xc0, 0x1f, 0x00, 0x00,  // lea rdi,[rbx+0x1fc0]
+    0x8d, 0x0c, 0xed, 0x00, 0x00, 0x00, 0x00,  // lea ecx,[rbp*8+0x0]
+    0xf3, 0xaa,                                // rep stos
+    0xff, 0xc5,                                // inc ebp
+    0x83, 0xfd, 0x14,                          // cmp ebp,0x14
+    0x75, 0xe9,                                // jne 0x5
+};
+
+const std::vector<u8> kStringScans = {
+    0xbd, 0x01, 0x00, 0x00, 0x00,              // mov ebp,0x1
+    0x48, 0x8d, 0xbb, 0x00, 0x1e, 0x00, 0x00,  // lea rdi,[rbx+0x1e00]
+    0x89, 0xe9,                                // mov ecx,ebp
+    0xc1, 0xe1, 0x05,                          // shl ecx,0x5
+    0xf3, 0x66, 0xaf,                          // repz scas
+    0x49, 0x11, 0xf8,                          // adc r8,rdi
+    0xff, 0xc5,                                // inc ebp
+    0x83, 0xfd, 0x14,                          // cmp ebp,0x14
+    0x75, 0xe7,                                // jne 0x5
+};
+
+const std::vector<u8> kStringWalk = {
+    0xbd, 0x64, 0x00, 0x00, 0x00,  // mov ebp,0x64
+    0x48, 0x8d, 0x73, 0x09,        // lea rsi,[rbx+0x9]
+    0x48, 0x89, 0xdf,              // mov rdi,rbx
+    0xb9, 0x21, 0x00, 0x00, 0x00,  // mov ecx,0x21
+    0xf3, 0xae,                    // repz scas
+    0x74, 0x03,                    // je 0x18
+    0x49, 0xff, 0xc0,              // inc r8
+    0xb9, 0x2d, 0x00, 0x00, 0x00,  // mov ecx,0x2d
+    0xf2, 0xa6,                    // repnz cmps
+    0x4c, 0x8b, 0x0f,              // mov r9,QWORD PTR [rdi]
+    0x4c, 0x33, 0x16,              // xor r10,QWORD PTR [rsi]
+    0x4d, 0x01, 0xcb,              // add r11,r9
+    0x83, 0xed, 0x01,              // sub ebp,0x1
+    0x75, 0xdf,                    // jne 0xc
+};
+
+const std::vector<u8> kStringsDownwards = {
+    0xfd,                                      // std
+    0xbd, 0x14, 0x00, 0x00, 0x00,              // mov ebp,0x14
+    0x48, 0x8d, 0xb3, 0x03, 0x10, 0x00, 0x00,  // lea rsi,[rbx+0x1003]
+    0x48, 0x8d, 0x3c, 0x2e,                    // lea rdi,[rsi+rbp*1]
+    0xb9, 0x32, 0x00, 0x00, 0x00,              // mov ecx,0x32
+    0xf3, 0x66, 0xa5,                          // rep movs
+    0xf2, 0xae,                                // repnz scas
+    0xb9, 0x32, 0x00, 0x00, 0x00,              // mov ecx,0x32
+    0xf3, 0xa6,                                // repz cmps
+    0x49, 0x11, 0xf8,                          // adc r8,rdi
+    0xff, 0xcd,                                // dec ebp
+    0x75, 0xdd,                                // jne 0x6
+    0xfc,                                      // cld
+};
+
 constexpr u16 kAllMasked = 0x37f, kZeroDivideUnmasked = 0x37b;
 
 class Loops : public testing::TestWithParam<EngineRow> {
@@ -179,6 +276,31 @@ TEST_P(Loops, Mmx) {
   compare(kMmx);
 }
 
+// Several values in runs that are longer than a vector.
+class StringLoops : public Loops {
+ protected:
+  void SetUp() override {
+    for (std::size_t i = 0; i < kWindowSize; ++i) start_.window[i] = static_cast<u8>(i / 70);
+  }
+};
+
+TEST_P(StringLoops, Moves) { compare(kStringMoves); }
+TEST_P(StringLoops, Comparisons) { compare(kStringComparisons); }
+TEST_P(StringLoops, GoOnWhereTheLastOneEnded) { compare(kStringWalk); }
+TEST_P(StringLoops, Downwards) { compare(kStringsDownwards); }
+
+TEST_P(StringLoops, StoresThatFault) {
+  EXPECT_EQ(fault_of_host(kStringStores), cpu::kPageFault);
+  compare(kStringStores);
+}
+
+TEST_P(StringLoops, ScansThatFault) {
+  std::ranges::fill(start_.window, u8{0x22});
+  start_.gpr[cpu::kRax] = 0x2222;
+  EXPECT_EQ(fault_of_host(kStringScans), cpu::kPageFault);
+  compare(kStringScans);
+}
+
 // The window ends in the tenth turn.
 class MaskedLoops : public Loops {
  protected:
@@ -207,6 +329,8 @@ TEST_P(MaskedLoops, AccessesWhoseFaultsAreLeftOut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, MaskedLoops, testing::ValuesIn(engine_rows()),
+                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Engines, StringLoops, testing::ValuesIn(engine_rows()),
                          [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(Engines, Loops, testing::ValuesIn(engine_rows()),
                          [](const auto& info) { return info.param.name; });
