@@ -25,8 +25,8 @@ void Sampler::on_signal(int, siginfo_t*, void* context) {
 
 void Sampler::take(u64 pc) {
   if (context_.mode.cpl == 3) user_ticks_.fetch_add(1, std::memory_order_relaxed);
-  const u32 ticks = ticks_.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (ticks >= kEnough) context_.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed);
+  ticks_.fetch_add(1, std::memory_order_relaxed);
+  context_.requests.fetch_or(cpu::kRequestProfile, std::memory_order_relaxed);
   const std::size_t n = count_.load(std::memory_order_relaxed);
   if (!arena_.contains(pc)) pc = context_.tier.executed_for;
   if (n == kMost || !pc) return;

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <span>
+#include <utility>
 
 #include "core/interp/context.h"
 #include "core/semantics/host/code_arena.h"
@@ -23,7 +24,7 @@ struct Sample {
 
 class Sampler {
  public:
-  // Samples of code in the arena are kept; context is asked for attention when enough time has passed.
+  // Samples of code in the arena are kept; context is asked for attention after each tick.
   Sampler(const semantics::CodeArena& arena, interp::Context& context) : arena_(arena), context_(context) {}
   ~Sampler();
   Sampler(const Sampler&) = delete;
@@ -37,9 +38,14 @@ class Sampler {
   bool has_enough() const { return ticks_.load(std::memory_order_relaxed) >= kEnough; }
   // On the thread that is sampled. Valid until clear().
   std::span<const Sample> samples() const { return std::span(samples_).first(count_.load()); }
+  // Of those, the ones that were not asked for before.
+  std::span<const Sample> new_samples() {
+    return samples().subspan(std::exchange(asked_for_, samples().size()));
+  }
   void clear() {
     count_.store(0);
     ticks_.store(0);
+    asked_for_ = 0;
   }
 
  private:
@@ -56,6 +62,7 @@ class Sampler {
   std::atomic<std::size_t> count_{0};
   std::atomic<u32> user_ticks_{0};
   std::atomic<u32> ticks_{0};  // also those whose program counter was elsewhere
+  std::size_t asked_for_ = 0;
   pid_t thread_ = 0;
   timer_t timer_{};
 };

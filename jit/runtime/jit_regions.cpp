@@ -181,6 +181,7 @@ void JitTier::look_at_samples(Context& c) {
   if (!hosted_.active()) return;
   if (finished_->any()) take_finished();
   if (std::exchange(one_was_entered_enough_, false)) drop_what_does_not_pay();
+  look_in_store(c);
   if (!sampler_->has_enough()) return;
   ++batch_;
   follow_trial();
@@ -189,9 +190,7 @@ void JitTier::look_at_samples(Context& c) {
     note_branch(s);
     const std::optional<Code> code = code_of(s);
     if (!code) continue;
-    const u32 weight = ++weights_[code->t];
-    if (weight == 1 && want_stored_region(c, *code)) continue;
-    if (weight >= kHot) hot.push_back(*code);
+    if (++weights_[code->t] >= kHot) hot.push_back(*code);
   }
   sampler_->clear();
   for (const Code& code : hot) want_region(c, code);
@@ -237,25 +236,28 @@ void JitTier::want_region(Context& c, const Code& hot) {
   submit(c, std::move(*built));
 }
 
+void JitTier::look_in_store(Context& c) {
+  for (const Sample& s : sampler_->new_samples())
+    if (const std::optional<Code> code = code_of(s)) want_stored_region(c, *code);
+}
+
 // A region of an earlier run that it is part of, and that paid.
-bool JitTier::want_stored_region(Context& c, const Code& hot) {
+void JitTier::want_stored_region(Context& c, const Code& hot) {
   Translation& t = *hot.t;
   constexpr u8 kMostTries = 4;
-  if (!is_for_regions(t, t.mode) || !t.in_regions.empty() || regions_.size() >= kMostRegions) return false;
-  if (t.tries_in_store == kMostTries) return false;
+  if (!is_for_regions(t, t.mode) || !t.in_regions.empty() || regions_.size() >= kMostRegions) return;
+  if (t.tries_in_store == kMostTries) return;
   const RegionIndex::Outlines outlines = worker_->stored_with(settings_for(c, t), t.offset(), t.block->code);
-  if (outlines.empty()) return false;
+  if (outlines.empty()) return;
   ++t.tries_in_store;
   Graph graph(*this, c, hot.page, t.mode);
-  if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return false;
+  if (graph.block_at(static_cast<PlaceInRegion>(t.offset())) != &t) return;
   for (const auto& outline : outlines) {
     if (outline->verdict != RegionVerdict::Pays) continue;
     std::optional<BuiltRegion> built = RegionBuilder(graph).as_stored(*outline, t);
     if (!built || !may_try(c, *built)) continue;
-    submit(c, std::move(*built));
-    return true;
+    return submit(c, std::move(*built));
   }
-  return false;
 }
 
 void JitTier::submit(Context& c, BuiltRegion built) {

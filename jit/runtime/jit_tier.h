@@ -139,7 +139,8 @@ class JitTier final : public interp::UpperTier,
   void note_target(const Translation& t, PlaceInRegion distance);
   bool may_try(interp::Context& context, const BuiltRegion& built) const;
   void want_region(interp::Context& context, const Code& hot);
-  bool want_stored_region(interp::Context& context, const Code& hot);
+  void look_in_store(interp::Context& context);
+  void want_stored_region(interp::Context& context, const Code& hot);
   bool translate_unrun(interp::Context& context, u64 linear, TranslationMode mode);
   void submit(interp::Context& context, BuiltRegion built);
   PlanSettings settings_for(interp::Context& context, const Translation& t) const;
