@@ -485,8 +485,7 @@ const u8* JitTier::leave_region(Context& c, const Region& region, const RegionEx
       if (!region.proven) note_target(t, static_cast<PlaceInRegion>(c.state.rip - own_page));
       if (is_canonical(c.state.rip)) return go_on_behind(c, region);
       c.tier.page = own_page;
-      c.tier.branch_site = new_site(t, static_cast<u16>(exit.insn));
-      fault_at_branch(c);
+      fault_at_branch(c, {&t, static_cast<u16>(exit.insn)});
       return nullptr;
     }
     default: break;

@@ -554,7 +554,7 @@ bool JitTier::run(Context& c, Block& block) {
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.left = Step::Branch;
   if (left == kLeftIndirect) {
-    if (!is_canonical(c.state.rip)) fault_at_branch(c);
+    if (!is_canonical(c.state.rip)) fault_at_branch(c, sites_[c.tier.branch_site]);
     return true;
   }
   c.state.rip = target_of(c, links_[left]);
@@ -574,13 +574,12 @@ const u8* JitTier::on_site(Context* context, u32 id) {
 }
 
 // The branch that led to an address which is none faults itself (SDM vol. 1, 3.3.7.1): back to before it.
-void JitTier::fault_at_branch(Context& c) {
-  const Site& site = sites_[c.tier.branch_site];
-  const isa::Insn& insn = site.in->block->insns[site.insn];
+void JitTier::fault_at_branch(Context& c, Site branch) {
+  const isa::Insn& insn = branch.in->block->insns[branch.insn];
   u64& rsp = c.state.gpr[cpu::kRsp];
   if (insn.op == isa::Op::CALL_INDIRECT) rsp += 8;
   if (insn.op == isa::Op::RET) rsp -= 8 + (insn.kind[0] == isa::OperandKind::Imm ? insn.imm & 0xffff : 0);
-  execute_site(c, c.tier.branch_site);
+  execute_insn(c, *branch.in, branch.insn, false, true);
 }
 
 void JitTier::load_x87(Context* c) {

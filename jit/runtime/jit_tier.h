@@ -123,7 +123,7 @@ class JitTier final : public interp::UpperTier,
   static void save_x87(interp::Context* context);
   Site site_at(const u8* pc);
   Site site_of_signal(interp::Context& context);
-  void fault_at_branch(interp::Context& context);
+  void fault_at_branch(interp::Context& context, Site branch);
 
   // Tier 2: jit_regions.cpp.
   class Graph;
