@@ -445,6 +445,7 @@ void JitTier::unlink(Translation& t) {
 }
 
 void JitTier::clear() {
+  figures_.generations += !translations_.empty();
   full_ = false;
   for (ModeTable& m : tables_) m.table.clear();
   translations_.clear();
@@ -482,6 +483,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.table_clears", figures_.table_clears);
   report("jit.links_across", figures_.links_across);
   report("jit.dropped_blocks", figures_.dropped);
+  report("jit.generations", figures_.generations);
   report("jit.twins", figures_.twins);
   report("jit.segment_changes", segment_uses_.changes());
   report("jit.replaced", figures_.replaced);
