@@ -409,8 +409,9 @@ bool JitTier::may_enter(Context& c, Region& region) {
          (!vectors.x87 || x87_exceptions_are_masked(c)) && pages_are_there(c, region);
 }
 
-// With the guest's x87 state and MXCSR in the host, where the code has to do with them.
-u32 JitTier::run_code(Context& c, const CompiledRegion& code) {
+// With the guest's x87 state and MXCSR in the host, where the code has to do with them. Nothing before the
+// code says what type of function it is, as a sanitizer would have it.
+[[clang::no_sanitize("function")]] u32 JitTier::run_code(Context& c, const CompiledRegion& code) {
   const RegionVectors& vectors = code.vectors;
   if (vectors.x87) load_x87(&c);
   if (vectors.used) set_mxcsr(c.state.vector.mxcsr);

@@ -521,7 +521,8 @@ u32 JitTier::first_runs(u32 mode) const {
   return (mode & interp::kCodeSize) == 2 ? kPatience * options_.threshold : options_.threshold;
 }
 
-u32 JitTier::enter(Context& c, const u8* code) {
+// As run_code(): what is called is nothing that a compiler made.
+[[clang::no_sanitize("function")]] u32 JitTier::enter(Context& c, const u8* code) {
   const semantics::SignalScope scope(*arena_, host_frame_, this);
   prepare_host_thread();
   return stubs_.enter(&c, code);
