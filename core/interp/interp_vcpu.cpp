@@ -141,13 +141,13 @@ bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
     }
     return still;
   }
-  post({raw(start), length, false});
+  post_written(raw(start), length);
   return true;
 }
 
 void InterpVcpu::code_page_added(u64 page, mem::CodeWriteListener& who) noexcept {
   if (&who == this) protect(page);
-  else post({page, 0, true});
+  else post_added(page);
 }
 
 // Writes to the page, by its number in the memfd, must be told from now on.
@@ -156,16 +156,32 @@ void InterpVcpu::protect(u64 page) {
   if (tier_) tier_->protect(page);
 }
 
-// Where nobody takes them (another engine runs this CPU), they end as one: forget everything.
-void InterpVcpu::post(const PageChange& change) {
-  constexpr std::size_t kMaxChanges = 4096;
+// Within one page. A vCPU that is halted takes note late, of pages that are written to over and over
+// meanwhile.
+void InterpVcpu::post_written(u64 start, u64 length) {
   std::lock_guard lock(changes_mutex_);
-  if (changes_.size() == kMaxChanges) {
+  PageChanges::Written& w =
+      changes_.written.try_emplace(start >> kPageShift, start, start + length).first->second;
+  w = {std::min(w.start, start), std::max(w.end, start + length)};
+  ask_to_process_changes();
+}
+
+void InterpVcpu::post_added(u64 page) {
+  std::lock_guard lock(changes_mutex_);
+  changes_.added.insert(page);
+  ask_to_process_changes();
+}
+
+// With changes_mutex_ held. Where nobody takes them (another engine runs this CPU), they end as one: forget
+// everything.
+void InterpVcpu::ask_to_process_changes() {
+  constexpr std::size_t kMaxPages = 4096;
+  if (changes_.written.size() + changes_.added.size() > kMaxPages) {
+    changes_ = {};
     c_.requests.fetch_or(kRequestRemap);
-    changes_.clear();
+  } else {
+    c_.requests.fetch_or(kRequestCode);
   }
-  changes_.push_back(change);
-  c_.requests.fetch_or(kRequestCode);
 }
 
 // Translations of linear addresses stay as they are; what they lead to does not.
@@ -181,15 +197,13 @@ void InterpVcpu::remapped(Gpa start, u64 length) noexcept {
 }
 
 void InterpVcpu::process_code_requests() {
-  std::vector<PageChange> changes;
+  PageChanges changes;
   {
     std::lock_guard lock(changes_mutex_);
-    changes.swap(changes_);
+    changes = std::exchange(changes_, {});
   }
-  for (const PageChange& change : changes) {
-    if (change.added) protect(change.start);
-    else c_.memory->tell_again(Gpa{change.start}, change.length, *this);
-  }
+  for (const u64 page : changes.added) protect(page);
+  for (const auto& [page, w] : changes.written) c_.memory->tell_again(Gpa{w.start}, w.end - w.start, *this);
 }
 
 // --- Boundaries -------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 
 #include <mutex>
 #include <thread>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/cpu/cpuid_models.h"
@@ -39,9 +41,13 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, privat
   void remapped(Gpa start, u64 length) noexcept override;
 
  private:
-  struct PageChange {
-    u64 start, length;
-    bool added;  // became a code page of someone else; otherwise written
+  // What other threads did to pages, until this vCPU's takes note.
+  struct PageChanges {
+    struct Written {
+      u64 start, end;
+    };
+    std::unordered_map<u64, Written> written;  // by page: all of that is between these two, within it
+    std::unordered_set<u64> added;  // became code pages of someone else; by their numbers in the memfd
   };
   // What to do at a boundary: go on, or leave run() with a reason.
   enum class Next : u8 { Run, Stop };
@@ -81,7 +87,9 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, privat
   bool decode_one(u64 linear, Block& block);
   void mark_code(u64 physical);
   void protect(u64 page);
-  void post(const PageChange& change);
+  void post_written(u64 start, u64 length);
+  void post_added(u64 page);
+  void ask_to_process_changes();
   void process_code_requests();
   void drop_everything();
   u64 executed_in_block() const;
@@ -107,7 +115,7 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, privat
   std::thread::id owner_;
 
   std::mutex changes_mutex_;
-  std::vector<PageChange> changes_;  // from other threads, guarded by changes_mutex_
+  PageChanges changes_;  // guarded by changes_mutex_
 };
 
 }  // namespace tandem::interp

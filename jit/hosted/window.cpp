@@ -25,8 +25,13 @@ std::optional<Window> Window::reserve_with(u64 key, u64 addend) {
   const u64 start = (key << interp::TierFrame::kRegionShift) + addend - kGuard;
   constexpr u64 kLength = kBytes + 2 * kGuard;
   if (start < kGuard || start >= kEnd - kLength) return {};
-  void* p = mmap(reinterpret_cast<void*>(start), kLength, PROT_NONE, kNowhere | MAP_FIXED_NOREPLACE, -1, 0);
+  void* const wanted = reinterpret_cast<void*>(start);
+  void* const p = mmap(wanted, kLength, PROT_NONE, kNowhere | MAP_FIXED_NOREPLACE, -1, 0);
   if (p == MAP_FAILED) return {};
+  if (p != wanted) {  // a kernel before 4.17, or a sanitizer in front of it
+    munmap(p, kLength);
+    return {};
+  }
   return Window(key, start + kGuard);
 }
 

@@ -413,8 +413,9 @@ bool JitTier::may_enter(Context& c, Region& region) {
          (!vectors.x87 || x87_exceptions_are_masked(c)) && pages_are_there(c, region);
 }
 
-// With the guest's x87 state and MXCSR in the host, where the code has to do with them.
-u32 JitTier::run_code(Context& c, const CompiledRegion& code) {
+// With the guest's x87 state and MXCSR in the host, where the code has to do with them. Nothing before the
+// code says what type of function it is, as a sanitizer would have it.
+[[clang::no_sanitize("function")]] u32 JitTier::run_code(Context& c, const CompiledRegion& code) {
   const RegionVectors& vectors = code.vectors;
   if (vectors.x87) load_x87(&c);
   if (vectors.used) set_mxcsr(c.state.vector.mxcsr);
@@ -497,8 +498,7 @@ const u8* JitTier::leave_region(Context& c, const Region& region, const RegionEx
       if (!region.proven) note_target(t, static_cast<PlaceInRegion>(c.state.rip - own_page));
       if (is_canonical(c.state.rip)) return go_on_behind(c, region);
       c.tier.page = own_page;
-      c.tier.branch_site = new_site(t, static_cast<u16>(exit.insn));
-      fault_at_branch(c);
+      fault_at_branch(c, {&t, static_cast<u16>(exit.insn)});
       return nullptr;
     }
     default: break;

@@ -445,6 +445,7 @@ void JitTier::unlink(Translation& t) {
 }
 
 void JitTier::clear() {
+  figures_.generations += !translations_.empty();
   full_ = false;
   for (ModeTable& m : tables_) m.table.clear();
   translations_.clear();
@@ -482,6 +483,7 @@ void JitTier::statistics(const cpu::Vcpu::Report& report) const {
   report("jit.table_clears", figures_.table_clears);
   report("jit.links_across", figures_.links_across);
   report("jit.dropped_blocks", figures_.dropped);
+  report("jit.generations", figures_.generations);
   report("jit.twins", figures_.twins);
   report("jit.segment_changes", segment_uses_.changes());
   report("jit.replaced", figures_.replaced);
@@ -519,7 +521,8 @@ u32 JitTier::first_runs(u32 mode) const {
   return (mode & interp::kCodeSize) == 2 ? kPatience * options_.threshold : options_.threshold;
 }
 
-u32 JitTier::enter(Context& c, const u8* code) {
+// As run_code(): what is called is nothing that a compiler made.
+[[clang::no_sanitize("function")]] u32 JitTier::enter(Context& c, const u8* code) {
   const semantics::SignalScope scope(*arena_, host_frame_, this);
   prepare_host_thread();
   return stubs_.enter(&c, code);
@@ -554,7 +557,7 @@ bool JitTier::run(Context& c, Block& block) {
   c.flags.set_rflags(rflags_of(c.tier.flags));
   c.left = Step::Branch;
   if (left == kLeftIndirect) {
-    if (!is_canonical(c.state.rip)) fault_at_branch(c);
+    if (!is_canonical(c.state.rip)) fault_at_branch(c, sites_[c.tier.branch_site]);
     return true;
   }
   c.state.rip = target_of(c, links_[left]);
@@ -574,13 +577,12 @@ const u8* JitTier::on_site(Context* context, u32 id) {
 }
 
 // The branch that led to an address which is none faults itself (SDM vol. 1, 3.3.7.1): back to before it.
-void JitTier::fault_at_branch(Context& c) {
-  const Site& site = sites_[c.tier.branch_site];
-  const isa::Insn& insn = site.in->block->insns[site.insn];
+void JitTier::fault_at_branch(Context& c, Site branch) {
+  const isa::Insn& insn = branch.in->block->insns[branch.insn];
   u64& rsp = c.state.gpr[cpu::kRsp];
   if (insn.op == isa::Op::CALL_INDIRECT) rsp += 8;
   if (insn.op == isa::Op::RET) rsp -= 8 + (insn.kind[0] == isa::OperandKind::Imm ? insn.imm & 0xffff : 0);
-  execute_site(c, c.tier.branch_site);
+  execute_insn(c, *branch.in, branch.insn, false, true);
 }
 
 void JitTier::load_x87(Context* c) {

@@ -124,7 +124,7 @@ class JitTier final : public interp::UpperTier,
   static void save_x87(interp::Context* context);
   Site site_at(const u8* pc);
   Site site_of_signal(interp::Context& context);
-  void fault_at_branch(interp::Context& context);
+  void fault_at_branch(interp::Context& context, Site branch);
 
   // Tier 2: jit_regions.cpp.
   class Graph;
@@ -197,7 +197,7 @@ class JitTier final : public interp::UpperTier,
   LinkCells link_cells_;
   struct Figures {
     u64 retired = 0, translations = 0, translated_insns = 0, code_bytes = 0, entries = 0, table_clears = 0,
-        links_across = 0, dropped = 0, twins = 0, replaced = 0;
+        links_across = 0, dropped = 0, twins = 0, replaced = 0, generations = 0;
     u64 translation_ticks = 0;
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)> executed{};  // at sites
     std::array<u64, static_cast<std::size_t>(isa::Op::kCount)>

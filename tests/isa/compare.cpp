@@ -133,11 +133,15 @@ std::span<const u8> instruction_at(const Program& p, u64 rip) {
 
 }  // namespace
 
+Result<void> Comparer::run_both(std::span<const u8> code, RunState& host, RunState& guest) {
+  if (auto ran = oracle_(code, host); !ran) return std::move(ran.error()).in("the oracle");
+  return engine_.run(code, guest);
+}
+
 bool Comparer::differs(std::span<const u8> code, const RunState& start, u32 undefined, RunState& host,
                        RunState& guest, std::string& problem) {
   host = guest = start;
-  native_.run(code, host);
-  if (const auto ran = engine_.run(code, guest); !ran) {
+  if (const auto ran = run_both(code, host, guest); !ran) {
     problem = ran.error().message;
     return true;
   }
@@ -191,8 +195,7 @@ std::string Comparer::report(const Program& p) {
 std::string Comparer::compare(const Program& p) {
   const std::vector<u8> code = p.code();
   RunState host = p.start, guest = p.start;
-  native_.run(code, host);
-  const auto ran = engine_.run(code, guest);
+  const auto ran = run_both(code, host, guest);
   const u32 undefined = undefined_at(p, host) | (host.fault && !exact_flags_ ? kArithmetic : 0);
   normalise(host, undefined);
   normalise(guest, undefined);

@@ -1,6 +1,7 @@
-// The host CPU against an engine.
+// An engine against the host CPU, or against another engine.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "tests/isa/generator.h"
@@ -23,11 +24,22 @@ Result<Case> from_line(const std::string& line);
 // environment.
 void normalise(RunState& state, u32 undefined_flags);
 
+// Runs code to what is right, as NativeExecutor::run does. Error: it can't.
+using Oracle = std::function<Result<void>(std::span<const u8> code, RunState& state)>;
+inline Oracle oracle_of(NativeExecutor& native) {
+  return [&native](std::span<const u8> code, RunState& state) {
+    return native.run(code, state), Result<void>();
+  };
+}
+inline Oracle oracle_of(EngineExecutor& engine) {
+  return [&engine](std::span<const u8> code, RunState& state) { return engine.run(code, state); };
+}
+
 class Comparer {
  public:
   // exact_flags: see EngineRow.
-  Comparer(NativeExecutor& native, EngineExecutor& engine, bool exact_flags)
-      : native_(native), engine_(engine), exact_flags_(exact_flags) {}
+  Comparer(Oracle oracle, EngineExecutor& engine, bool exact_flags)
+      : oracle_(std::move(oracle)), engine_(engine), exact_flags_(exact_flags) {}
 
   // Empty: no difference. Else a report: the first instruction that differs, as a ready line, and how.
   std::string compare(const Program& program);
@@ -38,7 +50,9 @@ class Comparer {
   void reduce(std::span<const u8> code, RunState& start, u32 undefined);
   std::string report(const Program& program);
 
-  NativeExecutor& native_;
+  Result<void> run_both(std::span<const u8> code, RunState& host, RunState& guest);
+
+  Oracle oracle_;
   EngineExecutor& engine_;
   bool exact_flags_;
 };

@@ -212,7 +212,7 @@ class Loops : public testing::TestWithParam<EngineRow> {
     p.insns = {code};
     p.undefined_flags = {0, 0};
     p.start = start_;
-    Comparer comparer(native_, *guest_, GetParam().exact_flags);
+    Comparer comparer(oracle_of(native_), *guest_, GetParam().exact_flags);
     for (int run = 0; run < 3; ++run) EXPECT_EQ(comparer.compare(p), "");
   }
   std::optional<u8> fault_of_host(const std::vector<u8>& code) {

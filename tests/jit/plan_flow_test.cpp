@@ -31,8 +31,9 @@ class PlanFlowTest : public testing::Test {
   }
   // Places of those that an edge closes a loop to.
   std::vector<PlaceInRegion> loops() const {
+    const PlanFlow flow(blocks_.plan());
     std::vector<PlaceInRegion> heads;
-    for (const PlanFlow::Edge& e : PlanFlow(blocks_.plan()).edges())
+    for (const PlanFlow::Edge& e : flow.edges())
       if (e.back) heads.push_back(blocks_.plan().blocks[e.to].at);
     return heads;
   }

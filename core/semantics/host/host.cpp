@@ -56,7 +56,8 @@ const HostInsn* HostCode::prepare(std::span<const u8> bytes, const ZydisDecodedI
   return remember(std::move(key), *found);
 }
 
-u32 HostCode::call(Thunk thunk, u8* memory, cpu::CpuState& state) {
+// Nothing before a thunk says what type of function it is, as a sanitizer would have it.
+[[clang::no_sanitize("function")]] u32 HostCode::call(Thunk thunk, u8* memory, cpu::CpuState& state) {
   const SignalScope scope(*arena_, *frame_);
   return thunk(memory, &state, 0, 0, frame_.get());
 }
