@@ -77,7 +77,7 @@ Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
   const u64 before = software_->retired();
   const bool counted = budget.instructions != kUncounted;
   std::optional<Stop> stop;
-  if (bus::Bus* const bus = sink.doorbell_bus(); bus && assist_ == Assist::Full) vm_->take_doorbells(*bus);
+  if (assist_ == Assist::Full) vm_->take_doorbells(sink);
   while (!stop) {
     cpu::RunBudget left = budget;
     if (counted) left.instructions -= software_->retired() - before;

@@ -187,6 +187,8 @@ void Machine::io(bus::IoAccess& access) {
     note(pio ? Point::port_read : Point::mmio_read, raw(access.vcpu), address, access.size, access.value);
 }
 
+bus::Bus* Machine::doorbell_bus(bus::BusKind kind) { return kind == bus::BusKind::Pio ? &pio_ : &mmio_; }
+
 void Machine::dispatch(bus::IoAccess& access) {
   if (access.bus == bus::BusKind::Pio) return pio_.dispatch(access);
   irq::Lapic& own = *cpus_[raw(access.vcpu)]->lapic;

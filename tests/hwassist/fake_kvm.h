@@ -86,7 +86,8 @@ class FakeKvm final : public hwassist::kvm::Host {
  private:
   int change_doorbells(const kvm_ioeventfd& request) {
     const auto same = [&](const kvm_ioeventfd& d) {
-      return d.addr == request.addr && d.len == request.len && d.fd == request.fd;
+      return d.addr == request.addr && d.len == request.len && d.fd == request.fd &&
+             d.datamatch == request.datamatch;
     };
     if (request.flags & KVM_IOEVENTFD_FLAG_DEASSIGN) return std::erase_if(doorbells, same) ? 0 : -ENOENT;
     doorbells.push_back(request);
