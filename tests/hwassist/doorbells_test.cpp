@@ -284,6 +284,20 @@ TEST_F(RealDoorbells, OfAValueAtAPortAreRungWithoutAnExit) {
   EXPECT_LE(port.rung, kWrites);
 }
 
+// Who wants to see all writes sees all.
+TEST_F(RealDoorbells, AreNoneWhereWritesAreTraced) {
+  class Nowhere final : public trace::Sink {
+    void take(const trace::Record&) override {}
+  };
+  start(*kvm);
+  machine->tracer().start(trace::Filter::parse("mmio_write").take(), std::make_unique<Nowhere>());
+  EXPECT_EQ(machine->doorbell_bus(bus::BusKind::Mmio), nullptr);
+  EXPECT_EQ(machine->doorbell_bus(bus::BusKind::Pio), &machine->pio()) << "port_write is another point";
+  run();
+  EXPECT_EQ(device.direct, kWrites + 1);
+  EXPECT_EQ(device.rung, 0u);
+}
+
 TEST_F(RealDoorbells, AreWritesToTheDeviceOnceTheyAreTakenBack) {
   start(*kvm);
   claim.set_doorbells({});
