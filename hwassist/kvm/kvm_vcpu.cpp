@@ -96,7 +96,7 @@ void KvmVcpu::kick() noexcept {
 bool KvmVcpu::step() {
   kvm_guest_debug debug{};
   debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
-  return fd_.call(KVM_SET_GUEST_DEBUG, &debug) >= 0;
+  return steps_ = fd_.call(KVM_SET_GUEST_DEBUG, &debug) >= 0;
 }
 
 // --- Running ----------------------------------------------------------------------------------------------
