@@ -46,6 +46,9 @@ class KvmVcpu {
   // From now on, run() ends behind each instruction, as "debug", or as "shutdown" where KVM leaves the trap
   // to a guest without IDT.
   bool step();
+  // From now on, run() ends at these points, as "debug", or where code has stepped itself.
+  bool set_debug(const kvm_guest_debug& points);
+  const kvm_debug_exit_arch& debug_exit() const { return run_->debug.arch; }
   // Kicks so far are done with.
   void clear_kick() { asked_ = false; }
 
