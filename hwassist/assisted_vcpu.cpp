@@ -26,6 +26,7 @@ i64 now_ns() {
       .count();
 }
 
+constexpr u64 kDr7Enabled = 0xff;
 constexpr u64 kUncounted = cpu::RunBudget{}.instructions;
 
 Stop ended(StopReason why) { return {.why = why, .retired = 0}; }
@@ -71,18 +72,19 @@ Result<void> AssistedVcpu::import_state(const cpu::CpuState& in) {
   return software_->import_state(in);
 }
 
-// A debugger's points and steps are the software engine's, and so are runs of a number of instructions: KVM
-// counts none.
+// A debugger's steps are the software engine's, and so are points that KVM can't have, and runs of a number
+// of instructions: it counts none.
 Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
   const u64 before = software_->retired();
   const bool counted = budget.instructions != kUncounted;
   std::optional<Stop> stop;
-  if (bus::Bus* const bus = sink.doorbell_bus(); bus && assist_ == Assist::Full) vm_->take_doorbells(*bus);
+  if (assist_ == Assist::Full) vm_->take_doorbells(sink);
+  if (new_points_ && !give_points()) stop = ended(StopReason::HostError);
   while (!stop) {
     cpu::RunBudget left = budget;
     if (counted) left.instructions -= software_->retired() - before;
     if (kicked_.exchange(false)) stop = ended(StopReason::Kicked);
-    else if (counted || budget.step || debugged_) stop = run_watched(left, sink);
+    else if (counted || budget.step || (debugged_ && !kvm_points_)) stop = run_watched(left, sink);
     else stop = in_kvm_ ? run_kvm(sink) : run_software(sink);
   }
   vm_->deliver_doorbells();
@@ -91,8 +93,18 @@ Stop AssistedVcpu::run(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
 }
 
 Result<void> AssistedVcpu::set_debug_points(std::shared_ptr<const cpu::DebugPoints> points) {
-  debugged_ = points && !(*points == cpu::DebugPoints{});
+  new_points_ = points ? points : std::make_shared<const cpu::DebugPoints>();
+  debugged_ = !(*new_points_ == cpu::DebugPoints{});
   return software_->set_debug_points(std::move(points));
+}
+
+// KVM takes the guest's own debug registers away meanwhile: who has the state is asked anew.
+bool AssistedVcpu::give_points() {
+  if (in_kvm_ && !back_to_software()) return false;
+  kvm_points_ = assist_ == Assist::Full ? kvm::to_guest_debug(*new_points_) : std::nullopt;
+  new_points_.reset();
+  if (kvm_points_ && !kvm_->set_debug(*kvm_points_)) kvm_points_.reset();
+  return true;
 }
 
 std::optional<Stop> AssistedVcpu::run_watched(const cpu::RunBudget& budget, cpu::ExitSink& sink) {
@@ -117,6 +129,7 @@ std::optional<Stop> AssistedVcpu::run_software(cpu::ExitSink& sink) {
 
 bool AssistedVcpu::wants_kvm() {
   if (assist_ == Assist::None || !software_->export_state(state_)) return false;
+  if (debugged_ && (state_.dr[7] & kDr7Enabled)) return false;  // see give_points()
   if (assist_ == Assist::Full) return usable_[static_cast<unsigned>(mode_of(state_))];
   return user_policy_.go(fits_user_scope(state_), state_.cr3);
 }
@@ -178,11 +191,24 @@ std::optional<Stop> AssistedVcpu::run_kvm(cpu::ExitSink& sink) {
       break;
     default: break;
   }
+  if (debugged_ && exit.name == "debug") return stop_for_debugger();
   if (!back_to_software()) return ended(StopReason::HostError);
   if (exit.why != Why::Software) return {};
   count_failure(exit.name);
   cooling_ = kAfterFailure;
   return {};
+}
+
+// While a debugger has points, KVM ends for the steps that the guest makes itself, too.
+std::optional<Stop> AssistedVcpu::stop_for_debugger() {
+  const kvm_debug_exit_arch exit = kvm_->debug_exit();
+  in_kvm_ = false;
+  if (!kvm_->export_state(state_)) return ended(StopReason::HostError);
+  state_.events.debug_traps |= exit.dr6 & kvm::kDr6Bs;
+  if (!software_->import_state(state_)) return ended(StopReason::HostError);
+  const auto hit = kvm::debug_hit(exit, *kvm_points_);
+  if (!hit) return {};
+  return Stop{StopReason::DebugTrap, 0, *hit};
 }
 
 // Pages that hold translated code are no failure of KVM's.

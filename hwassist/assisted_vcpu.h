@@ -4,11 +4,13 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/cpu/engine.h"
 #include "core/cpu/held_signals.h"
 #include "hwassist/findings.h"
+#include "hwassist/kvm/guest_debug.h"
 #include "hwassist/kvm/kvm_vcpu.h"
 #include "hwassist/user_policy.h"
 
@@ -40,6 +42,8 @@ class AssistedVcpu final : public cpu::Vcpu {
   bool wants_kvm();
   bool events_wait(cpu::ExitSink& sink) const;
   bool back_to_software();
+  bool give_points();
+  std::optional<cpu::Stop> stop_for_debugger();
   void count_failure(std::string_view exit);
 
   VcpuId id_;
@@ -50,12 +54,15 @@ class AssistedVcpu final : public cpu::Vcpu {
   std::array<bool, kCodeModes> usable_;
   std::array<unsigned, kCodeModes> failures_{};
   UserPolicy user_policy_;
-  cpu::CpuState state_;    // as last exported
-  bool in_kvm_ = false;    // who has the state
-  bool debugged_ = false;  // there are debug points
-  u64 forgotten_at_ = 0;   // mapping_changes() when KVM last forgot its mappings
-  i64 overhead_ns_ = 0;    // of the present way to KVM
-  u64 cooling_ = 0;        // instructions that the software engine is to run before KVM is tried again
+  cpu::CpuState state_;  // as last exported
+  bool in_kvm_ = false;  // who has the state
+  // Debug points: those that are new, and whether there are any; what KVM has of them.
+  std::shared_ptr<const cpu::DebugPoints> new_points_;
+  bool debugged_ = false;
+  std::optional<kvm_guest_debug> kvm_points_;
+  u64 forgotten_at_ = 0;  // mapping_changes() when KVM last forgot its mappings
+  i64 overhead_ns_ = 0;   // of the present way to KVM
+  u64 cooling_ = 0;       // instructions that the software engine is to run before KVM is tried again
   std::map<std::string, u64, std::less<>> exits_;
   u64 entries_ = 0, kvm_ns_ = 0, forgets_ = 0;
 

@@ -23,8 +23,8 @@ void Claim::release() {
   bus_ = nullptr;
 }
 
-void Claim::set_doorbells(std::vector<u64> offsets) {
-  if (bus_) bus_->set_doorbells(start_, std::move(offsets));
+void Claim::set_doorbells(std::vector<Bell> bells) {
+  if (bus_) bus_->set_doorbells(start_, std::move(bells));
 }
 
 Result<Claim> Bus::claim(IoRange range, IoHandler& handler, std::string_view owner) {
@@ -57,12 +57,12 @@ void Bus::drop(u64 start) {
   if (rang) tell_listeners();
 }
 
-void Bus::set_doorbells(u64 start, std::vector<u64> offsets) {
+void Bus::set_doorbells(u64 start, std::vector<Bell> bells) {
   {
     std::unique_lock lock(mutex_);
     const auto entry = std::ranges::find(entries_, start, [](const Entry& e) { return e.range.start; });
-    if (entry->doorbells == offsets) return;
-    entry->doorbells = std::move(offsets);
+    if (entry->doorbells == bells) return;
+    entry->doorbells = std::move(bells);
   }
   tell_listeners();
 }
@@ -71,7 +71,7 @@ std::vector<Doorbell> Bus::doorbells() const {
   std::shared_lock lock(mutex_);
   std::vector<Doorbell> all;
   for (const Entry& e : entries_)
-    for (const u64 offset : e.doorbells) all.push_back({e.range.start + offset, offset, e.handler});
+    for (const Bell& bell : e.doorbells) all.push_back({kind_, e.range.start + bell.offset, bell, e.handler});
   return all;
 }
 

@@ -45,12 +45,21 @@ class IoMember final : public IoHandler {
 
 class Bus;
 
-// A place where a write says "look", whatever its value. Who can do that may take such a write without
-// stopping a vCPU: the handler then hears of it a little later, on another thread, once for several, as a
-// write of 0.
+// A place in a claim where a write says "look" and no more: any write; with a size, one of that size and
+// value.
+struct Bell {
+  u64 offset;
+  u8 size = 0;  // bytes; 0: any, of any value
+  u64 value = 0;
+  bool operator==(const Bell&) const = default;
+};
+
+// A bell where it is now. Who can do that may take such a write without stopping a vCPU: the handler then
+// hears of it a little later, on another thread, once for several.
 struct Doorbell {
+  BusKind bus;
   u64 address;
-  u64 offset;  // in the claim
+  Bell bell;
   IoHandler* handler;
   bool operator==(const Doorbell&) const = default;
 };
@@ -73,8 +82,8 @@ class Claim {
   ~Claim() { release(); }
   void release();
   bool held() const { return bus_ != nullptr; }
-  // Offsets; in place of those before. They go with the claim. [any-thread]
-  void set_doorbells(std::vector<u64> offsets);
+  // In place of those before. They go with the claim. [any-thread]
+  void set_doorbells(std::vector<Bell> bells);
 
  private:
   friend class Bus;
@@ -113,10 +122,10 @@ class Bus {
     IoRange range;
     IoHandler* handler;
     std::string owner;
-    std::vector<u64> doorbells;
+    std::vector<Bell> doorbells;
   };
   void drop(u64 start);
-  void set_doorbells(u64 start, std::vector<u64> offsets);
+  void set_doorbells(u64 start, std::vector<Bell> bells);
   void tell_listeners();
   const Entry* find(u64 address) const;  // needs mutex_
   void dispatch_bytes(IoAccess& access);

@@ -72,8 +72,8 @@ class ExitSink {
   virtual u64 tsc_ticks(VcpuId vcpu) = 0;
   // Where that is the host's TSC and a constant until run() returns: the constant.
   virtual std::optional<u64> host_tsc_offset() { return {}; }
-  // Where memory accesses go, for an engine that can take writes to doorbells; null: all come by io().
-  virtual bus::Bus* doorbell_bus() { return nullptr; }
+  // Where accesses of this kind go, for an engine that can take writes to doorbells; null: all come by io().
+  virtual bus::Bus* doorbell_bus(bus::BusKind) { return nullptr; }
 };
 
 // One virtual CPU. A single thread owns it; kick() and signal() are for any thread.

@@ -187,6 +187,13 @@ void Machine::io(bus::IoAccess& access) {
     note(pio ? Point::port_read : Point::mmio_read, raw(access.vcpu), address, access.size, access.value);
 }
 
+// What is traced has to come by io().
+bus::Bus* Machine::doorbell_bus(bus::BusKind kind) {
+  const bool pio = kind == bus::BusKind::Pio;
+  if (trace_.on(pio ? trace::Point::port_write : trace::Point::mmio_write)) return nullptr;
+  return pio ? &pio_ : &mmio_;
+}
+
 void Machine::dispatch(bus::IoAccess& access) {
   if (access.bus == bus::BusKind::Pio) return pio_.dispatch(access);
   irq::Lapic& own = *cpus_[raw(access.vcpu)]->lapic;

@@ -143,7 +143,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   void write_cr8(VcpuId vcpu, u8 value) override;
   u64 tsc_ticks(VcpuId) override { return clock_->tsc(); }
   std::optional<u64> host_tsc_offset() override { return clock_->host_tsc_offset(); }
-  bus::Bus* doorbell_bus() override { return &mmio_; }
+  bus::Bus* doorbell_bus(bus::BusKind kind) override;
   // CpuSignals [any-thread]
   void signal_vcpu(VcpuId vcpu, cpu::Signal signal, u8 sipi_vector) override;
 

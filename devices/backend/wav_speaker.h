@@ -1,5 +1,5 @@
-// The PC speaker's sound in a WAV file: 16 bits, one channel, 48 kHz of guest time, up to the last change. A
-// thread writes it.
+// The PC speaker's sound in a WAV file: 16 bits, one channel, 48 kHz of guest time, up to when it was last
+// told of: a change, or the end of the run. A thread writes it.
 #pragma once
 
 #include <condition_variable>

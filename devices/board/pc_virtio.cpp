@@ -37,7 +37,10 @@ Result<void> Pc::Parts::plug_mmio(std::unique_ptr<virtio::Model> model) {
   if (number == kMaxVirtioMmio) return user_error("virtio: there are more devices than addresses for them");
   auto& transport = add<virtio::MmioTransport>(std::move(model), irq::LevelIrq(gsi[virtio_mmio_gsi(number)]));
   const u64 base = kVirtioMmio + number * kVirtioMmioStep;
-  return claim(machine->mmio(), {base, virtio::MmioTransport::kSize}, transport, transport.name());
+  TANDEM_TRY_ASSIGN(place,
+                    machine->mmio().claim({base, virtio::MmioTransport::kSize}, transport, transport.name()));
+  transport.place(std::move(place));
+  return {};
 }
 
 Result<void> Pc::set_balloon(u64 bytes) {

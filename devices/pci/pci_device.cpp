@@ -214,11 +214,11 @@ bool PciDevice::map_bar(Bar& bar, u64 address) {
   return true;
 }
 
-void PciDevice::set_doorbells(unsigned index, std::vector<u64> offsets) {
+void PciDevice::set_doorbells(unsigned index, std::vector<bus::Bell> bells) {
   std::lock_guard lock(config_mutex_);
   for (Bar& bar : bars_) {
     if (bar.at != kBar0 + 4 * index) continue;
-    bar.doorbells = std::move(offsets);
+    bar.doorbells = std::move(bells);
     bar.claim.set_doorbells(bar.doorbells);
   }
 }

@@ -44,8 +44,8 @@ class PciDevice : public machine::Device {
   void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
   // The same for memory that GuestMemory::allocate() gave: accesses don't come to the device.
   void add_bar(unsigned index, BarKind kind, u64 size, mem::Backing memory);
-  // Offsets in a BAR that has a handler, wherever the guest puts it; in place of those before. [any-thread]
-  void set_doorbells(unsigned index, std::vector<u64> offsets);
+  // Places in a BAR that has a handler, wherever the guest puts it; in place of those before. [any-thread]
+  void set_doorbells(unsigned index, std::vector<bus::Bell> bells);
   void set_writable(unsigned offset, std::initializer_list<u8> masks);
   void set_config(unsigned offset, unsigned size, u32 value);  // also what a reset gives
   void put_config(unsigned offset, unsigned size, u32 value);
@@ -87,7 +87,7 @@ class PciDevice : public machine::Device {
     u64 mapped = ~u64{0};
     bus::Claim claim{};
     mem::Mapping mapping{};
-    std::vector<u64> doorbells{};
+    std::vector<bus::Bell> doorbells{};
   };
   void make_bar(Bar bar);
   bool map_bar(Bar& bar, u64 address);

@@ -59,7 +59,8 @@ class Pit final : public machine::Device {
 
   std::string_view name() const override { return "pit"; }
   void reset(machine::ResetKind kind) override;
-  Result<void> quiesce() override { return {}; }
+  // What sounds, sounds up to here: speakers hear of it once more.
+  Result<void> quiesce() override;
   void save(snapshot::StateWriter& writer) const override;
   Result<void> load(snapshot::StateReader& reader) override;
 

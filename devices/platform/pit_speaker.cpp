@@ -54,6 +54,14 @@ void Pit::tell_speaker() {
   for (SpeakerSink* s : speakers_) s->sound(changes[0].at, changes);
 }
 
+Result<void> Pit::quiesce() {
+  std::lock_guard lock(mutex_);
+  settle();
+  told_.clear();
+  tell_speaker();
+  return {};
+}
+
 void Pit::add_speaker(SpeakerSink& sink) {
   std::lock_guard lock(mutex_);
   settle();

@@ -18,7 +18,6 @@ namespace {
 constexpr unsigned kSlots = 32;
 constexpr u64 kFisSize = 20, kPacketSize = 12, kTableStart = kTableAtapi + kPacketSize;
 constexpr u8 kDiagnostic = 0x90;
-constexpr u64 kAtOnce = MiB;
 // 4.2.3.3: bytes less one, in an entry of the table.
 constexpr u32 kRegionBytes = 0x3fffff, kRegionInterrupt = 1u << 31;
 
@@ -32,7 +31,7 @@ bool AhciPort::may_fetch() const {
 }
 
 void AhciPort::fetch_all() {
-  at_once_ = kAtOnce;
+  allowance_.renew();
   while (may_fetch()) {
     // 5.5: round robin.
     while (!(state_.ci & bit_of(state_.next))) state_.next = (state_.next + 1) % kSlots;
@@ -129,9 +128,8 @@ void AhciPort::perform(u8 slot, const Header& header, Action action) {
 
 // What the host has at hand costs less than to ask for it.
 bool AhciPort::read_at_once(const Request& r) {
-  if (r.bytes > at_once_ || !drive_->medium()->read_now(r.sector * drive_->sector_size(), r.dma.buffers()))
+  if (!allowance_.read(*drive_->medium(), r.sector * drive_->sector_size(), r.bytes, r.dma.buffers()))
     return false;
-  at_once_ -= r.bytes;
   r.dma.written();
   return true;
 }

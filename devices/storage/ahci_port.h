@@ -103,7 +103,7 @@ class AhciPort {
   unsigned abandoned_ =
       0;  // those of them that the guest has given up; until they end, no command is fetched
   u32 generation_ = 0;
-  u64 at_once_ = 0;  // bytes that may still be read without the back end's thread, for this access
+  ReadAllowance allowance_;  // of this access
 };
 
 }  // namespace tandem::devices

@@ -31,10 +31,7 @@ constexpr u32 kUnmap = 1;
 constexpr u16 kQueueSize = 512;
 constexpr u32 kMaxSegments = kQueueSize - 2;
 constexpr u32 kMaxClearSectors = 4 * MiB / kSectorSize * 256;  // 1 GiB
-// What a notification may read at once, without a thread that is woken for it: copying so much takes the host
-// 0.1 ms or so.
-constexpr u64 kAtOnce = MiB;
-constexpr u8 kPageExponent = 3;  // sectors of 4 KiB are what hosts like
+constexpr u8 kPageExponent = 3;                                // sectors of 4 KiB are what hosts like
 
 u8 status_byte(BlockStatus status) { return status ? kOk : kIoError; }
 
@@ -80,7 +77,7 @@ Block::Request* Block::idle_request() {
 }
 
 void Block::kicked(unsigned queue) {
-  at_once_ = kAtOnce;
+  allowance_.renew();
   for (;;) {
     Request* const request = idle_request();
     if (!request) return fail();
@@ -133,10 +130,8 @@ BlockStatus Block::transfer(Request& r, BlockOp op, u64 sector) {
   if (!read && geometry_.read_only) return BlockStatus::ReadOnly;
   r.written = read ? static_cast<u32>(length) : 0;
   Buffers data = read ? slice(r.chain.writable, 0, length) : slice(r.chain.readable, kHeader, length);
-  if (read && length <= at_once_ && medium_.read_now(sector * kSectorSize, data)) {
-    at_once_ -= length;
+  if (read && allowance_.read(medium_, sector * kSectorSize, length, data))
     return finish(r, kOk, r.written), BlockStatus::Ok;
-  }
   submit(r, {op, sector * kSectorSize, length, std::move(data), {}});
   return BlockStatus::Ok;
 }

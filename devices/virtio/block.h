@@ -39,7 +39,7 @@ class Block final : public Model {
   BlockBackend& medium_;
   const std::string serial_;
   const BlockGeometry geometry_;
-  u64 at_once_ = 0;  // bytes that this notification may still read at once
+  ReadAllowance allowance_;  // of this notification
   std::deque<Request> requests_;
   std::vector<Request*> idle_;
 };

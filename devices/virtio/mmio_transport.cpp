@@ -120,6 +120,7 @@ void MmioTransport::write_register(u64 offset, u32 value) {
 void MmioTransport::write_status(u8 value) {
   const bool modern = device_->accepted() & kVersion1;
   device_->write_status(static_cast<u8>(modern ? value : value & ~kFeaturesOk));
+  place_doorbells();
   if (value) return;
   std::lock_guard lock(mutex_);
   state_ = {};
@@ -138,10 +139,20 @@ void MmioTransport::write_queue(u64 offset, u32 value) {
     address = with_half(address, shift(offset), value);
   }
   device_->set_queue(selected, q);
+  if (offset == kQueueReady) place_doorbells();
+}
+
+// 4.2.3.3: the driver notifies of a queue by its number.
+void MmioTransport::place_doorbells() {
+  std::vector<bus::Bell> bells;
+  for (unsigned n = 0; n < device_->queue_count(); ++n)
+    if (device_->in_use(n)) bells.push_back({kQueueNotify, sizeof(u32), n});
+  claim_.set_doorbells(std::move(bells));
 }
 
 void MmioTransport::reset(machine::ResetKind) {
   device_->reset();
+  place_doorbells();
   std::lock_guard lock(mutex_);
   state_ = {};
   irq_.lower();
@@ -166,6 +177,7 @@ Result<void> MmioTransport::load(snapshot::StateReader& reader) {
     irq_.set(state.isr != 0);
   }
   load_device();
+  place_doorbells();
   return {};
 }
 

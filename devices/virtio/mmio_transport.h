@@ -2,6 +2,7 @@
 // none.
 #pragma once
 
+#include "core/bus/bus.h"
 #include "core/irq/line.h"
 #include "devices/virtio/model.h"
 
@@ -19,6 +20,8 @@ class MmioTransport final : public machine::Device, public bus::IoHandler, priva
   static constexpr u64 kSize = 0x200;  // of its registers; what follows them is configuration
 
   MmioTransport(std::unique_ptr<Model> device, irq::LevelIrq irq);
+  // Once, before the machine runs: the claim of its registers, which it keeps.
+  void place(bus::Claim claim) { claim_ = std::move(claim); }
   ~MmioTransport();
 
   std::string_view name() const override { return device_->identity().name; }
@@ -39,8 +42,10 @@ class MmioTransport final : public machine::Device, public bus::IoHandler, priva
   bool write_own(u64 offset, u32 value);  // false: it is the device's
   void write_status(u8 value);
   void write_queue(u64 offset, u32 value);
+  void place_doorbells();
 
   std::unique_ptr<Model> device_;
+  bus::Claim claim_;
   irq::LevelIrq irq_;
   mutable std::mutex mutex_;  // guards state_ and irq_; taken after the device's
   MmioTransportState state_;

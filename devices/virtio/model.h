@@ -59,10 +59,8 @@ class Model {
   QueueState queue(unsigned n) const;
   // Ignored while the queue is in use. A queue that is enabled is used from DRIVER_OK on.
   void set_queue(unsigned n, const QueueState& state);
-  void kick(unsigned queue);
+  void kick(unsigned queue);  // [any-thread]
   bool in_use(unsigned queue) const;
-  // Is kick() no more than a word to another thread? Then it may as well come from one.
-  virtual bool served_elsewhere() const { return false; }
   u64 read_config(u64 offset, unsigned size) const;
   void write_config(u64 offset, unsigned size, u64 value);
   u8 config_generation() const;

@@ -19,7 +19,6 @@ class Net final : public Model, private NetPort {
 
   Result<void> quiesce() override;
   void resume() override;
-  bool served_elsewhere() const override { return true; }
 
  private:
   // NetPort [back end's thread]

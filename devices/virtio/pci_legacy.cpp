@@ -7,8 +7,8 @@ namespace tandem::devices::virtio {
 
 namespace {
 
-constexpr u64 kOffered = 0, kAccepted = 4, kPage = 8, kQueueSize = 12, kQueueSelect = 14, kNotify = 16,
-              kStatus = 18, kIsr = 19, kConfigVector = 20, kQueueVector = 22;
+constexpr u64 kOffered = 0, kAccepted = 4, kPage = 8, kQueueSize = 12, kQueueSelect = 14, kStatus = 18,
+              kIsr = 19, kConfigVector = 20, kQueueVector = 22;
 constexpr unsigned kPageShiftLegacy = 12;
 constexpr u64 kAlignment = 4096;
 
@@ -54,13 +54,14 @@ u64 PciTransport::read_legacy(u64 offset, unsigned) {
 void PciTransport::write_legacy(u64 offset, unsigned size, u64 value) {
   switch (offset) {
     case kAccepted: return device_->accept(value & ~kAnyLayout & low_mask(32));
-    case kNotify: return device_->kick(static_cast<unsigned>(value));
+    case kLegacyNotify: return device_->kick(static_cast<unsigned>(value));
     case kStatus: return write_status(static_cast<u8>(value & ~kFeaturesOk));
     case kPage: {
       const u16 selected = registers().queue_select;
       QueueState q = device_->queue(selected);
       place(q, value);
-      return device_->set_queue(selected, q);
+      device_->set_queue(selected, q);
+      return place_doorbells();
     }
     default: break;
   }

@@ -176,12 +176,18 @@ void PciTransport::write_status(u8 value) {
   irq_.lower();
 }
 
-// Where the driver notifies of the queues that are in use.
+// Where the driver notifies of the queues that are in use: each has a place of its own, or, for drivers of
+// 0.9.5, a value.
 void PciTransport::place_doorbells() {
-  std::vector<u64> offsets;
-  for (unsigned n = 0; device_->served_elsewhere() && n < device_->queue_count(); ++n)
-    if (device_->in_use(n)) offsets.push_back(kNotify + n * kNotifyStep);
-  set_doorbells(kModernBar, std::move(offsets));
+  std::vector<bus::Bell> modern, legacy;
+  const bool is_modern = device_->accepted() & kVersion1;
+  for (unsigned n = 0; n < device_->queue_count(); ++n) {
+    if (!device_->in_use(n)) continue;
+    if (is_modern) modern.push_back({kNotify + n * kNotifyStep});
+    else legacy.push_back({kLegacyNotify, sizeof(u16), n});
+  }
+  set_doorbells(kModernBar, std::move(modern));
+  set_doorbells(kLegacyBar, std::move(legacy));
 }
 
 u16 PciTransport::valid_vector(u64 value) const {

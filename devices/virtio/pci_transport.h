@@ -54,6 +54,7 @@ class PciTransport final : public PciDevice, private Model::Transport {
   void legacy_io(bus::IoAccess& access);  // pci_legacy.cpp
   u64 read_legacy(u64 offset, unsigned size);
   void write_legacy(u64 offset, unsigned size, u64 value);
+  static constexpr u64 kLegacyNotify = 16;
   u64 legacy_config_offset() const { return msix_.enabled() ? 24 : 20; }
 
   std::unique_ptr<Model> device_;

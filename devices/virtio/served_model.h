@@ -12,7 +12,6 @@ namespace tandem::devices::virtio {
 class ServedModel : public Model {
  public:
   Result<void> quiesce() override;
-  bool served_elsewhere() const override { return true; }
 
  protected:
   using Model::Model;

@@ -14,7 +14,6 @@ class Vsock final : public Model, private NetPort {
 
   Result<void> quiesce() override;
   void resume() override;
-  bool served_elsewhere() const override { return true; }
 
  private:
   // NetPort [back end's thread]

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/signals.h"
@@ -13,8 +14,8 @@ namespace tandem::hwassist::kvm {
 
 namespace {
 
-// VIRTIO 1.2, 4.1.5.2: a driver's notification is a write of two bytes.
-constexpr unsigned kUsualBytes = 2;
+// VIRTIO 1.2, 4.1.5.2: a driver's notification on PCI is a write of two bytes.
+constexpr u8 kUsualBytes = 2;
 
 HostFd event() { return HostFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 
@@ -25,92 +26,100 @@ bool take(const HostFd& event) {
 
 }  // namespace
 
-std::unique_ptr<Doorbells> Doorbells::create(const Fd& vm, bus::Bus& bus) {
+std::unique_ptr<Doorbells> Doorbells::create(const Fd& vm, std::vector<bus::Bus*> buses) {
   const auto has = [&](int capability) {
     return vm.call(KVM_CHECK_EXTENSION, static_cast<u64>(capability)) > 0;
   };
   if (!has(KVM_CAP_IOEVENTFD)) return nullptr;
-  return std::make_unique<Doorbells>(vm, bus, has(KVM_CAP_IOEVENTFD_ANY_LENGTH) ? 0 : kUsualBytes);
+  const unsigned any_length = has(KVM_CAP_IOEVENTFD_ANY_LENGTH) ? 0 : kUsualBytes;
+  return std::make_unique<Doorbells>(vm, std::move(buses), any_length);
 }
 
-Doorbells::Doorbells(const Fd& vm, bus::Bus& bus, unsigned length)
-    : vm_(vm), bus_(bus), length_(length), changed_(event()), thread_([this] { listen(); }) {
-  bus_.add_listener(*this);
+Doorbells::Doorbells(const Fd& vm, std::vector<bus::Bus*> buses, unsigned any_length)
+    : vm_(vm), buses_(std::move(buses)), any_length_(any_length), changed_(event()), thread_([this] {
+        listen();
+      }) {
+  for (bus::Bus* const bus : buses_) bus->add_listener(*this);
   doorbells_changed();
 }
 
 Doorbells::~Doorbells() {
-  bus_.remove_listener(*this);
+  for (bus::Bus* const bus : buses_) bus->remove_listener(*this);
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& bell : bells_) assign(*bell, KVM_IOEVENTFD_FLAG_DEASSIGN);
+    for (const auto& t : taken_) assign(*t, KVM_IOEVENTFD_FLAG_DEASSIGN);
     over_ = true;
   }
   eventfd_write(changed_.get(), 1);
   thread_.join();
 }
 
-bool Doorbells::assign(const Bell& bell, unsigned flags) {
+bool Doorbells::assign(const Taken& taken, unsigned flags) {
+  const auto& [bus, address, bell, handler] = taken.doorbell;
   kvm_ioeventfd request{};
-  request.addr = bell.place.address;
-  request.len = length_;
-  request.fd = bell.rung.get();
-  request.flags = flags;
+  request.addr = address;
+  request.len = bell.size ? bell.size : any_length_;
+  request.datamatch = bell.value;
+  request.fd = taken.rung.get();
+  request.flags = flags | (bus == bus::BusKind::Pio ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+                  (bell.size ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0);
   return vm_.call(KVM_IOEVENTFD, &request) >= 0;
+}
+
+std::vector<bus::Doorbell> Doorbells::wanted() const {
+  std::vector<bus::Doorbell> all;
+  for (const bus::Bus* const bus : buses_) std::ranges::move(bus->doorbells(), std::back_inserter(all));
+  return all;
 }
 
 // One that the kernel refuses stays with the exits.
 void Doorbells::doorbells_changed() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    std::vector<bus::Doorbell> wanted = bus_.doorbells();
-    for (auto& bell : std::exchange(bells_, {})) {
-      if (std::erase(wanted, bell->place)) {
-        bells_.push_back(std::move(bell));
+    std::vector<bus::Doorbell> missing = wanted();
+    for (auto& t : std::exchange(taken_, {})) {
+      if (std::erase(missing, t->doorbell)) {
+        taken_.push_back(std::move(t));
       } else {
-        assign(*bell, KVM_IOEVENTFD_FLAG_DEASSIGN);
-        gone_.push_back(std::move(bell));
+        assign(*t, KVM_IOEVENTFD_FLAG_DEASSIGN);
+        gone_.push_back(std::move(t));
       }
     }
-    for (const bus::Doorbell& place : wanted) {
-      auto bell = std::make_shared<const Bell>(place, event());
-      if (bell->rung.open() && assign(*bell, 0)) bells_.push_back(std::move(bell));
+    for (const bus::Doorbell& doorbell : missing) {
+      auto t = std::make_shared<const Taken>(doorbell, event());
+      if (t->rung.open() && assign(*t, 0)) taken_.push_back(std::move(t));
     }
   }
   eventfd_write(changed_.get(), 1);
 }
 
-Doorbells::Bells Doorbells::bells() {
+Doorbells::All Doorbells::taken() {
   const std::lock_guard lock(mutex_);
-  return bells_;
+  return taken_;
 }
 
 void Doorbells::deliver() {
   const std::lock_guard delivering(delivery_);
-  Bells all = bells();
+  All all = taken();
   {
     const std::lock_guard lock(mutex_);
     std::ranges::move(std::exchange(gone_, {}), std::back_inserter(all));
   }
-  for (const auto& bell : all) {
-    if (!take(bell->rung)) continue;
-    bus::IoAccess access{bus::BusKind::Mmio,
-                         bus::IoDir::Write,
-                         kUsualBytes,
-                         VcpuId{0},
-                         bell->place.address,
-                         bell->place.offset,
-                         0};
-    bell->place.handler->io(access);
+  for (const auto& t : all) {
+    if (!take(t->rung)) continue;
+    const auto& [bus, address, bell, handler] = t->doorbell;
+    const u8 size = bell.size ? bell.size : kUsualBytes;
+    bus::IoAccess access{bus, bus::IoDir::Write, size, VcpuId{0}, address, bell.offset, bell.value};
+    handler->io(access);
   }
 }
 
 void Doorbells::listen() {
   block_signals();
   for (;;) {
-    const Bells all = bells();
+    const All all = taken();
     std::vector<pollfd> fds = {{changed_.get(), POLLIN, 0}};
-    for (const auto& bell : all) fds.push_back({bell->rung.get(), POLLIN, 0});
+    for (const auto& t : all) fds.push_back({t->rung.get(), POLLIN, 0});
     poll(fds.data(), fds.size(), -1);
     if (take(changed_)) {
       const std::lock_guard lock(mutex_);

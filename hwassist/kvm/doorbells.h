@@ -15,9 +15,9 @@ namespace tandem::hwassist::kvm {
 
 class Doorbells final : public bus::DoorbellListener {
  public:
-  // Null: this KVM has none. Both outlive it.
-  static std::unique_ptr<Doorbells> create(const Fd& vm, bus::Bus& bus);
-  Doorbells(const Fd& vm, bus::Bus& bus, unsigned length);
+  // Null: this KVM has none. All of these outlive it.
+  static std::unique_ptr<Doorbells> create(const Fd& vm, std::vector<bus::Bus*> buses);
+  Doorbells(const Fd& vm, std::vector<bus::Bus*> buses, unsigned any_length);
   ~Doorbells();
 
   // What has been rung has reached its handlers afterwards, and none of them is being called. Every vCPU does
@@ -26,23 +26,24 @@ class Doorbells final : public bus::DoorbellListener {
   void doorbells_changed() noexcept override;
 
  private:
-  struct Bell {
-    bus::Doorbell place;
+  struct Taken {
+    bus::Doorbell doorbell;
     HostFd rung;
   };
-  using Bells = std::vector<std::shared_ptr<const Bell>>;
+  using All = std::vector<std::shared_ptr<const Taken>>;
 
-  bool assign(const Bell& bell, unsigned flags);
-  Bells bells();
+  bool assign(const Taken& taken, unsigned flags);
+  All taken();
+  std::vector<bus::Doorbell> wanted() const;
   void listen();
 
   const Fd& vm_;
-  bus::Bus& bus_;
-  const unsigned length_;  // bytes of a write that is taken; 0: any
-  std::mutex delivery_;    // held while handlers are called
-  std::mutex mutex_;       // guards the next three; taken last but for the bus's
-  Bells bells_;
-  Bells gone_;  // taken back, but perhaps rung before
+  const std::vector<bus::Bus*> buses_;
+  const unsigned any_length_;  // that says any: bytes, or 0
+  std::mutex delivery_;        // held while handlers are called
+  std::mutex mutex_;           // guards the next three; taken last but for the buses'
+  All taken_;
+  All gone_;  // taken back, but perhaps rung before
   bool over_ = false;
   HostFd changed_;
   std::thread thread_;

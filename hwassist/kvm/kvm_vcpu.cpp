@@ -96,8 +96,10 @@ void KvmVcpu::kick() noexcept {
 bool KvmVcpu::step() {
   kvm_guest_debug debug{};
   debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
-  return fd_.call(KVM_SET_GUEST_DEBUG, &debug) >= 0;
+  return steps_ = set_debug(debug);
 }
+
+bool KvmVcpu::set_debug(const kvm_guest_debug& points) { return fd_.call(KVM_SET_GUEST_DEBUG, &points) >= 0; }
 
 // --- Running ----------------------------------------------------------------------------------------------
 

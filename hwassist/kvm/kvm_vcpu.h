@@ -46,6 +46,9 @@ class KvmVcpu {
   // From now on, run() ends behind each instruction, as "debug", or as "shutdown" where KVM leaves the trap
   // to a guest without IDT.
   bool step();
+  // From now on, run() ends at these points, as "debug", or where code has stepped itself.
+  bool set_debug(const kvm_guest_debug& points);
+  const kvm_debug_exit_arch& debug_exit() const { return run_->debug.arch; }
   // Kicks so far are done with.
   void clear_kick() { asked_ = false; }
 
@@ -61,6 +64,7 @@ class KvmVcpu {
   bool set_vectors(const cpu::CpuState& state);
   bool get_vectors(cpu::CpuState& state);
   void export_user(const kvm_regs& regs, const kvm_sregs& sregs, cpu::CpuState& state);
+  bool take_step_trap(const kvm_regs& regs);
 
   Exit enter();
   std::optional<Ended> handle(const Exit& exit, cpu::ExitSink& sink);
@@ -80,6 +84,7 @@ class KvmVcpu {
   Scope scope_ = Scope::Whole;
   bool halted_ = false;
   bool user_msrs_ = false;    // those of the User scope are set
+  bool steps_ = false;        // step() was called
   u64 tsc_offset_ = ~u64{0};  // that KVM has
   bool unsettled_ = false;    // the last exit waits for KVM_RUN to end its instruction,
   bool served_ = false;       // whose access has been made

@@ -15,6 +15,8 @@ void from_regs(const kvm_regs& regs, cpu::CpuState& state);
 kvm_sregs to_sregs(const cpu::CpuState& state, u8 cr8);
 void from_sregs(const kvm_sregs& sregs, cpu::CpuState& state);
 
+inline constexpr u64 kDr6Bs = u64{1} << 14;  // a single step's trap
+
 kvm_debugregs to_debugregs(const cpu::CpuState& state);
 void from_debugregs(const kvm_debugregs& regs, cpu::CpuState& state);
 

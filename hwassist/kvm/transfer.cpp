@@ -148,6 +148,18 @@ bool KvmVcpu::export_state(CpuState& state) {
   return true;
 }
 
+// Has user code stepped itself, by a TF that it set? Its trap is due behind the instruction where KVM has
+// ended: at a device, or as a triple fault, since there is no IDT for it, which DR6 tells from others.
+bool KvmVcpu::take_step_trap(const kvm_regs& regs) {
+  if (served_) return regs.rflags & kTf;
+  if (steps_ || run_->exit_reason != KVM_EXIT_SHUTDOWN) return false;
+  kvm_debugregs debug{};
+  if (fd_.call(KVM_GET_DEBUGREGS, &debug) < 0 || !(debug.dr6 & kDr6Bs)) return false;
+  debug.dr6 &= ~kDr6Bs;
+  fd_.call(KVM_SET_DEBUGREGS, &debug);
+  return true;
+}
+
 void KvmVcpu::export_user(const kvm_regs& regs, const kvm_sregs& sregs, CpuState& state) {
   const u64 other_flags = state.rflags & ~kUserFlags;
   from_regs(regs, state);
@@ -157,6 +169,7 @@ void KvmVcpu::export_user(const kvm_regs& regs, const kvm_sregs& sregs, CpuState
     state.rflags = regs.r11;
   }
   state.rflags = (state.rflags & kUserFlags) | other_flags;
+  if (take_step_trap(regs)) state.events.debug_traps |= kDr6Bs;
   // WRFSBASE and WRGSBASE.
   state.segments[kFs].base = sregs.fs.base;
   state.segments[kGs].base = sregs.gs.base;

@@ -217,8 +217,13 @@ void Vm::forget_mappings() {
   if (memory_.is_private()) slots_stale_ = true;  // nobody tells a view's listeners of remapping
 }
 
-void Vm::take_doorbells(bus::Bus& bus) {
-  std::call_once(doorbells_asked_, [&] { doorbells_ = Doorbells::create(vm_, bus); });
+void Vm::take_doorbells(cpu::ExitSink& machine) {
+  std::call_once(doorbells_asked_, [&] {
+    std::vector<bus::Bus*> buses;
+    for (const bus::BusKind kind : {bus::BusKind::Pio, bus::BusKind::Mmio})
+      if (bus::Bus* const bus = machine.doorbell_bus(kind)) buses.push_back(bus);
+    if (!buses.empty()) doorbells_ = Doorbells::create(vm_, std::move(buses));
+  });
 }
 
 void Vm::deliver_doorbells() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/cpu/engine.h"
 #include "core/mem/guest_memory.h"
 #include "hwassist/kvm/abi.h"
 #include "hwassist/kvm/doorbells.h"
@@ -36,8 +37,8 @@ class Vm final : public mem::CodeWriteListener {
   // Drops all that KVM has derived from the guest's page tables. A KVM that shadows them does not notice
   // when they are written by the software engine.
   void forget_mappings();
-  // From now on the kernel takes writes to the doorbells of this bus; the first call counts.
-  void take_doorbells(bus::Bus& bus);
+  // From now on the kernel takes writes to the doorbells of this machine; the first call counts.
+  void take_doorbells(cpu::ExitSink& machine);
   // See Doorbells.
   void deliver_doorbells();
   // Over a private view: marks the pages that KVM has written since the last call as dirty.

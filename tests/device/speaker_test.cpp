@@ -129,6 +129,19 @@ TEST_F(Speaker, ResetAndLoad) {
   EXPECT_EQ(listener.calls, calls);
 }
 
+// A tone that sounds when the machine stops: who keeps it in a file hears how long.
+TEST_F(Speaker, IsToldWhenTheMachineStops) {
+  program(3, 1000);
+  bench.out(kSystem, kGate | kData);
+  const unsigned calls = listener.calls;
+  bench.clock.advance(ns(2300));
+  ASSERT_TRUE(pit.quiesce());
+  EXPECT_EQ(listener.calls, calls + 1);
+  EXPECT_EQ(raw(listener.changes.at(0).at), raw(bench.clock.now()));
+  EXPECT_EQ(listener.now().period, 1000u);
+  EXPECT_NEAR(listener.now().phase, 300, 1) << "it goes on where it is";
+}
+
 // The file holds the wave at its frequency, and silence in its length.
 TEST(WavFile, HoldsWhatWasPlayed) {
   const auto path = std::filesystem::temp_directory_path() / ("speaker." + std::to_string(getpid()) + ".wav");

@@ -89,6 +89,92 @@ TEST_F(AssistedTest, MmioInRamIsAWriteThatTheKernelCouldNotDo) {
   EXPECT_EQ(memory->read_value<u32>(Gpa{0x2000}), 0x64636261u);
 }
 
+TEST_F(AssistedTest, MsrsReachTheSink) {
+  start({});
+  std::vector<cpu::MsrAccess> accesses;
+  sink.on_msr = [&](cpu::MsrAccess& access) {
+    if (access.dir == bus::IoDir::Read) access.value = 0x1122334455667788;
+    accesses.push_back(access);
+    return true;
+  };
+  const auto leave_with = [](u32 reason, u32 index, u64 data) {
+    return [=](kvm_run& run, kvm_regs&) {
+      run.exit_reason = reason;
+      run.msr.index = index;
+      run.msr.data = data;
+      run.msr.error = 1;
+      return 0;
+    };
+  };
+  u64 got = 0;
+  fake->script = {leave_with(KVM_EXIT_X86_WRMSR, 0x6e0, 0x77), leave_with(KVM_EXIT_X86_RDMSR, 0x1b, 0),
+                  [&](kvm_run& run, kvm_regs&) {
+                    got = run.msr.data;
+                    EXPECT_EQ(run.msr.error, 0);
+                    run.exit_reason = KVM_EXIT_HLT;
+                    return 0;
+                  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  ASSERT_EQ(accesses.size(), 2u);
+  EXPECT_EQ(accesses[0].index, 0x6e0u);
+  EXPECT_EQ(accesses[0].dir, bus::IoDir::Write);
+  EXPECT_EQ(accesses[0].value, 0x77u);
+  EXPECT_EQ(accesses[1].index, 0x1bu);
+  EXPECT_EQ(got, 0x1122334455667788u);
+}
+
+// TSC is one: the software engine knows it, and what it doesn't know is #GP there. No failure of KVM's.
+TEST_F(AssistedTest, MsrsThatTheMachineLacksAreSoftwares) {
+  start({0xb9, 0x10, 0x00, 0x0f, 0x32, 0xf4});  // mov cx, 10h; rdmsr; hlt
+  cpu::CpuState s = state();
+  s.tsc_offset = 0x1234;
+  ASSERT_TRUE(vcpu->import_state(s));
+  fake->lacking.erase(KVM_CAP_TSC_CONTROL);
+  use(Assist::Full);
+  ASSERT_TRUE(vcpu->import_state(s));
+  fake->script = {[](kvm_run& run, kvm_regs& regs) {
+    run.exit_reason = KVM_EXIT_X86_RDMSR;
+    run.msr.index = 0x10;
+    regs.rcx = 0x10;
+    regs.rip = kCode + 3;
+    return 0;
+  }};
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(state().gpr[cpu::kRax], 0x1234u);
+  EXPECT_EQ(counter("kvm.exit.rdmsr"), 1u);
+  EXPECT_EQ(counter("kvm.failures.real"), 0u);
+}
+
+TEST_F(AssistedTest, TheTscIsShiftedAsTheMachinesIs) {
+  fake->lacking.erase(KVM_CAP_TSC_CONTROL);
+  use(Assist::Full);
+  start({0xf4});
+  cpu::CpuState s = state();
+  s.tsc_offset = 5;
+  const auto run_at = [&](u64 offset) {
+    sink.tsc_offset = offset;
+    ASSERT_TRUE(vcpu->import_state(s));
+    EXPECT_EQ(run(), StopReason::Halted);
+  };
+  run_at(100);
+  run_at(100);
+  EXPECT_EQ(fake->tsc_offsets, std::vector<u64>{105}) << "once, as long as it stays";
+  run_at(~u64{0});
+  EXPECT_EQ(fake->tsc_offsets, (std::vector<u64>{105, 4})) << "backwards, too";
+  EXPECT_EQ(counter("kvm.entries"), 3u);
+}
+
+TEST_F(AssistedTest, WhereTheTscCantBeShiftedKvmIsUsedWhileItIsTheHosts) {
+  start({0xf4});
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(counter("kvm.entries"), 1u);
+  sink.tsc_offset = 100;
+  start({0xf4});
+  EXPECT_EQ(run(), StopReason::Halted);
+  EXPECT_EQ(counter("kvm.entries"), 1u) << "the software engine's";
+  EXPECT_TRUE(fake->tsc_offsets.empty());
+}
+
 TEST_F(AssistedTest, InterruptsAreGivenWhenTheGuestTakesThem) {
   start({});
   sink.interrupts = {0x31};

@@ -1,6 +1,7 @@
 // An ExitSink that notes accesses and has interrupts to give.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -14,12 +15,13 @@ class BareSink final : public cpu::ExitSink {
   std::vector<u8> interrupts;  // that wait
   u64 read_value = 0;
   u64 tsc_offset = 0;
+  std::function<bool(cpu::MsrAccess&)> on_msr = [](cpu::MsrAccess&) { return false; };
 
   void io(bus::IoAccess& access) override {
     if (access.dir == bus::IoDir::Read) access.value = read_value;
     accesses.push_back(access);
   }
-  bool msr(cpu::MsrAccess&) override { return false; }
+  bool msr(cpu::MsrAccess& access) override { return on_msr(access); }
   bool interrupt_pending(VcpuId) override { return !interrupts.empty(); }
   std::optional<u8> take_interrupt(VcpuId) override {
     if (interrupts.empty()) return {};

@@ -36,7 +36,7 @@ class Listener final : public bus::IoHandler {
 
 class DoorbellsTest : public testing::Test {
  protected:
-  std::unique_ptr<Doorbells> make() { return Doorbells::create(vm, mmio); }
+  std::unique_ptr<Doorbells> make() { return Doorbells::create(vm, {&pio, &mmio}); }
   bus::Claim claim(u64 start) { return mmio.claim({start, kBytes}, device, "device").take(); }
   std::vector<u64> given() {
     std::vector<u64> all;
@@ -52,35 +52,54 @@ class DoorbellsTest : public testing::Test {
 
   std::shared_ptr<FakeKvm> fake = std::make_shared<FakeKvm>();
   Fd vm{fake, FakeKvm::kVm};
-  bus::Bus mmio{bus::BusKind::Mmio};
+  bus::Bus pio{bus::BusKind::Pio}, mmio{bus::BusKind::Mmio};
   Listener device;
 };
 
 TEST_F(DoorbellsTest, TheKernelIsGivenWhatThereIs) {
   bus::Claim held = claim(kStart);
-  held.set_doorbells({0x10});
+  held.set_doorbells({{0x10}});
   auto doorbells = make();
   EXPECT_THAT(given(), ElementsAre(kStart + 0x10)) << "from before";
   EXPECT_EQ(fake->doorbells[0].len, 0u) << "a write of any size";
   EXPECT_EQ(fake->doorbells[0].flags, 0u) << "of any value";
-  held.set_doorbells({0x10, 0x20});
+  held.set_doorbells({{0x10}, {0x20}});
   EXPECT_THAT(given(), ElementsAre(kStart + 0x10, kStart + 0x20));
-  held.set_doorbells({0x20});
+  held.set_doorbells({{0x20}});
   EXPECT_THAT(given(), ElementsAre(kStart + 0x20));
   held.release();
   EXPECT_THAT(given(), IsEmpty());
   held = claim(kStart + 0x10000);
   EXPECT_THAT(given(), IsEmpty());
-  held.set_doorbells({0});
+  held.set_doorbells({{0}});
   EXPECT_THAT(given(), ElementsAre(kStart + 0x10000));
   doorbells.reset();
   EXPECT_THAT(given(), IsEmpty()) << "another engine";
 }
 
+TEST_F(DoorbellsTest, OneOfAValueTakesThatAlone) {
+  bus::Claim ports = pio.claim({0xc000, 0x20}, device, "device").take();
+  ports.set_doorbells({{0x10, 2, 0}, {0x10, 2, 3}});
+  const auto doorbells = make();
+  ASSERT_THAT(given(), ElementsAre(0xc010, 0xc010));
+  for (const kvm_ioeventfd& d : fake->doorbells) {
+    EXPECT_EQ(d.len, 2u);
+    EXPECT_EQ(d.flags, u32{KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH});
+  }
+  EXPECT_EQ(fake->doorbells[0].datamatch, 0u);
+  EXPECT_EQ(fake->doorbells[1].datamatch, 3u);
+  ring(1);
+  doorbells->deliver();
+  EXPECT_EQ(device.direct, 1u) << "as a write of that value";
+  EXPECT_EQ(device.last_offset, 0x10u);
+  ports.set_doorbells({{0x10, 2, 3}});
+  EXPECT_EQ(fake->doorbells.at(0).datamatch, 3u);
+}
+
 TEST_F(DoorbellsTest, AnOlderKvmTakesTheUsualSize) {
   fake->lacking.insert(KVM_CAP_IOEVENTFD_ANY_LENGTH);
   bus::Claim held = claim(kStart);
-  held.set_doorbells({0x10});
+  held.set_doorbells({{0x10}});
   const auto doorbells = make();
   EXPECT_EQ(fake->doorbells.at(0).len, 2u);
 }
@@ -94,16 +113,16 @@ TEST_F(DoorbellsTest, ARefusedOneStaysWithTheExits) {
   bus::Claim held = claim(kStart);
   auto doorbells = make();
   fake->refused[KVM_IOEVENTFD] = -ENOSPC;
-  held.set_doorbells({0x10});
+  held.set_doorbells({{0x10}});
   EXPECT_THAT(given(), IsEmpty());
   fake->refused.clear();
-  held.set_doorbells({0x10, 0x20});
+  held.set_doorbells({{0x10}, {0x20}});
   EXPECT_THAT(given(), ElementsAre(kStart + 0x10, kStart + 0x20)) << "tried again";
 }
 
 TEST_F(DoorbellsTest, TheHandlerHearsOfARing) {
   bus::Claim held = claim(kStart);
-  held.set_doorbells({0x10, 0x20});
+  held.set_doorbells({{0x10}, {0x20}});
   const auto doorbells = make();
   ring(1);
   EXPECT_TRUE(comes(1));
@@ -112,7 +131,7 @@ TEST_F(DoorbellsTest, TheHandlerHearsOfARing) {
 
 TEST_F(DoorbellsTest, WhatWasRungIsDeliveredAtTheLatestWhenAVcpuStops) {
   bus::Claim held = claim(kStart);
-  held.set_doorbells({0x10});
+  held.set_doorbells({{0x10}});
   const auto doorbells = make();
   for (unsigned n = 1; n <= 1000; ++n) {
     ring(0);
@@ -125,7 +144,7 @@ TEST_F(DoorbellsTest, WhatWasRungBeforeItWentIsDeliveredToo) {
   const auto doorbells = make();
   for (unsigned n = 1; n <= 1000; ++n) {
     bus::Claim held = claim(kStart);
-    held.set_doorbells({0x10});
+    held.set_doorbells({{0x10}});
     ring(0);
     held.release();
     doorbells->deliver();
@@ -167,6 +186,35 @@ constexpr u8 kConversation[] = {
     0x74, 0xf9, 0xeb, 0xef,        // je wait; jmp again
 };
 
+// The same by a port, with another value at last; in between, a word says that all have been written.
+constexpr u16 kPort = 0xc010;
+constexpr u64 kAllWritten = 0x600;
+constexpr u8 kByPort[] = {
+    0x31,
+    0xc0,
+    0x8e,
+    0xd8,  // xor ax, ax; mov ds, ax
+    0xba,
+    kPort & 0xff,
+    kPort >> 8,  // mov dx, kPort
+    0xb9,
+    kWrites & 0xff,
+    kWrites >> 8,  // mov cx, kWrites
+    0xb8,
+    0x03,
+    0x00,  // mov ax, 3
+    0xef,
+    0xe2,
+    0xfd,  // again: out dx, ax; loop again
+    0xa3,
+    kAllWritten & 0xff,
+    kAllWritten >> 8,  // mov [kAllWritten], ax
+    0x40,
+    0xef,
+    0xfa,
+    0xf4,  // inc ax; out dx, ax; cli; hlt
+};
+
 class RealDoorbells : public testing::Test {
  protected:
   void SetUp() override {
@@ -177,7 +225,7 @@ class RealDoorbells : public testing::Test {
     machine->memory().set_legacy(Gpa{kHole}, kHoleBytes, {});
     machine->memory().write(Gpa{0x1000}, code);
     claim = machine->mmio().claim({kHole, kHoleBytes}, device, "device").take();
-    claim.set_doorbells({kAt});
+    claim.set_doorbells({{kAt}});
     cpu::CpuState s = cpu::reset_state(true, 0);
     s.segments[cpu::kCs].base = s.segments[cpu::kCs].selector = 0;
     s.rip = 0x1000;
@@ -204,6 +252,50 @@ TEST_F(RealDoorbells, AreRungWithoutAnExit) {
   EXPECT_EQ(device.direct, 1u) << "beside the doorbell";
   EXPECT_GE(device.rung, 1u);
   EXPECT_LE(device.rung, kWrites);
+}
+
+// The device is at work until the guest has made all its writes: none of them waits for it.
+TEST_F(RealDoorbells, OfAValueAtAPortAreRungWithoutAnExit) {
+  class Port final : public bus::IoHandler {
+   public:
+    explicit Port(machine::Machine& machine) : machine_(machine) {}
+    void io(bus::IoAccess& access) override {
+      if (access.value != 3) return ++others, machine_.stop({});
+      ++rung;
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      while (!machine_.memory().read_value<u16>(Gpa{kAllWritten}) && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();
+      if (!machine_.memory().read_value<u16>(Gpa{kAllWritten})) waited_in_vain = true;
+    }
+    std::atomic<unsigned> rung = 0, others = 0;
+    std::atomic<bool> waited_in_vain = false;
+
+   private:
+    machine::Machine& machine_;
+  };
+  start(*kvm, kByPort);
+  Port port(*machine);
+  bus::Claim ports = machine->pio().claim({kPort, 2}, port, "port").take();
+  ports.set_doorbells({{0, 2, 3}});
+  EXPECT_EQ(machine->run().kind, machine::RunOutcome::Kind::Stopped);
+  EXPECT_FALSE(port.waited_in_vain);
+  EXPECT_EQ(port.others, 1u);
+  EXPECT_GE(port.rung, 1u);
+  EXPECT_LE(port.rung, kWrites);
+}
+
+// Who wants to see all writes sees all.
+TEST_F(RealDoorbells, AreNoneWhereWritesAreTraced) {
+  class Nowhere final : public trace::Sink {
+    void take(const trace::Record&) override {}
+  };
+  start(*kvm);
+  machine->tracer().start(trace::Filter::parse("mmio_write").take(), std::make_unique<Nowhere>());
+  EXPECT_EQ(machine->doorbell_bus(bus::BusKind::Mmio), nullptr);
+  EXPECT_EQ(machine->doorbell_bus(bus::BusKind::Pio), &machine->pio()) << "port_write is another point";
+  run();
+  EXPECT_EQ(device.direct, kWrites + 1);
+  EXPECT_EQ(device.rung, 0u);
 }
 
 TEST_F(RealDoorbells, AreWritesToTheDeviceOnceTheyAreTakenBack) {

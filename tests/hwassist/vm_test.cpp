@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/hwassist/fake_kvm.h"
 
 namespace tandem::tests {
@@ -52,6 +54,18 @@ TEST_F(VmTest, RefusalsNameTheReason) {
     row.change(*fake);
     EXPECT_EQ(refusal(), row.message);
   }
+}
+
+// Those that the machine keeps come to it, and so do those that the kernel does not know or whose value it
+// refuses.
+TEST_F(VmTest, MsrsOfTheMachineAreFiltered) {
+  auto vm = Vm::create(fake, *memory).take();
+  EXPECT_EQ(fake->filtered, (std::vector<u32>{0x10, 0x1b, 0x3b, 0x6e0}));
+  EXPECT_EQ(fake->filter_default, u64{KVM_MSR_FILTER_DEFAULT_ALLOW});
+  const auto cap = std::ranges::find(fake->enabled, u32{KVM_CAP_X86_USER_SPACE_MSR}, &kvm_enable_cap::cap);
+  ASSERT_NE(cap, fake->enabled.end());
+  EXPECT_EQ(cap->args[0],
+            u64{KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER});
 }
 
 TEST_F(VmTest, SlotsFollowTheMemoryMap) {

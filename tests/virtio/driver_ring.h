@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/base/bits.h"
 #include "core/mem/guest_memory.h"
 #include "devices/virtio/ring.h"
 
@@ -34,18 +35,27 @@ struct RingForm {
 class DriverRing {
  public:
   DriverRing(mem::GuestMemory& memory, RingForm form, u16 size, u64 base)
-      : memory_(memory), form_(form), size_(size), base_(base) {
+      : memory_(memory),
+        form_(form),
+        size_(size),
+        base_(base),
+        driver_(base + kDriver),
+        device_(base + kDevice) {
     memory_.fill(Gpa{base}, 0, kTables + kTableSize * size);
     if (form_.packed) avail_ = used_ = 0x8000;
     ask_for_interrupt();
   }
+  // A split ring whose parts follow each other, as drivers of 0.9.5 have to lay it out (2.7.2). Without
+  // indirect descriptors.
+  static DriverRing in_one_piece(mem::GuestMemory& memory, u16 size, u64 base) {
+    DriverRing ring(memory, {false, false, false}, size, base);
+    ring.driver_ = base + 16u * size;
+    ring.device_ = align_up(ring.driver_ + 2u * (3u + size), kPageSize);
+    return ring;
+  }
 
   devices::virtio::QueueState state() const {
-    return {.size = size_,
-            .enabled = true,
-            .descriptors = base_,
-            .driver = base_ + kDriver,
-            .device = base_ + kDevice};
+    return {.size = size_, .enabled = true, .descriptors = base_, .driver = driver_, .device = device_};
   }
 
   // Makes pieces available under an id.
@@ -58,17 +68,17 @@ class DriverRing {
   // The driver wants an interrupt for the next used buffer.
   void ask_for_interrupt() {
     if (!form_.event_index) return;
-    if (form_.packed) put<u32>(base_ + kDriver, u32{devices::virtio::kEventsAt} << 16 | used_);
-    else put<u16>(base_ + kDriver + 4 + 2u * size_, used_);
+    if (form_.packed) put<u32>(driver_, u32{devices::virtio::kEventsAt} << 16 | used_);
+    else put<u16>(driver_ + 4 + 2u * size_, used_);
   }
   // None at all, without the event index.
   void refuse_interrupts() {
-    if (form_.packed) put<u32>(base_ + kDriver, u32{devices::virtio::kEventsOff} << 16);
-    else put<u16>(base_ + kDriver, devices::virtio::kNoInterrupt);
+    if (form_.packed) put<u32>(driver_, u32{devices::virtio::kEventsOff} << 16);
+    else put<u16>(driver_, devices::virtio::kNoInterrupt);
   }
   // What the device asks for: the position of which it wants to be notified.
   u16 notification_event() const {
-    return form_.packed ? get<u16>(base_ + kDevice) : get<u16>(base_ + kDevice + 4 + 8u * size_);
+    return form_.packed ? get<u16>(device_) : get<u16>(device_ + 4 + 8u * size_);
   }
   u16 position() const { return avail_; }
   u64 base() const { return base_; }
@@ -119,12 +129,12 @@ class DriverRing {
       }
     }
     ids_[head] = id;
-    put<u16>(base_ + kDriver + 4 + 2u * (avail_ % size_), head);
-    put<u16>(base_ + kDriver + 2, ++avail_);
+    put<u16>(driver_ + 4 + 2u * (avail_ % size_), head);
+    put<u16>(driver_ + 2, ++avail_);
   }
   std::optional<UsedElement> take_split() {
-    if (get<u16>(base_ + kDevice + 2) == used_) return {};
-    const u64 at = base_ + kDevice + 4 + 8u * (used_++ % size_);
+    if (get<u16>(device_ + 2) == used_) return {};
+    const u64 at = device_ + 4 + 8u * (used_++ % size_);
     return UsedElement{ids_[static_cast<u16>(get<u32>(at))], get<u32>(at + 4)};
   }
 
@@ -166,7 +176,7 @@ class DriverRing {
   mem::GuestMemory& memory_;
   RingForm form_;
   u16 size_;
-  u64 base_;
+  u64 base_, driver_, device_;  // of the three areas
   u16 avail_ = 0, used_ = 0, next_descriptor_ = 0;
   std::map<u16, u16> ids_, slots_;
 };

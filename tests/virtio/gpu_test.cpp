@@ -172,6 +172,53 @@ TEST_F(GpuTest, ViewGetsTheRowsThatChanged) {
   EXPECT_EQ(view->picture().row(2)[0], kRed);
 }
 
+// What was looked at is drawn as it was, whatever the driver has done meanwhile.
+TEST_F(GpuTest, ALookIsDrawnWithoutTheDevice) {
+  begin();
+  make_resource(1, 16, 8);
+  ASSERT_EQ(command(kSetScanout, SetScanout{{0, 0, 16, 8}, 0, 1}), kOk);
+  draw(0, {0, 0, 255, 0});
+  transfer_and_flush(1, {0, 0, 16, 8}, 0);
+  gpu::Look look;
+  u64 seen = 0;
+  device->look(look, seen);
+  const Picture before = device->picture();
+  draw(0, {0, 255, 0, 0});
+  transfer_and_flush(1, {0, 0, 16, 1}, 0);
+  Picture picture;
+  EXPECT_EQ(look.draw(picture), (std::vector<Rows>{{0, 8}}));
+  EXPECT_EQ(picture, before);
+  device->look(look, seen);
+  ASSERT_EQ(command(kUnref, ResourceOnly{1, 0}), kOk);
+  EXPECT_EQ(look.draw(picture), (std::vector<Rows>{{0, 1}}));
+  EXPECT_EQ(picture.row(0)[0], kGreen);
+  device->look(look, seen);
+  look.draw(picture);
+  EXPECT_EQ(picture, Picture(16, 8)) << "dark";
+}
+
+// A cursor that lies across each edge is cut there.
+TEST_F(GpuTest, CursorAcrossTheEdges) {
+  begin();
+  make_resource(1, 16, 8);
+  ASSERT_EQ(command(kSetScanout, SetScanout{{0, 0, 16, 8}, 0, 1}), kOk);
+  make_resource(2, 4, 4, kB8G8R8A8);
+  for (u64 i = 0; i < 16; ++i) draw(4 * i, {0, 255, 0, 255});
+  ASSERT_EQ(command(kTransferToHost2d, Transfer2d{{0, 0, 4, 4}, 0, 2, 0}), kOk);
+  const std::pair<u32, u32> corners[] = {{0, 0}, {15, 0}, {0, 7}, {15, 7}};
+  for (const auto& [x, y] : corners) {
+    ASSERT_EQ(command(kUpdateCursor, CursorCommand{0, x, y, 0, 2, 2, 2, 0}), kOk);
+    Picture wanted(16, 8);
+    for (u32 row = 0; row < 8; ++row)
+      for (u32 column = 0; column < 16; ++column)
+        if (column + 2 >= x && column < x + 2 && row + 2 >= y && row < y + 2)
+          wanted.row(row)[column] = kGreen;
+    EXPECT_EQ(device->picture(), wanted) << x << ',' << y;
+  }
+  ASSERT_EQ(command(kUpdateCursor, CursorCommand{0, 40, 40, 0, 2, 2, 2, 0}), kOk);
+  EXPECT_EQ(device->picture(), Picture(16, 8)) << "outside";
+}
+
 TEST_F(GpuTest, CursorLiesOverThePicture) {
   begin();
   make_resource(1, 16, 8);

@@ -5,7 +5,7 @@
 
 #include "devices/virtio/entropy.h"
 #include "tests/support/device_bench.h"
-#include "tests/virtio/driver_ring.h"
+#include "tests/virtio/mmio_driver.h"
 #include "tests/virtio/virtio_fixture.h"
 
 namespace tandem::tests {
@@ -14,36 +14,18 @@ namespace {
 using namespace devices::virtio;
 
 constexpr u64 kBase = 0xfed80000, kRingAt = 0x10000, kData = 0x40000;
-constexpr u8 kFeaturesSaid = kAcknowledge | kDriver | kFeaturesOk;
 
 class MmioTest : public testing::TestWithParam<RingForm> {
  protected:
-  MmioTest() { bench.map_memory(kBase, MmioTransport::kSize, transport); }
+  MmioTest() { transport.place(mmio.claim({kBase, MmioTransport::kSize}, transport, "under test").take()); }
 
-  u32 get(u64 offset) { return static_cast<u32>(bench.read(kBase + offset, 4)); }
-  void set(u64 offset, u32 value) { bench.write(kBase + offset, value, 4); }
-  void negotiate(u64 features) {
-    set(0x70, 0);
-    set(0x70, kAcknowledge | kDriver);
-    for (u32 half = 0; half < 2; ++half) set(0x24, half), set(0x20, static_cast<u32>(features >> 32 * half));
-    set(0x70, kFeaturesSaid);
-  }
-  void set_up_queue(const DriverRing& ring) {
-    const QueueState q = ring.state();
-    set(0x30, 0);
-    set(0x38, q.size);
-    const u64 areas[] = {q.descriptors, q.driver, q.device};
-    for (u64 i = 0; i < 3; ++i) {
-      set(0x80 + 0x10 * i, static_cast<u32>(areas[i]));
-      set(0x84 + 0x10 * i, static_cast<u32>(areas[i] >> 32));
-    }
-    set(0x44, 1);
-  }
+  u32 get(u64 offset) { return driver.get(offset); }
+  void set(u64 offset, u32 value) { driver.set(offset, value); }
   DriverRing start(RingForm form) {
-    negotiate(form.features());
+    driver.negotiate(form.features());
     DriverRing ring(bench.context().memory, form, 8, kRingAt);
-    set_up_queue(ring);
-    set(0x70, kFeaturesSaid | kDriverOk);
+    driver.set_up_queue(0, ring);
+    driver.go();
     return ring;
   }
 
@@ -52,6 +34,8 @@ class MmioTest : public testing::TestWithParam<RingForm> {
       std::make_unique<Entropy>(bench.context(), "rng",
                                 [](std::span<u8> bytes) { std::ranges::fill(bytes, u8{7}); }),
       bench.wires.level_irq()};
+  bus::Bus& mmio = bench.context().mmio;
+  MmioDriver driver{mmio, kBase};
 };
 
 TEST_F(MmioTest, Identity) {
@@ -69,11 +53,11 @@ TEST_F(MmioTest, FeaturesComeInHalves) {
   EXPECT_TRUE(get(0x10) & kVersion1 >> 32);
   set(0x14, 2);
   EXPECT_EQ(get(0x10), 0u);
-  negotiate(kIndirect);
+  driver.negotiate(kIndirect);
   EXPECT_FALSE(get(0x70) & kFeaturesOk) << "without VERSION_1";
-  negotiate(kVersion1 | u64{1} << 50);
+  driver.negotiate(kVersion1 | u64{1} << 50);
   EXPECT_FALSE(get(0x70) & kFeaturesOk) << "not offered";
-  negotiate(kVersion1 | kIndirect);
+  driver.negotiate(kVersion1 | kIndirect);
   EXPECT_TRUE(get(0x70) & kFeaturesOk);
 }
 
@@ -99,6 +83,23 @@ TEST_P(MmioTest, BuffersAndInterrupts) {
   EXPECT_TRUE(bench.wires.level()) << "another one was acknowledged";
   set(0x64, kIsrQueue);
   EXPECT_FALSE(bench.wires.level());
+}
+
+// By its number.
+TEST_F(MmioTest, DoorbellsAreThoseOfTheQueuesInUse) {
+  EXPECT_TRUE(mmio.doorbells().empty());
+  start({false, false, false});
+  const bus::Doorbell wanted{bus::BusKind::Mmio, kBase + 0x50, {0x50, 4, 0}, &transport};
+  EXPECT_EQ(mmio.doorbells(), std::vector{wanted});
+  snapshot::StateWriter writer;
+  transport.save(writer);
+  set(0x70, 0);
+  EXPECT_TRUE(mmio.doorbells().empty());
+  auto reader = snapshot::StateReader::open(writer.finish()).take();
+  ASSERT_TRUE(transport.load(reader));
+  EXPECT_EQ(mmio.doorbells(), std::vector{wanted});
+  transport.reset(machine::ResetKind::System);
+  EXPECT_TRUE(mmio.doorbells().empty());
 }
 
 TEST_F(MmioTest, BrokenRingNeedsReset) {

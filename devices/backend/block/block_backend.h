@@ -56,4 +56,21 @@ class BlockBackend {
   virtual Result<void> drain() = 0;
 };
 
+// What one access of a driver may have read at once, without a thread that is woken for it: copying all of it
+// takes the host 0.1 ms or so.
+class ReadAllowance {
+ public:
+  void renew() { left_ = kBytes; }
+  // False: as for read_now(), or it is used up.
+  bool read(BlockBackend& medium, u64 offset, u64 length, const Buffers& to) {
+    if (length > left_ || !medium.read_now(offset, to)) return false;
+    left_ -= length;
+    return true;
+  }
+
+ private:
+  static constexpr u64 kBytes = MiB;
+  u64 left_ = 0;
+};
+
 }  // namespace tandem::devices

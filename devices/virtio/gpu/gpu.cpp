@@ -32,10 +32,14 @@ void append_value(std::vector<u8>& to, const T& value) {
 class GpuView final : public DisplayView {
  public:
   explicit GpuView(const Gpu& gpu) : gpu_(gpu) {}
-  std::vector<Rows> refresh(bool) override { return gpu_.refresh(picture_, seen_); }
+  std::vector<Rows> refresh(bool) override {
+    gpu_.look(look_, seen_);
+    return look_.draw(picture_);
+  }
 
  private:
   const Gpu& gpu_;
+  Look look_;
   u64 seen_ = 0;
 };
 
@@ -53,17 +57,19 @@ Gpu::Gpu(const machine::DeviceContext& context, std::string name)
 }
 
 Picture Gpu::picture(bool) const {
-  Picture picture;
+  Look all;
   u64 seen = 0;
-  refresh(picture, seen);
+  look(all, seen);
+  Picture picture;
+  all.draw(picture);
   return picture;
 }
 
 std::unique_ptr<DisplayView> Gpu::open_view() const { return std::make_unique<GpuView>(*this); }
 
-std::vector<Rows> Gpu::refresh(Picture& picture, u64& seen) const {
+void Gpu::look(gpu::Look& look, u64& seen) const {
   const std::lock_guard shown(screen_mutex_);
-  return screen_.refresh(picture, seen);
+  screen_.look(look, seen);
 }
 
 bool Gpu::want_size(u32 width, u32 height) {

@@ -17,8 +17,8 @@ class Gpu final : public ServedModel, public Display {
   std::unique_ptr<DisplayView> open_view() const override;
   // The guest is told, and sets the mode if it likes to.
   bool want_size(u32 width, u32 height) override;
-  // As DisplayView has it. `seen`: 0 at first.
-  std::vector<Rows> refresh(Picture& picture, u64& seen) const;
+  // What has changed; to be drawn without holding up the driver. `seen`: 0 at first. [any-thread]
+  void look(gpu::Look& look, u64& seen) const;
 
  private:
   using Bytes = std::vector<u8>;

@@ -75,6 +75,19 @@ bool Resource::read_backing(const mem::GuestMemory& memory, u64 offset, std::spa
   return true;
 }
 
+void Resource::begin(const Resource& like, u32 width) {
+  format_ = like.format_;
+  width_ = width;
+  height_ = 0;
+  pixels_.clear();
+}
+
+void Resource::add_row(const Resource& from, u32 x, u32 y) {
+  const u8* const first = from.at(x, y);
+  pixels_.insert(pixels_.end(), first, first + u64{width_} * kPixelBytes);
+  ++height_;
+}
+
 Rgb Resource::pixel(u32 x, u32 y) const {
   Rgb color;
   copy_row(x, y, 1, &color);

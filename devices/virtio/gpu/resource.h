@@ -29,6 +29,11 @@ class Resource {
   // of the two, or not RAM.
   bool transfer(const mem::GuestMemory& memory, const Rect& rect, u64 offset);
 
+  // Becomes one without rows, of this width and another's format; then rows of that one are added below each
+  // other, from x on.
+  void begin(const Resource& like, u32 width);
+  void add_row(const Resource& from, u32 x, u32 y);
+
   Rgb pixel(u32 x, u32 y) const;
   void copy_row(u32 x, u32 y, u32 count, Rgb* out) const;
   u8 alpha(u32 x, u32 y) const;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "devices/display/changed_rows.h"
-
 namespace tandem::devices::virtio::gpu {
 
 const Resource* Screen::find(u32 resource) const {
@@ -49,43 +47,35 @@ void Screen::forget(u32 resource) {
   if (resource == scanout_.resource) show({}, width_, height_);
 }
 
-void Screen::draw_row(u32 y, Rgb* out) const {
+void Screen::look(Look& look, u64& seen) const {
+  look.width = width_;
+  look.height = height_;
+  look.all = seen < resized_;
+  look.rows.clear();
+  for (u32 y = 0; y < height_; ++y)
+    if (look.all || changed_[y] > seen) look.rows.push_back(y);
+  seen = now_;
   const Resource* const shown = find(scanout_.resource);
-  if (!shown) return std::fill_n(out, width_, Rgb{}), void();
-  shown->copy_row(scanout_.rect.x, scanout_.rect.y + y, width_, out);
-  draw_cursor(y, out);
+  look.dark = !shown;
+  if (!shown || look.rows.empty()) return;
+  look.shown.begin(*shown, width_);
+  for (const u32 y : look.rows) look.shown.add_row(*shown, scanout_.rect.x, scanout_.rect.y + y);
+  copy_cursor(look);
 }
 
-// Its colours are multiplied by their alpha already.
-void Screen::draw_cursor(u32 y, Rgb* out) const {
+void Screen::copy_cursor(Look& look) const {
+  look.cursor = {};
   const Resource* const image = find(cursor_.resource);
   if (!image) return;
-  const i64 row = i64{y} - (i64{cursor_.y} - cursor_.hot_y), left = i64{cursor_.x} - cursor_.hot_x;
-  if (row < 0 || row >= image->height()) return;
-  const auto over = [](u8 top, u8 below, u8 alpha) {
-    return static_cast<u8>(std::min(top + below * (255 - alpha) / 255, 255));
-  };
-  for (u32 x = 0; x < image->width(); ++x) {
-    const i64 at = left + x;
-    if (at < 0 || at >= width_) continue;
-    const Rgb c = image->pixel(x, static_cast<u32>(row));
-    const u8 alpha = image->alpha(x, static_cast<u32>(row));
-    Rgb& below = out[at];
-    below = {over(c.red, below.red, alpha), over(c.green, below.green, alpha),
-             over(c.blue, below.blue, alpha)};
-  }
-}
-
-std::vector<Rows> Screen::refresh(Picture& picture, u64& seen) const {
-  if (seen < resized_) picture = Picture(width_, height_);
-  std::vector<Rows> rows;
-  for (u32 y = 0; y < height_; ++y) {
-    if (seen >= resized_ && changed_[y] <= seen) continue;
-    draw_row(y, picture.row(y));
-    add_row(rows, y);
-  }
-  seen = now_;
-  return rows;
+  const i64 left = i64{cursor_.x} - cursor_.hot_x, top = i64{cursor_.y} - cursor_.hot_y;
+  const i64 x = std::max<i64>(-left, 0), end_x = std::min<i64>(image->width(), width_ - left);
+  const i64 y = std::max<i64>(-top, 0), end_y = std::min<i64>(image->height(), height_ - top);
+  if (x >= end_x || y >= end_y) return;
+  look.cursor_x = static_cast<u32>(left + x);
+  look.cursor_y = static_cast<u32>(top + y);
+  look.cursor.begin(*image, static_cast<u32>(end_x - x));
+  for (i64 row = y; row < end_y; ++row)
+    look.cursor.add_row(*image, static_cast<u32>(x), static_cast<u32>(row));
 }
 
 }  // namespace tandem::devices::virtio::gpu

@@ -4,8 +4,7 @@
 
 #include <vector>
 
-#include "devices/display/picture.h"
-#include "devices/virtio/gpu/resource.h"
+#include "devices/virtio/gpu/look.h"
 
 namespace tandem::devices::virtio::gpu {
 
@@ -34,14 +33,13 @@ class Screen {
   void damage(u32 resource, const Rect& rect);
   void forget(u32 resource);
 
-  // Brings a picture up to date that showed what was at `seen` (0: nothing yet); gives the rows that changed.
-  std::vector<Rows> refresh(Picture& picture, u64& seen) const;
+  // What is to be drawn in a picture that showed what was at `seen` (0: nothing yet).
+  void look(Look& look, u64& seen) const;
 
  private:
   void mark(i64 first, i64 count);
   void mark_cursor();
-  void draw_row(u32 y, Rgb* out) const;
-  void draw_cursor(u32 y, Rgb* out) const;
+  void copy_cursor(Look& look) const;
   const Resource* find(u32 resource) const;
 
   const Resources& resources_;

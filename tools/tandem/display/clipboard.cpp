@@ -101,12 +101,12 @@ void Clipboard::run() {
     u64 count;
     if (fds[0].revents) [[maybe_unused]]
       const ssize_t n = read(wake_, &count, sizeof count);
-    if (fds[1].revents & POLLIN) receive();
+    if (fds[1].revents) receive();
   }
 }
 
 void Clipboard::send() {
-  if (output_.empty()) return;
+  if (output_.empty() || ours_ < 0) return;
   const ssize_t n = ::send(ours_, output_.data(), output_.size(), MSG_NOSIGNAL);
   if (n > 0) output_.erase(0, static_cast<std::size_t>(n));
 }
@@ -114,7 +114,8 @@ void Clipboard::send() {
 void Clipboard::receive() {
   char buffer[4096];
   const ssize_t n = recv(ours_, buffer, sizeof buffer, 0);
-  if (n <= 0) return;
+  if (n == 0) return close(std::exchange(ours_, -1)), void();  // the guest's end has gone
+  if (n < 0) return;
   input_.append(buffer, static_cast<std::size_t>(n));
   for (std::size_t end; (end = input_.find('\n')) != std::string::npos; input_.erase(0, end + 1))
     take_line(input_.substr(0, end));
