@@ -63,6 +63,8 @@ class JitTier final : public interp::UpperTier,
     bool moves() const { return jit::moves(mode); }
   };
 
+  static constexpr u64 kReserve = 256 * KiB;  // more than the code of one block
+
   JitTier(JitOptions options, std::unique_ptr<semantics::CodeArena> arena,
           std::shared_ptr<CodeObserver> observer, std::shared_ptr<RegionWorker> worker, PageCells cells,
           LinkCells link_cells)
@@ -83,48 +85,53 @@ class JitTier final : public interp::UpperTier,
   u8 lowest_region(u16 access) override;
 
   bool prepare(interp::Context& context);
+  void follow_mappings(interp::Context& context);
+  void drop_pages(const interp::Context& context);
   u8 mode_index(TranslationMode mode);
   static Translation* find(const interp::Context& context, const interp::Block& block, TranslationMode mode);
   Translation* translate(interp::Context& context, interp::Block& block, u64 rip, TranslationMode mode,
                          bool twin);
+  bool translate_unrun(interp::Context& context, u64 linear, TranslationMode mode);
   Translation* twin_of(interp::Context& context, Translation& t);
   const u8* split(interp::Context& context, Translation& t, const Split& split);
-  AccessHint& hint_for(Translation& t, u16 insn);
-  void learn_region(interp::Context& context, Translation& t, const Split& split);
-  void learn_refusal(interp::Context& context, Translation& t, u16 insn, cpu::Step step);
-  void replace(Translation& t);
-  void unlink(Translation& t);
-  void install(const interp::Context& context, Translation& t);
-  bool is_installed(u64 page, TranslationMode mode);
-  void account(const interp::Context& context);
-  void inherit_hints(Translation& t);
+  void drop_all();
+  u32 enter(interp::Context& context, const u8* code);
+
+  // Jumps between translations: jit_links.cpp.
   void patch(const u8* field, const u8* to);
+  void point(const Link& link, const u8* to);
   void connect(u32 link, Translation& to);
   void connect_across(u32 link, Translation& to);
   void connect_by_table(const Link& link);
   static const u8* entry_for(const Link& link, const EntryPoints& entries);
   static u64 target_of(const interp::Context& context, const Link& link);
+  void install(const interp::Context& context, Translation& t);
   void allow_links(Translation& to, u64 page);
-  void point(const Link& link, const u8* to);
-  void drop_all();
-  u32 enter(interp::Context& context, const u8* code);
+  bool is_installed(u64 page, TranslationMode mode);
+  void unlink(Translation& t);
+  void replace(Translation& t);
 
+  // Hosted accesses: jit_hosted.cpp.
+  void account(const interp::Context& context);
+  void inherit_hints(Translation& t);
+  AccessHint& hint_for(Translation& t, u16 insn);
+  void learn_region(interp::Context& context, Translation& t, const Split& split);
+  void learn_refusal(interp::Context& context, Translation& t, u16 insn, cpu::Step step);
+
+  // Single instructions that are executed for translated code: jit_sites.cpp.
   static const u8* on_site(interp::Context* context, u32 id);
-  const u8* go_on(interp::Context& context);
-  const u8* go_by(interp::Context& context, const ModeTable& table);
-  const u8* go_on_behind(interp::Context& context, const Region& region);
-  void follow_mappings(interp::Context& context);
-  void drop_pages(const interp::Context& context);
-  static void set_t1(interp::Context& context, bool budget);
-  const u8* execute_site(interp::Context& context, u32 id);
-  static void note_executed(interp::Context& c, const u8* code);
-  const u8* execute_insn(interp::Context& context, Translation& t, unsigned insn, bool refused, bool within);
-  void begin_insn(interp::Context& context, const Translation& t, unsigned insn, bool counted);
-  static void load_x87(interp::Context* context);
-  static void save_x87(interp::Context* context);
   Site site_at(const u8* pc);
   Site site_of_signal(interp::Context& context);
+  const u8* execute_site(interp::Context& context, u32 id);
+  void begin_insn(interp::Context& context, const Translation& t, unsigned insn, bool counted);
+  static void note_executed(interp::Context& context, const u8* code);
+  const u8* execute_insn(interp::Context& context, Translation& t, unsigned insn, bool refused, bool within);
   void fault_at_branch(interp::Context& context, Site branch);
+  static void set_t1(interp::Context& context, bool budget);
+  static void load_x87(interp::Context* context);
+  static void save_x87(interp::Context* context);
+  const u8* go_on(interp::Context& context);
+  const u8* go_by(interp::Context& context, const ModeTable& table);
 
   // Tier 2: jit_regions.cpp.
   class Graph;
@@ -141,7 +148,6 @@ class JitTier final : public interp::UpperTier,
   void want_region(interp::Context& context, const Code& hot);
   void look_in_store(interp::Context& context);
   void want_stored_region(interp::Context& context, const Code& hot);
-  bool translate_unrun(interp::Context& context, u64 linear, TranslationMode mode);
   void submit(interp::Context& context, BuiltRegion built);
   PlanSettings settings_for(interp::Context& context, const Translation& t) const;
   void compile_at_once(interp::Context& context, Translation& t);
@@ -156,14 +162,17 @@ class JitTier final : public interp::UpperTier,
   void drop(Region& region);
   void gather_refusals();
   std::optional<u64> way_out(u64 pc) const override;
+  void report_regions(const cpu::Vcpu::Report& report) const;
+  // As they run: jit_region_runs.cpp.
+  static std::optional<u64> code_page(interp::Context& context, u64 linear);
   bool may_enter(interp::Context& context, Region& region);
   bool pages_are_there(interp::Context& context, Region& region);
   static u32 run_code(interp::Context& context, const CompiledRegion& code);
   const u8* run_region(interp::Context& context, Translation& t);
   void assign_regions_of_string(interp::Context& context, const isa::Insn& insn);
   const u8* leave_region(interp::Context& context, const Region& region, const RegionExit& exit);
-  void report_regions(const cpu::Vcpu::Report& report) const;
-  // jit_trials.cpp.
+  const u8* go_on_behind(interp::Context& context, const Region& region);
+  // Whether they pay: jit_trials.cpp.
   void give_up(Region& region);
   void drop_what_does_not_pay();
   Region* worth_a_trial(u64 retired) const;
