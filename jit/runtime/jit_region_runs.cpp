@@ -58,8 +58,11 @@ std::optional<u64> JitTier::code_page(Context& c, u64 linear) {
 bool JitTier::pages_are_there(Context& c, Region& region) {
   const u64 generation = generation_ + dropped_pages_;
   if (region.checked_page == c.tier.page && region.checked_generation == generation) return true;
-  for (const Region::Page& page : region.pages)
-    if (code_page(c, c.tier.page + static_cast<u64>(page.distance)) != page.physical) return false;
+  for (const Region::Page& page : region.pages) {
+    const u64 linear = c.tier.page + static_cast<u64>(page.distance);
+    if (code_page(c, linear) != page.physical) return false;
+    c.code_pages.add(linear);
+  }
   region.checked_page = c.tier.page;
   region.checked_generation = generation;
   return true;

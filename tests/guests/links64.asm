@@ -110,6 +110,24 @@ all:
   dec ebx
   jnz .remap
   SHOW "remapped", rbp
+  ; the same, with no way there but the exit since the address space was loaded; what leads there is translated
+  ; anew, now that it is known
+  mov al, [abs FROM]
+  mov [abs FROM], al
+  xor ebp, ebp
+  mov ebx, 20
+.reload:
+  mov rax, cr3
+  mov cr3, rax
+  GO AT
+  MAP TABLE, TO, OTHER
+  invlpg [abs TO]
+  GO AT
+  MAP TABLE, TO, ONE
+  invlpg [abs TO]
+  dec ebx
+  jnz .reload
+  SHOW "reloaded", rbp
   ; the second page of a block
   mov ebx, 20
 .tail:
