@@ -85,8 +85,9 @@ struct Cpu {
   u64 dropped_pages = 0;
   u64 flushed_pages = 0;  // each one, whether code was run in it or not
   std::array<u64, 16> last_dropped{};
-  mmu::PageFilter
-      code_pages;   // pages whose mapping engines rely on for code since global_generation last changed
+  // Pages whose mapping engines rely on for code since it last changed with all others, or with all but
+  // global ones.
+  mmu::MappedPages code_pages;
   u64 retired = 0;  // instructions completed before the present block
   bool monitor_armed = false;
   bool upper_vectors_written = true;  // ZMM0 to ZMM15, more than their XMM part, since an engine looked last

@@ -324,10 +324,6 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
 // The block at rip, by the jump table or by the page walk. Null: fault in cpu.fault.
 Block* InterpVcpu::next_block() {
   constexpr u64 kGlobal = 1u << 31, kGenerationBits = kGlobal - 1;
-  if (code_generation_ != c_.global_generation) {
-    c_.code_pages.clear();
-    code_generation_ = c_.global_generation;
-  }
   const u64 mode = u64{mode_bits(c_.mode)} << 32;
   c_.jump_tag = mode | ((c_.mapping_generation + c_.dropped_pages) & kGenerationBits);
   c_.jump_tag_global = mode | kGlobal | ((c_.global_generation + c_.dropped_pages) & kGenerationBits);
@@ -341,8 +337,8 @@ void InterpVcpu::remember(Block* block) {
   if (block == &single_) return;
   c_.jumps[Context::jump_index(c_.state.rip)] = {c_.state.rip, c_.state.segments[kCs].base,
                                                  c_.page_is_global ? c_.jump_tag_global : c_.jump_tag, block};
-  c_.code_pages.add(linear_rip(c_));
-  if (block->crosses()) c_.code_pages.add(linear_rip(c_) + kPageSize);
+  c_.code_pages.add(linear_rip(c_), c_.page_is_global);
+  if (block->crosses()) c_.code_pages.add(linear_rip(c_) + kPageSize, c_.page_is_global);
   const PendingLink& from = c_.link_from;
   if (from.block && from.rip == c_.state.rip) link(from.block, from.slot, block);
 }

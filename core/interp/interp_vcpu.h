@@ -104,9 +104,8 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, privat
   // Of the block that is made.
   std::array<isa::Insn, kMaxInsns + 1> decoded_;
   std::array<u8, kMaxInsns * isa::kMaxLength> code_;
-  u64 retired_base_ = 0;     // instructions retired before this run()
-  i64 budget_ = 0;           // of this run()
-  u64 code_generation_ = 0;  // global_generation that c_.code_pages holds for
+  u64 retired_base_ = 0;  // instructions retired before this run()
+  i64 budget_ = 0;        // of this run()
   bool running_ = false;
   bool stepping_ = false;  // this run() is to end behind one instruction
   std::shared_ptr<const cpu::DebugPoints> debug_points_;

@@ -267,6 +267,7 @@ bool translate_fetch(Cpu& cpu, u64 linear, Gpa& physical, bool* global) {
 
 void flush_all(Cpu& cpu) {
   cpu.tlb.flush();
+  cpu.code_pages.clear();
   ++cpu.mapping_generation;
   ++cpu.global_generation;
 }
@@ -275,6 +276,7 @@ void flush_local(Cpu& cpu) {
   // Without PGE no page is global (SDM vol. 3, 4.10.2.4).
   if (!(cpu.state.cr4 & kCr4Pge)) return flush_all(cpu);
   cpu.tlb.flush_local();
+  cpu.code_pages.clear_local();
   ++cpu.mapping_generation;
 }
 

@@ -24,4 +24,19 @@ class RegionFilter {
 
 using PageFilter = RegionFilter<kPageShift>;
 
+// The same of pages that are mapped, apart by whether their mapping is a global one.
+class MappedPages {
+ public:
+  void add(u64 linear, bool global) { (global ? global_ : local_).add(linear); }
+  bool may_contain(u64 linear) const { return local_.may_contain(linear) || global_.may_contain(linear); }
+  void clear_local() { local_.clear(); }
+  void clear() {
+    local_.clear();
+    global_.clear();
+  }
+
+ private:
+  PageFilter local_, global_;
+};
+
 }  // namespace tandem::mmu

@@ -61,7 +61,7 @@ bool JitTier::pages_are_there(Context& c, Region& region) {
   for (const Region::Page& page : region.pages) {
     const u64 linear = c.tier.page + static_cast<u64>(page.distance);
     if (code_page(c, linear) != page.physical) return false;
-    c.code_pages.add(linear);
+    c.code_pages.add(linear, false);
   }
   region.checked_page = c.tier.page;
   region.checked_generation = generation;

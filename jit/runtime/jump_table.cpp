@@ -42,10 +42,10 @@ void JumpTable::set(u64 rip, const u8* code, bool global, bool crosses) {
   entries_[i] = reinterpret_cast<u64>(code);
   entries_[kEntries + i] = rip;
   list.push_back(static_cast<u16>(i));
-  pages_.add(rip);
+  pages_.add(rip, global);
   if (!crosses) return;
   crossing_.push_back(rip);
-  pages_.add(rip + kPageSize);
+  pages_.add(rip + kPageSize, global);
 }
 
 void JumpTable::clear_entry(u64 entry) {
@@ -79,6 +79,7 @@ void JumpTable::clear() {
 
 void JumpTable::clear_local() {
   clear_list(local_);
+  pages_.clear_local();
   std::erase_if(crossing_, [&](u64 rip) { return !find(rip); });
 }
 

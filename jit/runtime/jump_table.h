@@ -44,7 +44,7 @@ class JumpTable {
   u64 miss_;
   std::vector<u16> local_, global_;  // entries that may be filled
   std::vector<u64> crossing_;        // rips of those whose blocks end in the next page
-  mmu::PageFilter pages_;            // of the blocks
+  mmu::MappedPages pages_;           // of the blocks
 };
 
 }  // namespace tandem::jit

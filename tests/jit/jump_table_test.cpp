@@ -62,6 +62,17 @@ TEST_F(JumpTableTest, RemovesThePageAndNoOther) {
   EXPECT_EQ(table_.find(0x1000), &kOne) << "the same entries, another page";
 }
 
+TEST_F(JumpTableTest, RemovesPagesThatWereFilledAfterAChangeOfAddressSpaces) {
+  table_.set(0x1000, &kOne, true);
+  table_.set(0x2000, &kOne, false);
+  table_.clear_local();
+  table_.set(0x2000, &kTwo, false);
+  for (const u64 page : {0x1000u, 0x2000u}) {
+    table_.remove_page(page);
+    EXPECT_EQ(table_.find(page), nullptr);
+  }
+}
+
 TEST_F(JumpTableTest, FillsAndEmpties) {
   for (u64 rip = 0; rip < 3 * JumpTable::kEntries; ++rip) table_.set(rip, rip & 1 ? &kOne : &kTwo, rip & 2);
   EXPECT_EQ(table_.find(3 * JumpTable::kEntries - 1), &kOne);
