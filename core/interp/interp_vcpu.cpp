@@ -63,7 +63,7 @@ u64 InterpVcpu::executed_in_block() const {
 }
 
 u64 InterpVcpu::retired() const {
-  if (!running_) return retired_base_;
+  if (runner_.load(std::memory_order_relaxed) == std::thread::id{}) return retired_base_;
   const u64 taken = static_cast<u64>(budget_ - c_.remaining);
   return retired_base_ + taken - (c_.block ? c_.block->count - executed_in_block() : 0);
 }
@@ -131,7 +131,7 @@ void InterpVcpu::drop_everything() {
 }
 
 bool InterpVcpu::code_written(Gpa start, u64 length) noexcept {
-  if (running_ && owner_ == std::this_thread::get_id()) {
+  if (runs_on_this_thread()) {
     bool still = false;
     for (u64 done = 0; done < length;) {
       const u64 at = raw(start) + done, n = std::min(length - done, kPageSize - (at & kPageMask));
@@ -186,7 +186,7 @@ void InterpVcpu::ask_to_process_changes() {
 
 // Translations of linear addresses stay as they are; what they lead to does not.
 void InterpVcpu::remapped(Gpa start, u64 length) noexcept {
-  if (!running_ || owner_ != std::this_thread::get_id()) {
+  if (!runs_on_this_thread()) {
     c_.requests.fetch_or(kRequestRemap);
     return;
   }
@@ -293,14 +293,13 @@ InterpVcpu::Next InterpVcpu::handle_events(StopReason& why) {
 
 Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
   c_.sink = &sink;
-  owner_ = std::this_thread::get_id();
   stepping_ = budget.step;
   c_.watch.on = true;
   budget_ = static_cast<i64>(std::min<u64>(budget.instructions, u64{1} << 62));
   c_.remaining = budget_;
   c_.limited = budget.instructions != RunBudget{}.instructions;
   c_.block = nullptr;
-  running_ = true;
+  runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   c_.host_tsc_offset = sink.host_tsc_offset();
   if (sink.interrupt_pending(c_.id)) c_.requests.fetch_or(kRequestInterrupt);
   StopReason why = StopReason::BudgetSpent;
@@ -313,7 +312,7 @@ Stop InterpVcpu::run(const RunBudget& budget, ExitSink& sink) {
     why = StopReason::DebugTrap;
     stop = true;
   }
-  running_ = false;
+  runner_.store({}, std::memory_order_relaxed);
   const u64 done = static_cast<u64>(budget_ - c_.remaining);
   retired_base_ += done;
   return {why, done, debug_hit_};

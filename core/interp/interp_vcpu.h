@@ -1,6 +1,7 @@
 // One vCPU of the interpreter.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -93,6 +94,9 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, privat
   void process_code_requests();
   void drop_everything();
   u64 executed_in_block() const;
+  bool runs_on_this_thread() const {
+    return runner_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
 
   Context c_;
   std::unique_ptr<UpperTier> tier_;
@@ -104,14 +108,13 @@ class InterpVcpu final : public cpu::Vcpu, public mem::CodeWriteListener, privat
   // Of the block that is made.
   std::array<isa::Insn, kMaxInsns + 1> decoded_;
   std::array<u8, kMaxInsns * isa::kMaxLength> code_;
-  u64 retired_base_ = 0;  // instructions retired before this run()
-  i64 budget_ = 0;        // of this run()
-  bool running_ = false;
+  u64 retired_base_ = 0;   // instructions retired before this run()
+  i64 budget_ = 0;         // of this run()
   bool stepping_ = false;  // this run() is to end behind one instruction
   std::shared_ptr<const cpu::DebugPoints> debug_points_;
   std::unordered_set<u64> breakpoint_offsets_;  // of debug_points_, in their pages
   cpu::DebugHit debug_hit_;
-  std::thread::id owner_;
+  std::atomic<std::thread::id> runner_{};  // whose run() is under way
 
   std::mutex changes_mutex_;
   PageChanges changes_;  // guarded by changes_mutex_

@@ -153,8 +153,9 @@ Result<bool> run(int passes, u64 functions, std::string_view list) {
       return host_error("the code cache was not full in each pass");
     if (options.llvm_now && figures["jit.llvm.regions"] == 0) return host_error("tier 2 compiled nothing");
     if (i < kWarmUp || i + 1 == passes) vcpu->flush_translations();  // where the generations end is chance
-    log.end_round(fmt::format(" (generations {}, regions {})", figures["jit.generations"],
-                              figures["jit.llvm.regions"]));
+    log.end_round(
+        fmt::format(" (generations {}, regions {})", figures["jit.generations"], figures["jit.llvm.regions"]),
+        true);
   }
   return !log.has_grown();
 }

@@ -66,9 +66,9 @@ Usage usage_now() {
           entries("/proc/self/task")};
 }
 
-void UsageLog::end_round(std::string_view more) {
+void UsageLog::end_round(std::string_view more, bool warm) {
   last_ = usage_now();
-  if (++round_ == kWarmUp) first_ = last_;
+  if (++round_ >= kWarmUp && warm && !first_) first_ = last_;
   fmt::print("round {}:", round_);
   for (std::size_t i = 0; i < last_.size(); ++i) fmt::print(" {} {}", kResources[i].name, last_[i]);
   fmt::print("{}\n", more);
@@ -77,10 +77,12 @@ void UsageLog::end_round(std::string_view more) {
 
 bool UsageLog::has_grown() const {
   if (kSanitized) return fmt::print("whether anything grew is not seen under a sanitizer\n"), false;
+  if (!first_) return fmt::print("no round was fit to compare others with\n"), true;
+  const Usage& first = *first_;
   bool any = false;
   for (std::size_t i = 0; i < kResources.size(); ++i) {
-    if (last_[i] <= first_[i] + kResources[i].slack) continue;
-    fmt::print("{} grew from {} to {}\n", kResources[i].name, first_[i], last_[i]);
+    if (last_[i] <= first[i] + kResources[i].slack) continue;
+    fmt::print("{} grew from {} to {}\n", kResources[i].name, first[i], last_[i]);
     any = true;
   }
   return any;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "core/base/types.h"
@@ -25,21 +26,24 @@ using Usage = std::array<u64, kResources.size()>;  // in the order of kResources
 
 Usage usage_now();
 
-// Rounds before the first that others are compared with: caches of the host's libraries fill.
+// Rounds before those that are compared: caches of the host's libraries fill.
 inline constexpr int kWarmUp = 3;
 
 // Follows usage from round to round.
 class UsageLog {
  public:
-  // Behind each round; prints what is in use. more: what else is to be said of the round.
-  void end_round(std::string_view more);
-  // Says what is in use now and was not behind the first rounds. Under a sanitizer, which keeps what was
-  // freed, says that it can't know.
+  // Behind each round; prints what is in use. more: what else is to be said of the round. warm: all that
+  // takes memory once has been done; the first such round behind the warm-up is what later ones are compared
+  // with.
+  void end_round(std::string_view more, bool warm);
+  // Says what is in use now and was not then. Under a sanitizer, which keeps what was freed, says that it
+  // can't know.
   bool has_grown() const;
 
  private:
   int round_ = 0;
-  Usage first_{}, last_{};
+  std::optional<Usage> first_;
+  Usage last_{};
 };
 
 }  // namespace tandem::tests
