@@ -22,6 +22,7 @@ Verdict judge(const Findings& f) {
   }
   for (unsigned i = 0; i < kCodeModes; ++i)
     v.usable[i] = f.modes[i].runs && f.modes[i].sse && f.modes[i].ns <= kMaxNs;
+  v.shifts_tsc = f.shifts_tsc;
   const auto usable = [&](CodeMode m) { return v.usable[static_cast<unsigned>(m)]; };
   if (usable(CodeMode::Kernel64) && usable(CodeMode::User64)) {
     v.assist = Assist::Full;

@@ -17,6 +17,7 @@ struct ModeFinding {
 struct Findings {
   std::string obstacle;  // why there is no KVM at all; empty: there is one
   std::array<ModeFinding, kCodeModes> modes;
+  bool shifts_tsc = false;  // RDTSC in user code follows the offset that KVM is given
 
   const ModeFinding& of(CodeMode m) const { return modes[static_cast<unsigned>(m)]; }
 };
@@ -33,6 +34,7 @@ enum class Assist : u8 {
 struct Verdict {
   Assist assist = Assist::None;
   std::array<bool, kCodeModes> usable{};
+  bool shifts_tsc = false;
   std::string reason;  // one line
 };
 

@@ -19,6 +19,7 @@ class KvmEngine final : public cpu::Engine {
     if (!vm || &vm->memory() != &memory) {
       TANDEM_TRY_ASSIGN(made, kvm::Vm::create(host_, memory));
       vm = std::move(made);
+      vm->set_shifts_tsc(verdict_.shifts_tsc);
       vm_ = vm;
     }
     TANDEM_TRY_ASSIGN(vcpu, kvm::KvmVcpu::create(*vm, id, model));

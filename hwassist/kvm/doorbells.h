@@ -34,6 +34,7 @@ class Doorbells final : public bus::DoorbellListener {
 
   bool assign(const Taken& taken, unsigned flags);
   All taken();
+  static All rung(const All& all);
   std::vector<bus::Doorbell> wanted() const;
   void listen();
 

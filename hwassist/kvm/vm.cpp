@@ -74,7 +74,6 @@ Result<void> Vm::set_up() {
   supported_->count = static_cast<u32>(std::size(supported_->entries));
   if (const int r = kvm_.call(kGetSupportedCpuid, supported_.get()); r < 0)
     return refused("KVM_GET_SUPPORTED_CPUID", r);
-  shifts_tsc_ = kvm_.call(KVM_CHECK_EXTENSION, u64{KVM_CAP_TSC_CONTROL}) > 0;
   // Optional: without them such an instruction gets #GP, or the failure comes without its bytes.
   kvm_enable_cap cap{};
   cap.cap = KVM_CAP_X86_USER_SPACE_MSR;

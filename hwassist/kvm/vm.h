@@ -27,7 +27,9 @@ class Vm final : public mem::CodeWriteListener {
   mem::GuestMemory& memory() { return memory_; }
   u32 run_bytes() const { return run_bytes_; }  // of a vCPU's shared page
   const CpuidList& supported_cpuid() const { return *supported_; }
+  // Can the guest's TSC be another than the host's? The probe finds out; at first, no.
   bool shifts_tsc() const { return shifts_tsc_; }
+  void set_shifts_tsc(bool on) { shifts_tsc_ = on; }
 
   // Around every KVM_RUN. enter() brings slots and protection up to date; false: KVM can't run this now.
   bool enter();

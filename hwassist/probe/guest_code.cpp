@@ -13,6 +13,9 @@ constexpr u64 kPml4 = 0x1000, kPdpt = 0x2000, kDirectory64 = 0x3000, kDirectory3
 constexpr u64 kCode16 = 0x8000, kCode32 = 0x8100, kCode64 = 0x8200, kSseBytes = 3;
 constexpr u8 k16[] = {0x0f, 0x58, 0xc1, 0x49, 0x75, 0xfd, 0xf4};
 constexpr u8 k64[] = {0x0f, 0x58, 0xc1, 0x48, 0xff, 0xc9, 0x75, 0xfb, 0xf4};
+// rdtsc; shl rdx, 32; or rax, rdx; xor ecx, ecx; hlt
+constexpr u64 kCodeTsc = 0x8300;
+constexpr u8 kTsc[] = {0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0x31, 0xc9, 0xf4};
 constexpr u64 kPresent = 1, kWritable = 2, kUser = 4, kLarge = 0x80;
 
 Segment flat(u16 selector, u8 type, unsigned dpl, bool l, bool db) {
@@ -53,6 +56,7 @@ void lay_out(mem::GuestMemory& memory) {
   memory.write(Gpa{kCode16}, k16);
   memory.write(Gpa{kCode32}, k16);  // dec ecx has the same byte
   memory.write(Gpa{kCode64}, k64);
+  memory.write(Gpa{kCodeTsc}, kTsc);
 }
 
 CpuState state_in(CodeMode mode, u64 iterations, bool sse) {
@@ -79,6 +83,12 @@ CpuState state_in(CodeMode mode, u64 iterations, bool sse) {
     if (s.segments[kCs].l) s.rip = kCode64;
   }
   if (!sse) s.rip += kSseBytes;
+  return s;
+}
+
+CpuState state_that_reads_tsc() {
+  CpuState s = state_in(CodeMode::User64, 1, false);
+  s.rip = kCodeTsc;
   return s;
 }
 

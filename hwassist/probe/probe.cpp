@@ -1,5 +1,7 @@
 #include "hwassist/probe/probe.h"
 
+#include <x86intrin.h>
+
 #include <chrono>
 
 #include "core/cpu/cpuid_models.h"
@@ -21,7 +23,8 @@ class NoDevices final : public cpu::ExitSink {
   u8 read_cr8(VcpuId) override { return 0; }
   void write_cr8(VcpuId, u8) override {}
   u64 tsc_ticks(VcpuId) override { return 0; }
-  std::optional<u64> host_tsc_offset() override { return 0; }
+  std::optional<u64> host_tsc_offset() override { return tsc_offset; }
+  u64 tsc_offset = 0;
 };
 
 class Prober {
@@ -48,6 +51,17 @@ class Prober {
     return found;
   }
 
+  // A KVM takes an offset, and one without hardware leaves RDTSC to the host's CPU.
+  bool shifts_tsc() {
+    NoDevices machine;
+    machine.tsc_offset = u64{1} << 60;  // further than any host has come
+    vm_->set_shifts_tsc(true);
+    const u64 before = __rdtsc() + machine.tsc_offset;
+    const auto end = run(probe::state_that_reads_tsc(), machine);
+    const u64 after = __rdtsc() + machine.tsc_offset;
+    return end && end->gpr[cpu::kRax] >= before && end->gpr[cpu::kRax] <= after;
+  }
+
  private:
   // Of some tries: caches and clocks have to warm up.
   std::optional<double> best_time(CodeMode mode, u64 iterations) {
@@ -60,22 +74,28 @@ class Prober {
   // Nanoseconds; nothing where it did not come to its end.
   std::optional<double> time(CodeMode mode, u64 iterations, bool sse) {
     NoDevices none;
-    if (!vcpu_->import_state(probe::state_in(mode, iterations, sse), none, kvm::Scope::Whole)) return {};
+    if (!run(probe::state_in(mode, iterations, sse), none)) return {};
+    return took_.count();
+  }
+  // Nothing where it did not come to its end; took_ is how long it did.
+  std::optional<cpu::CpuState> run(const cpu::CpuState& from, NoDevices& machine) {
+    if (!vcpu_->import_state(from, machine, kvm::Scope::Whole)) return {};
     watchdog_->try_begins();
     const auto start = processor_.now();
-    const kvm::Ended ended = vcpu_->run(none);
-    const std::chrono::duration<double, std::nano> took = processor_.now() - start;
+    const kvm::Ended ended = vcpu_->run(machine);
+    took_ = processor_.now() - start;
     watchdog_->try_ends();
     cpu::CpuState end;
     const bool there = vcpu_->export_state(end) && end.gpr[cpu::kRcx] == 0;
     const bool left = ended.why == kvm::Ended::Why::Halted || ended.why == kvm::Ended::Why::TripleFault;
-    return there && left ? std::optional(took.count()) : std::nullopt;
+    return there && left ? std::optional(end) : std::nullopt;
   }
 
   std::unique_ptr<mem::GuestMemory> memory_;
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<kvm::KvmVcpu> vcpu_;
   probe::ThreadTime processor_;
+  std::chrono::duration<double, std::nano> took_{};
   std::unique_ptr<probe::Watchdog> watchdog_;
 };
 
@@ -99,6 +119,7 @@ Findings probe_kvm(std::shared_ptr<kvm::Host> host) {
   for (const CodeMode mode : {CodeMode::Kernel64, CodeMode::User64, CodeMode::Real, CodeMode::Protected,
                               CodeMode::Kernel32, CodeMode::User32, CodeMode::Compat})
     findings.modes[static_cast<unsigned>(mode)] = prober.value().look_at(mode);
+  if (findings.of(CodeMode::User64).runs) findings.shifts_tsc = prober.value().shifts_tsc();
   return findings;
 }
 

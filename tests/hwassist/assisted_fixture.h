@@ -20,6 +20,7 @@ class AssistedTest : public testing::Test {
     using namespace hwassist;
     vcpu.reset();
     std::shared_ptr<kvm::Vm> vm = kvm::Vm::create(fake, *memory).take();
+    vm->set_shifts_tsc(shifts_tsc);
     auto kvm = kvm::KvmVcpu::create(*vm, VcpuId{0}, model).take();
     Verdict verdict;
     verdict.assist = assist;
@@ -56,6 +57,7 @@ class AssistedTest : public testing::Test {
     };
   }
 
+  bool shifts_tsc = false;  // before use()
   std::shared_ptr<FakeKvm> fake = std::make_shared<FakeKvm>();
   std::unique_ptr<mem::GuestMemory> memory = mem::GuestMemory::create(1 * MiB).take();
   cpu::CpuModel model = cpu::default_cpu_model();

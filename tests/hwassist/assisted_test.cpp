@@ -129,7 +129,7 @@ TEST_F(AssistedTest, MsrsThatTheMachineLacksAreSoftwares) {
   cpu::CpuState s = state();
   s.tsc_offset = 0x1234;
   ASSERT_TRUE(vcpu->import_state(s));
-  fake->lacking.erase(KVM_CAP_TSC_CONTROL);
+  shifts_tsc = true;
   use(Assist::Full);
   ASSERT_TRUE(vcpu->import_state(s));
   fake->script = {[](kvm_run& run, kvm_regs& regs) {
@@ -146,7 +146,7 @@ TEST_F(AssistedTest, MsrsThatTheMachineLacksAreSoftwares) {
 }
 
 TEST_F(AssistedTest, TheTscIsShiftedAsTheMachinesIs) {
-  fake->lacking.erase(KVM_CAP_TSC_CONTROL);
+  shifts_tsc = true;
   use(Assist::Full);
   start({0xf4});
   cpu::CpuState s = state();

@@ -27,8 +27,8 @@ class FakeKvm final : public hwassist::kvm::Host {
     return 0;
   };
   int open_result = kSystem;
-  std::set<int> lacking = {KVM_CAP_TSC_CONTROL};  // capabilities
-  std::map<unsigned long, int> refused;           // requests, and with what
+  std::set<int> lacking;                 // capabilities
+  std::map<unsigned long, int> refused;  // requests, and with what
   std::vector<kvm_userspace_memory_region> slots;
   std::vector<u32> interrupts;  // injected
   std::vector<kvm_ioeventfd> doorbells;

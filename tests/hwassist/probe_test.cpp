@@ -2,6 +2,7 @@
 #include "hwassist/probe/probe.h"
 
 #include <gtest/gtest.h>
+#include <x86intrin.h>
 
 #include "tests/hwassist/fake_kvm.h"
 
@@ -51,6 +52,32 @@ TEST(Probe, ALoopThatEndsElsewhereDoesNotCount) {
   const Findings found = probe_kvm(fake);  // halts, with the count still there
   for (const ModeFinding& mode : found.modes) EXPECT_FALSE(mode.runs);
   EXPECT_EQ(judge(found).assist, Assist::None);
+}
+
+// What the guest reads decides, not what KVM says that it can.
+TEST(Probe, ReadsTheTscToSeeWhetherItIsShifted) {
+  struct Row {
+    const char* name;
+    std::function<u64(const FakeKvm&)> tsc;
+    int refusal;
+    bool shifts;
+  };
+  const auto shifted = [](const FakeKvm& f) { return __rdtsc() + f.tsc_offsets.back(); };
+  const auto of_the_host = [](const FakeKvm&) { return __rdtsc(); };
+  for (const Row& row : {Row{"shifted", shifted, 0, true}, Row{"the host's", of_the_host, 0, false},
+                         Row{"no offset", of_the_host, -ENXIO, false}}) {
+    SCOPED_TRACE(row.name);
+    auto fake = std::make_shared<FakeKvm>();
+    if (row.refusal) fake->refused[KVM_SET_DEVICE_ATTR] = row.refusal;
+    fake->without_script = [&](kvm_run& run, kvm_regs& regs) {
+      if (!fake->tsc_offsets.empty()) regs.rax = row.tsc(*fake);
+      return done(run, regs);
+    };
+    const Findings found = probe_kvm(fake);
+    EXPECT_EQ(found.shifts_tsc, row.shifts);
+    EXPECT_EQ(judge(found).shifts_tsc, row.shifts);
+    EXPECT_EQ(judge(found).assist, Assist::Full);
+  }
 }
 
 TEST(Probe, NoKvmIsAnObstacle) {

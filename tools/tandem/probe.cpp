@@ -24,6 +24,7 @@ void print_kvm(const hwassist::Findings& findings) {
         "{:<12} {:<9} {}\n", std::exchange(title, ""), hwassist::kCodeModeNames[i],
         !m.runs ? "does not run" : fmt::format("{:.2f} ns an instruction{}", m.ns, m.sse ? "" : ", no SSE"));
   }
+  fmt::print("{:<12} tsc       {}\n", "", findings.shifts_tsc ? "can be shifted" : "is the host's");
 }
 
 }  // namespace
