@@ -11,7 +11,7 @@
 namespace tandem::mem {
 
 enum PageMark : u8 {
-  kDirty = 1,      // written since the last clear (display, migration)
+  kDirty = 1,      // written since the last clear: asked for in private views
   kHoldsCode = 2,  // some engine has decoded instructions from it: a write must invalidate them
   kWatched = 4,    // a debugger watches it: no engine may access it on its fast path
 };
