@@ -36,7 +36,7 @@ PHASES = [("firmware", "GNU GRUB"), ("boot loader", "Linux version"), ("kernel",
 ANSWERS = {"services": "root\n", "login": LOAD, "load": "systemctl poweroff\n"}
 # Seconds on one engine. A new one has to translate all anew: Debian gets nowhere if there are none but short ones.
 PAUSES = [0, 0.002, 0.02, 0.3, 0.6]
-SHORT_PAUSES = [0, 0.002]  # the firmware is soon through
+SHORT_PAUSES = {"firmware": [0, 0.002], "boot loader": [0, 0.002, 0.02, 0.1], "kernel": [0, 0.002, 0.02, 0.1]}  # what is soon through
 GRUB_SWITCHES = 50  # at its menu
 COMPLAINTS = r"BUG|Oops|rcu: INFO|lost interrupt|timed out|clocksource.*unstable|I/O error|segfault|differ|Caught <|Freezing|endpoint is not connected|Kernel panic"
 
@@ -50,7 +50,7 @@ def live(guest, switcher):
     """The number of switches that had been made when each phase was over."""
     until = []
     for phase, end in PHASES:
-        switcher.pauses = SHORT_PAUSES if phase == "firmware" else PAUSES
+        switcher.pauses = SHORT_PAUSES.get(phase, PAUSES)
         if phase == "boot loader":
             guest.wait_for("Debian amd64")
             for _ in range(GRUB_SWITCHES):
