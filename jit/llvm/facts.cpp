@@ -54,8 +54,9 @@ std::optional<Step> step_of(const Insn& insn) {
 }
 
 void forget_written(Facts& facts, const Insn& insn, const Decoded& d) {
+  const u16 stepped = stepped_registers(d);
   for (const u8 reg : {kSi, kDi})
-    if (stepped_registers(d) >> reg & 1) facts.forget(reg);
+    if (stepped >> reg & 1) facts.forget(reg);
   for (unsigned n = 0; n < d.insn.operand_count; ++n) {
     const ZydisDecodedOperand& o = d.operands[n];
     const auto reg = gpr_of(o);
