@@ -34,6 +34,14 @@ using namespace devices;
 using namespace devices::virtio;
 using hwassist::kvm::Doorbells;
 
+bool in_time(const std::function<bool()>& done) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!done())
+    if (std::chrono::steady_clock::now() > end) return false;
+    else std::this_thread::yield();
+  return true;
+}
+
 // What devices need of the host.
 struct BackEnds {
   FakeDisk disk{1 * MiB};
@@ -112,8 +120,9 @@ class VirtioDoorbells : public VirtioTest, public testing::WithParamInterface<Ro
     }
     doorbells = Doorbells::create(vm, {&bench.context().pio, &bench.context().mmio});
   }
-  // The board's order.
+  // The board's order, after the vCPUs have stopped.
   ~VirtioDoorbells() override {
+    doorbells->deliver();
     transport.reset();
     no_bus.reset();
   }
@@ -179,7 +188,12 @@ TEST_P(VirtioDoorbells, GetTheDeviceToWork) {
   const u16 queue = GetParam().device.queue;
   DriverRing ring = DriverRing::in_one_piece(memory(), size, kRing);
   EXPECT_TRUE(fake->doorbells.empty());
+  // A device looks at its queues when it is started, then asks for notifications: from there on the bell is
+  // all that tells it.
+  const u64 used_flags = ring.state().device;
+  ring.put<u16>(used_flags, kNoNotify);
   use(queue, ring);
+  ASSERT_TRUE(in_time([&] { return ring.get<u16>(used_flags) == 0; })) << "asks for notifications";
   ASSERT_EQ(fake->doorbells.size(), 1u) << "of the queue in use";
   const kvm_ioeventfd given = fake->doorbells[0], want = wanted(queue);
   EXPECT_EQ(given.addr, want.addr);
@@ -193,9 +207,7 @@ TEST_P(VirtioDoorbells, GetTheDeviceToWork) {
   EXPECT_FALSE(ring.take_used()) << "before anybody notifies";
   eventfd_write(given.fd, 1);
   std::optional<UsedElement> used;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!(used = ring.take_used()) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-  EXPECT_TRUE(used);
+  EXPECT_TRUE(in_time([&] { return (used = ring.take_used()).has_value(); }));
 
   reset();
   EXPECT_TRUE(fake->doorbells.empty());
@@ -253,11 +265,7 @@ class Before final : public bus::IoHandler {
  public:
   Before(bus::IoHandler& device, mem::GuestMemory& memory) : device_(device), memory_(memory) {}
   void io(bus::IoAccess& access) override {
-    if (access.offset == 0x50) {
-      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-      while (!notified() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-      guest_went_on = notified();
-    }
+    if (access.offset == 0x50) guest_went_on = in_time([this] { return notified(); });
     device_.io(access);
   }
   std::atomic<bool> guest_went_on = false;
