@@ -4,11 +4,12 @@
 namespace tandem::irq {
 
 template <class Predicate>
-void ApicBus::deliver_where(const ApicMessage& message, Predicate addressed) {
+EdgeEffect ApicBus::deliver_where(const ApicMessage& message, Predicate addressed) {
   if (message.delivery != Delivery::LowestPriority) {
+    EdgeEffect effect = EdgeEffect::None;
     for (Lapic* l : lapics_)
-      if (addressed(*l)) l->accept(message);
-    return;
+      if (addressed(*l)) effect = effect | l->accept(message);
+    return effect;
   }
   Lapic* best = nullptr;
   u32 best_priority = ~0u;
@@ -19,11 +20,11 @@ void ApicBus::deliver_where(const ApicMessage& message, Predicate addressed) {
       best_priority = p;
     }
   }
-  if (best) best->accept(message);
+  return best ? best->accept(message) : EdgeEffect::None;
 }
 
-void ApicBus::deliver(const ApicMessage& message) {
-  deliver_where(message, [&](const Lapic& l) { return l.matches(message); });
+EdgeEffect ApicBus::deliver(const ApicMessage& message) {
+  return deliver_where(message, [&](const Lapic& l) { return l.matches(message); });
 }
 
 void ApicBus::send(const MsiMessage& message) {
@@ -45,9 +46,9 @@ void ApicBus::deliver_ipi(Lapic& from, u64 icr, u32 destination) {
   if (m.delivery == Delivery::Init && m.level && !bit(icr, 14)) return;
   m.level = false;
   const u64 shorthand = bits(icr, 19, 18);
-  if (shorthand == 0) return deliver(m);
-  if (shorthand == 1) return from.accept(m);
-  deliver_where(m, [&](const Lapic& l) { return shorthand == 2 || &l != &from; });
+  if (shorthand == 0) deliver(m);
+  else if (shorthand == 1) from.accept(m);
+  else deliver_where(m, [&](const Lapic& l) { return shorthand == 2 || &l != &from; });
 }
 
 void ApicBus::broadcast_eoi(u8 vector) {

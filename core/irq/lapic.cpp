@@ -115,7 +115,7 @@ void Lapic::deliver_lvt(u32 lvt) {
     case Delivery::Nmi: return signals_.signal_vcpu(id_, cpu::Signal::Nmi, 0);
     case Delivery::Init: return signals_.signal_vcpu(id_, cpu::Signal::Init, 0);
     case Delivery::ExtInt: extint_latched_ = true; return update();
-    default: return set_irr(static_cast<u8>(lvt), false);
+    default: set_irr(static_cast<u8>(lvt), false);
   }
 }
 
@@ -126,12 +126,17 @@ void Lapic::raise_error(u32 error_bit) {
     set_irr(static_cast<u8>(s_.lvt_error), false);
 }
 
-void Lapic::set_irr(u8 vector, bool level) {
-  if (!software_enabled()) return;
-  if (vector < 16) return raise_error(kEsrReceiveIllegalVector);
+EdgeEffect Lapic::set_irr(u8 vector, bool level) {
+  if (!software_enabled()) return EdgeEffect::None;
+  if (vector < 16) {
+    raise_error(kEsrReceiveIllegalVector);
+    return EdgeEffect::None;
+  }
+  const bool waits = s_.irr[vector >> 5] >> (vector & 31) & 1;
   assign(s_.irr, vector, true);
   assign(s_.tmr, vector, level);
   update();
+  return waits ? EdgeEffect::Coalesced : EdgeEffect::Requested;
 }
 
 void Lapic::eoi(std::optional<u8>& broadcast) {
@@ -156,21 +161,26 @@ bool Lapic::matches(const ApicMessage& m) const {
   return (m.destination >> 4 & 0xf) == ldr >> 4 && (m.destination & ldr & 0xf);
 }
 
-void Lapic::accept(const ApicMessage& m) {
+EdgeEffect Lapic::accept(const ApicMessage& m) {
   std::lock_guard lock(mutex_);
-  if (!enabled()) return;
+  if (!enabled()) return EdgeEffect::None;
   switch (m.delivery) {
     case Delivery::Fixed:
     case Delivery::LowestPriority: return set_irr(m.vector, m.level);
-    case Delivery::Smi: return signals_.signal_vcpu(id_, cpu::Signal::Smi, 0);
-    case Delivery::Nmi: return signals_.signal_vcpu(id_, cpu::Signal::Nmi, 0);
+    case Delivery::Smi: signals_.signal_vcpu(id_, cpu::Signal::Smi, 0); break;
+    case Delivery::Nmi: signals_.signal_vcpu(id_, cpu::Signal::Nmi, 0); break;
     case Delivery::Init:
       reset_registers();
       ready_ = false;
-      return signals_.signal_vcpu(id_, cpu::Signal::Init, 0);
-    case Delivery::Startup: return signals_.signal_vcpu(id_, cpu::Signal::Startup, m.vector);
-    case Delivery::ExtInt: extint_latched_ = true; return update();
+      signals_.signal_vcpu(id_, cpu::Signal::Init, 0);
+      break;
+    case Delivery::Startup: signals_.signal_vcpu(id_, cpu::Signal::Startup, m.vector); break;
+    case Delivery::ExtInt:
+      extint_latched_ = true;
+      update();
+      break;
   }
+  return EdgeEffect::Requested;
 }
 
 u32 Lapic::priority() const {

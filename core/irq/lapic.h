@@ -68,8 +68,8 @@ class ApicBus final : public MsiTarget {
   void connect_pic(PicAcknowledge& pic) { pic_ = &pic; }
   void connect_eoi(EoiListener& listener) { eoi_.push_back(&listener); }
 
-  void deliver(const ApicMessage& message);       // [any-thread]
-  void send(const MsiMessage& message) override;  // [any-thread]
+  EdgeEffect deliver(const ApicMessage& message);  // [any-thread]
+  void send(const MsiMessage& message) override;   // [any-thread]
   // An inter-processor interrupt; ICR layout as in x2APIC mode, destination in the high half.
   void deliver_ipi(Lapic& from, u64 icr, u32 destination);
   void broadcast_eoi(u8 vector);
@@ -77,7 +77,7 @@ class ApicBus final : public MsiTarget {
 
  private:
   template <class Predicate>
-  void deliver_where(const ApicMessage& message, Predicate addressed);
+  EdgeEffect deliver_where(const ApicMessage& message, Predicate addressed);
 
   std::vector<Lapic*> lapics_;
   std::vector<EoiListener*> eoi_;
@@ -115,7 +115,7 @@ class Lapic final {
 
   // From the APIC bus. [any-thread]
   bool matches(const ApicMessage& message) const;
-  void accept(const ApicMessage& message);
+  EdgeEffect accept(const ApicMessage& message);
   u32 priority() const;
 
   cpu::LapicState state() const;
@@ -134,7 +134,7 @@ class Lapic final {
   void write_lvt(u32& lvt, u32 value, u32 writable);
   bool write_base(u64 value);
   void raise_error(u32 bit);
-  void set_irr(u8 vector, bool level);
+  EdgeEffect set_irr(u8 vector, bool level);
   void eoi(std::optional<u8>& broadcast);
   bool write_icr(u64 icr);
   void send_ipi(u64 icr);

@@ -10,13 +10,15 @@ void IrqWire::drive(bool assert_it) {
   for (const Target& t : targets_) t.input->set_irq(t.pin, assert_it);
 }
 
-void IrqWire::pulse() {
+EdgeEffect IrqWire::pulse() {
   std::lock_guard lock(mutex_);
-  if (asserted_) return;
+  EdgeEffect effect = EdgeEffect::None;
+  if (asserted_) return effect;
   for (const Target& t : targets_) {
-    t.input->set_irq(t.pin, true);
+    effect = effect | t.input->set_irq(t.pin, true);
     t.input->set_irq(t.pin, false);
   }
+  return effect;
 }
 
 }  // namespace tandem::irq

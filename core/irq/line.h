@@ -2,6 +2,7 @@
 // Levels are logical: true = asserted, whatever the polarity on a real board.
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -9,10 +10,19 @@
 
 namespace tandem::irq {
 
+// What became of a rising edge.
+enum class EdgeEffect : u8 {
+  None,       // nobody wants it: masked, turned off, or no edge at all
+  Coalesced,  // it went into a request that still waits for the CPU: the guest will see one for both
+  Requested
+};
+// Of one edge at two places.
+inline EdgeEffect operator|(EdgeEffect a, EdgeEffect b) { return std::max(a, b); }
+
 // A pin of an interrupt controller. [any-thread]
 class IrqInput {
  public:
-  virtual void set_irq(unsigned pin, bool level) = 0;
+  virtual EdgeEffect set_irq(unsigned pin, bool level) = 0;
 
  protected:
   ~IrqInput() = default;
@@ -35,7 +45,7 @@ class IrqWire {
     unsigned pin;
   };
   void drive(bool assert_it);  // one driver changed to this level
-  void pulse();
+  EdgeEffect pulse();
 
   std::mutex mutex_;
   unsigned asserted_ = 0;  // drivers that assert it now
@@ -65,7 +75,7 @@ class LevelIrq {
 class EdgeIrq {
  public:
   explicit EdgeIrq(IrqWire& wire) : wire_(&wire) {}
-  void pulse() { wire_->pulse(); }
+  EdgeEffect pulse() { return wire_->pulse(); }
 
  private:
   IrqWire* wire_;

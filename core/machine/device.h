@@ -5,6 +5,7 @@
 
 #include "core/base/result.h"
 #include "core/bus/bus.h"
+#include "core/irq/acknowledgements.h"
 #include "core/machine/counters.h"
 #include "core/mem/guest_memory.h"
 #include "core/snapshot/archive.h"
@@ -36,6 +37,7 @@ struct DeviceContext {
   mem::GuestMemory& memory;
   time::Clock& clock;
   Counters& counters;
+  irq::Acknowledgements& acknowledgements;
 };
 
 }  // namespace tandem::machine

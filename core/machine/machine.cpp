@@ -213,7 +213,9 @@ bool Machine::interrupt_pending(VcpuId vcpu) { return cpus_[raw(vcpu)]->lapic->i
 
 std::optional<u8> Machine::take_interrupt(VcpuId vcpu) {
   const std::optional<u8> vector = cpus_[raw(vcpu)]->lapic->take_interrupt();
-  if (vector) note(trace::Point::interrupt, raw(vcpu), *vector);
+  if (!vector) return vector;
+  note(trace::Point::interrupt, raw(vcpu), *vector);
+  acknowledgements_.tell();
   return vector;
 }
 

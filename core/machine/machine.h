@@ -74,7 +74,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   cpu::Vcpu& vcpu(u32 index) { return *cpus_[index]->vcpu; }  // until switch_engine()
   u32 vcpu_count() const { return static_cast<u32>(cpus_.size()); }
   const cpu::CpuModel& model() const { return model_; }
-  DeviceContext context() { return {pio_, mmio_, *memory_, *clock_, counters_}; }
+  DeviceContext context() { return {pio_, mmio_, *memory_, *clock_, counters_, acknowledgements_}; }
 
   // Puts all vCPUs to the state after reset; the first one then gets `bsp`. No vCPU runs.
   Result<void> reset_cpus(const cpu::CpuState& bsp);
@@ -198,6 +198,7 @@ class Machine final : public cpu::ExitSink, public irq::CpuSignals {
   Counters counters_;
   trace::Trace trace_;
   irq::ApicBus apic_bus_;
+  irq::Acknowledgements acknowledgements_;
   std::unique_ptr<time::Clock> clock_;
   time::HostClock* host_clock_ = nullptr;  // one of the two is the clock
   time::CountedClock* counted_clock_ = nullptr;

@@ -105,4 +105,9 @@ void ManualClock::advance(i64 ns) {
   now_ = end;
 }
 
+void ManualClock::jump(i64 ns) {
+  now_ += ns;
+  run_due();
+}
+
 }  // namespace tandem::time

@@ -13,7 +13,7 @@ class Piix3 final : public PciDevice, public irq::IrqInput {
  public:
   Piix3(machine::DeviceContext context, const std::array<irq::IrqWire*, 16>& isa_wires);
 
-  void set_irq(unsigned pin, bool level) override;
+  irq::EdgeEffect set_irq(unsigned pin, bool level) override;
 
   std::string_view name() const override { return "piix3"; }
   void reset(machine::ResetKind kind) override;

@@ -30,10 +30,11 @@ void Piix3::route() {
   for (unsigned i = 0; i < outputs_.size(); ++i) outputs_[i].set(asserted >> i & 1);
 }
 
-void Piix3::set_irq(unsigned pin, bool level) {
+irq::EdgeEffect Piix3::set_irq(unsigned pin, bool level) {
   std::lock_guard lock(mutex_);
   levels_ = static_cast<u8>(set_bit(levels_, pin & 3, level));
   route();
+  return irq::EdgeEffect::None;  // these are levels
 }
 
 void Piix3::config_written(unsigned offset, unsigned) {

@@ -22,13 +22,18 @@ constexpr u64 kRoutes = 0x00f00004;  // I/O APIC pins 2 and 20..23
 constexpr u64 kTimerWritable = 0x7f4e;
 constexpr i64 kShortest = 2 * time::kMicrosecond;
 
+// A guest may ask for a period of one tick: on from one match, but not at once.
+u64 step_of(const HpetTimerState& t) { return std::max<u64>(t.period, kShortest / kTickNs); }
+
 }  // namespace
 
 Hpet::Hpet(machine::DeviceContext context, Wiring wiring)
     : clock_(context.clock), wiring_(std::move(wiring)) {
   for (irq::IrqWire* w : wiring_.routes) levels_.emplace_back(*w);
-  for (unsigned n = 0; n < HpetState::kTimers; ++n)
+  for (unsigned n = 0; n < HpetState::kTimers; ++n) {
+    irqs_[n] = std::make_unique<TickIrq>(context, mutex_);
     timers_[n] = std::make_unique<time::Timer>(clock_, [this, n](GuestNs) { fired(n); });
+  }
   reset(machine::ResetKind::PowerOn);
 }
 
@@ -38,7 +43,15 @@ void Hpet::reset(machine::ResetKind) {
   state_ = HpetState{};
   for (HpetTimerState& t : state_.timers)
     t.config = kRoutes << 32 | kPeriodicCapable | k64Capable | kFsbCapable;
-  for (unsigned n = 0; n < HpetState::kTimers; ++n) arm(n);
+  set_anew();
+}
+
+// After a change of more than one timer.
+void Hpet::set_anew() {
+  for (unsigned n = 0; n < HpetState::kTimers; ++n) {
+    irqs_[n]->forget();
+    arm(n);
+  }
   update_levels();
 }
 
@@ -73,14 +86,14 @@ void Hpet::fired(unsigned n) {
   std::lock_guard lock(mutex_);
   HpetTimerState& t = state_.timers[n];
   if (deadlines_[n] < 0 || raw(clock_.now()) < deadlines_[n]) return;
+  u64 matches = 1;
   if ((t.config & kPeriodic) && t.period) {
-    // A guest may ask for a period of one tick: go on from now, but not at once.
-    const u64 step = std::max<u64>(t.period, kShortest / kTickNs);
-    const u64 mask = t.config & k32Bit ? low_mask(32) : low_mask(64);
+    const u64 step = step_of(t), mask = t.config & k32Bit ? low_mask(32) : low_mask(64);
     const u64 late = (counter() - t.comparator) & mask;
-    t.comparator = (t.comparator + (late / step + 1) * step) & mask;
+    matches += late / step;
+    t.comparator = (t.comparator + matches * step) & mask;
   }
-  raise(n);
+  raise(n, matches);
   arm(n);
 }
 
@@ -91,7 +104,7 @@ irq::IrqWire* Hpet::wire(unsigned n) const {
   return wiring_.routes[route];
 }
 
-void Hpet::raise(unsigned n) {
+void Hpet::raise(unsigned n, u64 matches) {
   const HpetTimerState& t = state_.timers[n];
   if (t.config & kLevel) {
     state_.status |= u64{1} << n;
@@ -99,7 +112,10 @@ void Hpet::raise(unsigned n) {
   }
   if (!(t.config & kIntEnable)) return;
   if (t.config & kFsbEnable) return wiring_.msi->send({t.fsb >> 32, static_cast<u32>(t.fsb)});
-  if (irq::IrqWire* w = wire(n)) irq::EdgeIrq(*w).pulse();
+  irq::IrqWire* const w = wire(n);
+  if (!w) return;
+  if (t.config & kPeriodic) irqs_[n]->tick(irq::EdgeIrq(*w), matches, static_cast<i64>(step_of(t)) * kTickNs);
+  else irq::EdgeIrq(*w).pulse();
 }
 
 void Hpet::update_levels() {
@@ -141,8 +157,7 @@ void Hpet::write_config(u64 value) {
   }
   state_.config = value & (kEnable | kLegacy);
   if (changed & kLegacy) wiring_.set_legacy(value & kLegacy);
-  for (unsigned n = 0; n < HpetState::kTimers; ++n) arm(n);
-  update_levels();
+  set_anew();
 }
 
 void Hpet::write_timer(unsigned n, u64 reg, u64 value) {
@@ -159,6 +174,7 @@ void Hpet::write_timer(unsigned n, u64 reg, u64 value) {
   } else if (reg == kTimerFsb) {
     t.fsb = value;
   }
+  irqs_[n]->forget();
   arm(n);
   update_levels();
 }
@@ -207,8 +223,7 @@ Result<void> Hpet::load(snapshot::StateReader& reader) {
   const bool legacy = state_.config & kLegacy;
   TANDEM_TRY(snapshot::load_section(reader, name(), 1, state_));
   if (legacy != static_cast<bool>(state_.config & kLegacy)) wiring_.set_legacy(!legacy);
-  for (unsigned n = 0; n < HpetState::kTimers; ++n) arm(n);
-  update_levels();
+  set_anew();
   return {};
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/irq/line.h"
 #include "core/machine/device.h"
+#include "devices/platform/tick_irq.h"
 
 namespace tandem::devices {
 
@@ -51,8 +52,9 @@ class Hpet final : public machine::Device, public bus::IoHandler {
   u64 counter() const;
   i64 time_of(u64 distance) const;
   void arm(unsigned n);
+  void set_anew();
   void fired(unsigned n);
-  void raise(unsigned n);
+  void raise(unsigned n, u64 matches);
   void update_levels();
   irq::IrqWire* wire(unsigned n) const;
 
@@ -62,6 +64,7 @@ class Hpet final : public machine::Device, public bus::IoHandler {
   HpetState state_;
   std::vector<irq::LevelIrq> levels_;  // one a route: what level-triggered timers assert
   i64 deadlines_[HpetState::kTimers] = {-1, -1, -1};
+  std::unique_ptr<TickIrq> irqs_[HpetState::kTimers];
   std::unique_ptr<time::Timer> timers_[HpetState::kTimers];
 };
 

@@ -33,28 +33,28 @@ void Ioapic::reset(machine::ResetKind) {
   for (u64& r : state_.redirection) r = kMasked;
 }
 
-void Ioapic::service(unsigned pin) {
+irq::EdgeEffect Ioapic::service(unsigned pin) {
   u64& r = state_.redirection[pin];
-  if (r & kMasked) return;
+  if (r & kMasked) return irq::EdgeEffect::None;
   const bool level = is_level(r);
   if (level) {
-    if (!(state_.lines >> pin & 1) || (r & kRemoteIrr)) return;
+    if (!(state_.lines >> pin & 1) || (r & kRemoteIrr)) return irq::EdgeEffect::None;
     r |= kRemoteIrr;
   }
-  apic_bus_.deliver({.destination = static_cast<u32>(r >> 56),
-                     .logical = bit(r, 11),
-                     .delivery = delivery_of(r),
-                     .vector = static_cast<u8>(r),
-                     .level = level});
+  return apic_bus_.deliver({.destination = static_cast<u32>(r >> 56),
+                            .logical = bit(r, 11),
+                            .delivery = delivery_of(r),
+                            .vector = static_cast<u8>(r),
+                            .level = level});
 }
 
-void Ioapic::set_irq(unsigned pin, bool level) {
-  if (pin >= IoapicState::kPins) return;
+irq::EdgeEffect Ioapic::set_irq(unsigned pin, bool level) {
+  if (pin >= IoapicState::kPins) return irq::EdgeEffect::None;
   std::lock_guard lock(mutex_);
   const bool was = state_.lines >> pin & 1;
   state_.lines = static_cast<u32>(set_bit(state_.lines, pin, level));
   // An edge on a masked pin is lost, as on the chip; a level is seen when the mask goes.
-  if (level && !was) service(pin);
+  return level && !was ? service(pin) : irq::EdgeEffect::None;
 }
 
 void Ioapic::end_of_interrupt(u8 vector) {

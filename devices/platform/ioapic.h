@@ -27,7 +27,7 @@ class Ioapic final : public machine::Device,
 
   IoapicState state() const;                // [any-thread]
   void io(bus::IoAccess& access) override;  // 4 KiB of MMIO
-  void set_irq(unsigned pin, bool level) override;
+  irq::EdgeEffect set_irq(unsigned pin, bool level) override;
   void end_of_interrupt(u8 vector) override;
 
   std::string_view name() const override { return "ioapic"; }
@@ -39,7 +39,7 @@ class Ioapic final : public machine::Device,
  private:
   u32 read_reg() const;
   void write_reg(u32 value);
-  void service(unsigned pin);  // sends the interrupt of a level pin that is due
+  irq::EdgeEffect service(unsigned pin);  // sends the interrupt of a level pin that is due
 
   irq::ApicBus& apic_bus_;
   mutable std::mutex mutex_;

@@ -72,11 +72,15 @@ void Pic::update() {
   }
 }
 
-void Pic::set_irq(unsigned pin, bool level) {
-  if (pin == kCascade || pin > 15) return;
+irq::EdgeEffect Pic::set_irq(unsigned pin, bool level) {
+  using enum irq::EdgeEffect;
+  if (pin == kCascade || pin > 15) return None;
   std::lock_guard lock(mutex_);
-  set_input(state_.chips[pin >> 3], pin & 7, level);
+  Chip& chip = state_.chips[pin >> 3];
+  const bool waits = chip.irr >> (pin & 7) & 1, masked = chip.imr >> (pin & 7) & 1;
+  set_input(chip, pin & 7, level);
   update();
+  return !level || masked ? None : waits ? Coalesced : Requested;
 }
 
 u8 Pic::acknowledge() {

@@ -43,8 +43,8 @@ class Pic final : public machine::Device, public irq::IrqInput, public irq::PicA
   bus::IoHandler& slave_ports() { return slave_ports_; }    // 2 ports
   bus::IoHandler& elcr_ports() { return elcr_ports_; }      // 2 ports
 
-  PicState state() const;                           // [any-thread]
-  void set_irq(unsigned pin, bool level) override;  // pins 0..15; 2 is the cascade
+  PicState state() const;                                      // [any-thread]
+  irq::EdgeEffect set_irq(unsigned pin, bool level) override;  // pins 0..15; 2 is the cascade
   u8 acknowledge() override;
 
   std::string_view name() const override { return "pic"; }

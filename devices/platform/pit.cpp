@@ -28,6 +28,7 @@ Pit::Pit(machine::DeviceContext context, irq::EdgeIrq irq)
       irq_(irq),
       ports_(*this, &Pit::io),
       system_(*this, &Pit::system_io),
+      ticks_(context, mutex_),
       timer_(context.clock, [this](GuestNs deadline) { fired(deadline); }) {
   reset(machine::ResetKind::PowerOn);
 }
@@ -37,7 +38,7 @@ void Pit::reset(machine::ResetKind) {
   state_ = PitState{};
   state_.channels[2].gate = false;
   state_.channels[2].frozen_ticks = 0;
-  arm();
+  start_ticks();
   tell_speaker();
 }
 
@@ -139,7 +140,7 @@ void Pit::write_count(unsigned index, u32 value) {
     c.waiting = false;
     c.frozen_ticks = c.gate ? -1 : 0;
   }
-  if (index == 0) arm();
+  if (index == 0) start_ticks();
 }
 
 void Pit::write_counter(unsigned index, u8 value) {
@@ -153,7 +154,7 @@ void Pit::write_counter(unsigned index, u8 value) {
   // Mode 0: the first byte stops the count.
   c.frozen_ticks = static_cast<i64>(elapsed(c));
   c.waiting = true;
-  if (index == 0) arm();
+  if (index == 0) start_ticks();
 }
 
 void Pit::write_control(u8 value) {
@@ -178,7 +179,7 @@ void Pit::write_control(u8 value) {
   c.status_latched = false;
   c.waiting = true;
   c.next_count = 0;
-  if (index == 0) arm();
+  if (index == 0) start_ticks();
 }
 
 void Pit::set_gate(Channel& c, bool gate) {
@@ -219,11 +220,21 @@ void Pit::arm() {
   timer_.arm(GuestNs{next_edge_});
 }
 
+void Pit::start_ticks() {
+  ticks_.forget();
+  arm();
+}
+
 void Pit::fired(GuestNs deadline) {
   std::lock_guard lock(mutex_);
   if (next_edge_ < 0 || raw(deadline) < next_edge_) return;
   settle();
-  irq_.pulse();
+  if (const Channel& c = state_.channels[0]; c.mode == 2 || c.mode == 3) {
+    const i64 period = to_ns(c.count);
+    ticks_.tick(irq_, 1 + static_cast<u64>((raw(clock_.now()) - next_edge_) / period), period);
+  } else {
+    irq_.pulse();
+  }
   arm();
 }
 
@@ -231,7 +242,7 @@ void Pit::set_irq_enabled(bool on) {
   std::lock_guard lock(mutex_);
   settle();
   state_.irq_enabled = on;
-  arm();
+  start_ticks();
 }
 
 void Pit::io(bus::IoAccess& access) {
@@ -265,7 +276,7 @@ void Pit::save(snapshot::StateWriter& writer) const {
 Result<void> Pit::load(snapshot::StateReader& reader) {
   std::lock_guard lock(mutex_);
   TANDEM_TRY(snapshot::load_section(reader, name(), 2, state_));
-  arm();
+  start_ticks();
   tell_speaker();
   return {};
 }

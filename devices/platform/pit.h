@@ -8,6 +8,7 @@
 #include "core/irq/line.h"
 #include "core/machine/device.h"
 #include "devices/platform/speaker_sink.h"
+#include "devices/platform/tick_irq.h"
 
 namespace tandem::devices {
 
@@ -82,7 +83,8 @@ class Pit final : public machine::Device {
   u16 counter(const Channel& channel) const;
   void latch_count(Channel& channel);
   void latch_status(Channel& channel);
-  void arm();  // for the next rising edge of channel 0
+  void arm();          // for the next rising edge of channel 0
+  void start_ticks();  // after channel 0 was set: those that it still owed count no more
   void fired(GuestNs deadline);
   std::vector<SpeakerChange> speaker_changes() const;  // pit_speaker.cpp
   void tell_speaker();
@@ -95,6 +97,7 @@ class Pit final : public machine::Device {
   std::vector<SpeakerSink*> speakers_;
   std::vector<SpeakerChange> told_;  // to them, last
   bus::IoMember<Pit> ports_, system_;
+  TickIrq ticks_;
   time::Timer timer_;
 };
 

@@ -72,6 +72,29 @@ TEST_F(IoapicTest, EntriesKeepWhatIsWritten) {
   EXPECT_EQ(entry(6), kMasked);
 }
 
+TEST_F(IoapicTest, SaysWhatBecameOfAnEdge) {
+  using enum EdgeEffect;
+  const auto edge = [this] {
+    const EdgeEffect effect = ioapic.set_irq(4, true);
+    EXPECT_EQ(ioapic.set_irq(4, false), None) << "falls";
+    return effect;
+  };
+  EXPECT_EQ(edge(), None) << "masked";
+  set_entry(4, to(2) | kVector);
+  EXPECT_EQ(edge(), Requested);
+  EXPECT_EQ(edge(), Coalesced);
+  lapics[2]->take_interrupt();
+  EXPECT_EQ(edge(), Requested) << "in service";
+  set_entry(4, to(0xff) | kVector);
+  EXPECT_EQ(edge(), Requested) << "by three of four";
+  EXPECT_EQ(edge(), Coalesced) << "by all";
+  set_entry(4, to(9) | kVector);
+  EXPECT_EQ(edge(), None) << "nobody";
+  set_entry(4, to(2) | 0x400);
+  EXPECT_EQ(edge(), Requested) << "NMI";
+  EXPECT_EQ(ioapic.set_irq(24, true), None) << "no such pin";
+}
+
 TEST_F(IoapicTest, EachPinHasItsEntry) {
   for (unsigned pin = 0; pin < 24; ++pin) set_entry(pin, to(pin % 4) | (0x30 + pin));
   for (unsigned pin = 0; pin < 24; ++pin) {

@@ -82,6 +82,27 @@ TEST_F(PicTest, Icw1StartsAnew) {
   EXPECT_EQ(pic.acknowledge(), 0x41) << "IR0 is the highest again";
 }
 
+TEST_F(PicTest, SaysWhatBecameOfAnEdge) {
+  using enum irq::EdgeEffect;
+  for (const u16 chip : {kMaster, kSlave}) {
+    SCOPED_TRACE(chip);
+    const unsigned pin = chip == kMaster ? 0 : 8;
+    const auto edge = [&] {
+      const irq::EdgeEffect effect = pic.set_irq(pin, true);
+      EXPECT_EQ(pic.set_irq(pin, false), None) << "falls";
+      return effect;
+    };
+    bench.out(chip + 1, 1);
+    EXPECT_EQ(edge(), None) << "masked";
+    bench.out(chip + 1, 0);
+    EXPECT_EQ(edge(), Coalesced) << "with the one that the mask held back";
+    pic.acknowledge();
+    EXPECT_EQ(edge(), Requested) << "in service";
+    EXPECT_EQ(edge(), Coalesced);
+    init(chip, kMasterBase, 4);
+  }
+}
+
 // The initialisation sequence's figure: ICW3 only without SNGL, ICW4 only with IC4.
 TEST_F(PicTest, SequenceFollowsIcw1) {
   struct Row {

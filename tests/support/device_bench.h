@@ -23,10 +23,14 @@ class WireProbe final : public irq::IrqInput {
   // Rising edges since the last call.
   unsigned take_edges(unsigned pin = 0) { return std::exchange(edges_[pin], 0u); }
 
-  void set_irq(unsigned pin, bool level) override {
-    if (level && !levels_[pin]) ++edges_[pin];
+  irq::EdgeEffect set_irq(unsigned pin, bool level) override {
+    const bool edge = level && !levels_[pin];
     levels_[pin] = level;
+    if (!edge) return irq::EdgeEffect::None;
+    ++edges_[pin];
+    return effect;
   }
+  irq::EdgeEffect effect = irq::EdgeEffect::Requested;  // of the next edges
 
  private:
   std::array<irq::IrqWire, kWires> wires_;
@@ -44,7 +48,7 @@ class MsiLog final : public irq::MsiTarget {
 // Made before the device, so that it outlives it.
 class DeviceBench {
  public:
-  machine::DeviceContext context() { return {pio_, mmio_, *memory_, clock, counters}; }
+  machine::DeviceContext context() { return {pio_, mmio_, *memory_, clock, counters, acknowledgements}; }
 
   void map_ports(u64 start, u64 length, bus::IoHandler& handler, u8 widest = 1) {
     map(pio_, {start, length, widest}, handler);
@@ -58,6 +62,7 @@ class DeviceBench {
 
   time::ManualClock clock;
   machine::Counters counters;
+  irq::Acknowledgements acknowledgements;
   WireProbe wires;
 
  private:
