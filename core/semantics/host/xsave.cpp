@@ -58,7 +58,12 @@ struct SaveForm {
 class Saver {
  public:
   Saver(Cpu& cpu, u64 linear, u64 components, SaveForm form, bool wide_pointers)
-      : cpu_(cpu), linear_(linear), rfbm_(components), form_(form), wide_(wide_pointers) {
+      : cpu_(cpu),
+        linear_(linear),
+        rfbm_(components),
+        form_(form),
+        layout_(cpu, components, form.compacted),
+        wide_(wide_pointers) {
     in_use_ = components_in_use(cpu);
     if (form.compacted && cpu.state.vector.mxcsr != kMxcsrInitial) in_use_ |= kXfeatureSse;
   }
@@ -70,7 +75,7 @@ class Saver {
   }
 
  private:
-  bool probe() { return mmu::probe_write(cpu_, linear_, area_size(cpu_, rfbm_, form_.compacted)); }
+  bool probe() { return mmu::probe_write(cpu_, linear_, layout_.end); }
   bool put(unsigned at, const u8* bytes, unsigned size) {
     return mmu::write_bytes(cpu_, linear_ + at, bytes, size);
   }
@@ -99,10 +104,9 @@ class Saver {
   bool extended() {
     for (unsigned i = kFirstExtended; i <= kLastExtended; ++i) {
       if (!wanted(i)) continue;
-      u8 bytes[kXsaveMaxBytes] = {};
+      u8 bytes[kLargestComponent] = {};
       write_component(cpu_, i, bytes);
-      const u32 size = std::min<u32>(xsave_component(cpu_, i).size, sizeof bytes);
-      if (!put(component_offset(cpu_, i, form_.compacted, rfbm_), bytes, size)) return false;
+      if (!put(layout_.offset[i], bytes, std::min<u32>(layout_.size[i], sizeof bytes))) return false;
     }
     return true;
   }
@@ -122,6 +126,7 @@ class Saver {
   Cpu& cpu_;
   u64 linear_, rfbm_, in_use_ = 0;
   SaveForm form_;
+  XsaveLayout layout_;
   bool wide_;
 };
 
@@ -151,23 +156,22 @@ class Restorer {
     const u64 xcomp = load_le<u64>(area_ + kXcompAt);
     compacted_ = xcomp & kCompacted;
     if ((supervisor && !compacted_) || !header_is_good(cpu_, area_, compacted_, supervisor)) return refuse();
-    xcomp_ = xcomp & ~kCompacted;
     loaded_ = rfbm_ & load_le<u64>(area_ + kXsaveHeader);
-    if (!read_extended()) return Step::Fault;
+    const XsaveLayout layout(cpu_, compacted_ ? xcomp & ~kCompacted : loaded_, compacted_);
+    if (!read_extended(layout)) return Step::Fault;
     if (loads_mxcsr() && (load_le<u32>(area_ + kMxcsrOffset) & ~kMxcsrMask)) return refuse();
-    apply();
+    apply(layout);
     return Step::Next;
   }
 
  private:
   Step refuse() { return raise(cpu_, fault(kGeneralProtection, 0)); }
   bool has(u64 set, unsigned i) const { return set >> i & 1; }
-  u32 offset(unsigned i) const { return component_offset(cpu_, i, compacted_, xcomp_); }
 
-  bool read_extended() {
+  bool read_extended(const XsaveLayout& layout) {
     for (unsigned i = kFirstExtended; i <= kLastExtended; ++i) {
       if (!has(loaded_, i)) continue;
-      const u32 at = offset(i), size = xsave_component(cpu_, i).size;
+      const u32 at = layout.offset[i], size = layout.size[i];
       if (at + size > sizeof area_ || !mmu::read_bytes(cpu_, linear_ + at, area_ + at, size)) return false;
     }
     return true;
@@ -178,7 +182,7 @@ class Restorer {
     return compacted_ ? has(loaded_, 1) : (rfbm_ & (kXfeatureSse | kXfeatureAvx)) != 0;
   }
 
-  void apply() {
+  void apply(const XsaveLayout& layout) {
     VectorState& v = cpu_.state.vector;
     if (has(loaded_, 0)) read_x87(area_, wide_, v.x87);
     else if (has(rfbm_, 0)) init_component(cpu_, 0);
@@ -187,15 +191,15 @@ class Restorer {
     if (has(loaded_, 1)) read_xmm(cpu_, area_);
     else if (has(rfbm_, 1)) init_component(cpu_, 1);
     for (unsigned i = kFirstExtended; i <= kLastExtended; ++i) {
-      if (has(loaded_, i)) read_component(cpu_, i, area_ + offset(i));
+      if (has(loaded_, i)) read_component(cpu_, i, area_ + layout.offset[i]);
       else if (has(rfbm_, i)) init_component(cpu_, i);
     }
   }
 
   Cpu& cpu_;
-  u64 linear_, rfbm_, xcomp_ = 0, loaded_ = 0;
+  u64 linear_, rfbm_, loaded_ = 0;
   bool wide_, compacted_ = false;
-  u8 area_[kXsaveMaxBytes] = {};
+  u8 area_[kXsaveMaxBytes];  // as far as it was read: up to kXsaveExtended, and what is loaded
 };
 
 Step restore(Cpu& cpu, const Insn& insn, bool supervisor) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/bits.h"
 #include "core/cpu/cpuid_models.h"
 #include "core/semantics/host/legacy_area.h"
 
@@ -36,8 +37,11 @@ void for_each_piece(const Pieces& p, F f) {
   for (unsigned i = 0; i < p.count; ++i) f(p.first + i, i * p.size);
 }
 
+// size: whole words.
 bool all_zero(const u8* bytes, unsigned size) {
-  return std::all_of(bytes, bytes + size, [](u8 b) { return b == 0; });
+  u64 any = 0;
+  for (unsigned at = 0; at < size; at += sizeof any) any |= load_le<u64>(bytes + at);
+  return !any;
 }
 
 bool in_use(const Cpu& cpu, unsigned index) {
@@ -48,37 +52,23 @@ bool in_use(const Cpu& cpu, unsigned index) {
   }
   if (index == kOpmask) return std::any_of(std::begin(v.k), std::end(v.k), [](u64 k) { return k != 0; });
   const Pieces p = pieces_of(cpu, index);
-  bool used = false;
-  for_each_piece(p, [&](unsigned n, unsigned) { used |= !all_zero(v.zmm[n].bytes + p.from, p.size); });
-  return used;
+  for (unsigned n = p.first; n < p.first + p.count; ++n)
+    if (!all_zero(v.zmm[n].bytes + p.from, p.size)) return true;
+  return false;
 }
 
 }  // namespace
 
-XsaveComponent xsave_component(const Cpu& cpu, unsigned index) {
-  const CpuidResult r = cpuid(*cpu.model, kXsaveLeaf, index, {});
-  return {r.ebx, r.eax, (r.ecx & 2) != 0};
-}
-
-u32 component_offset(const Cpu& cpu, unsigned index, bool compacted, u64 xcomp_bv) {
-  if (!compacted) return xsave_component(cpu, index).offset;
-  u32 at = kXsaveExtended;
-  for (unsigned i = kFirstExtended; i <= index; ++i) {
-    if (!(xcomp_bv >> i & 1)) continue;
-    const XsaveComponent c = xsave_component(cpu, i);
-    if (c.align64) at = (at + 63) & ~63u;
-    if (i == index) return at;
-    at += c.size;
+XsaveLayout::XsaveLayout(const Cpu& cpu, u64 components, bool compacted) {
+  for (unsigned i = kFirstExtended; i <= kLastExtended; ++i) {
+    if (!(components >> i & 1)) continue;
+    const CpuidResult r = cpuid(*cpu.model, kXsaveLeaf, i, {});
+    const u32 next = r.ecx & 2 ? static_cast<u32>(align_up(end, 64)) : end;
+    offset[i] = compacted ? next : r.ebx;
+    size[i] = r.eax;
+    end = std::max(end, offset[i] + size[i]);
   }
-  return at;
-}
-
-u32 area_size(const Cpu& cpu, u64 components, bool compacted) {
-  u32 end = kXsaveExtended;
-  for (unsigned i = kFirstExtended; i <= kLastExtended; ++i)
-    if (components >> i & 1)
-      end = std::max(end, component_offset(cpu, i, compacted, components) + xsave_component(cpu, i).size);
-  return std::min<u32>(end, kXsaveMaxBytes);
+  end = std::min<u32>(end, kXsaveMaxBytes);
 }
 
 void write_component(const Cpu& cpu, unsigned index, u8* to) {

@@ -10,17 +10,15 @@ inline constexpr unsigned kXsaveHeader = 512, kXsaveHeaderBytes = 64, kXsaveExte
 inline constexpr unsigned kXsaveMaxBytes = 4096;
 inline constexpr unsigned kFirstExtended = 2, kLastExtended = 7;
 
-struct XsaveComponent {
-  u32 offset = 0;  // in the standard format
-  u32 size = 0;
-  bool align64 = false;  // in the compacted format
-};
-XsaveComponent xsave_component(const cpu::Cpu& cpu, unsigned index);
+inline constexpr unsigned kLargestComponent = 1024;  // Hi16_ZMM
 
-// Offset of a component in an area of this format; compacted: XCOMP_BV names the components.
-u32 component_offset(const cpu::Cpu& cpu, unsigned index, bool compacted, u64 xcomp_bv);
-// Bytes of an area that holds these components.
-u32 area_size(const cpu::Cpu& cpu, u64 components, bool compacted);
+// Where an area has its components: those of XCOMP_BV in the compacted format (13.4.3), any in the standard
+// one.
+struct XsaveLayout {
+  XsaveLayout(const cpu::Cpu& cpu, u64 components, bool compacted);
+  u32 offset[kLastExtended + 1] = {}, size[kLastExtended + 1] = {};
+  u32 end = kXsaveExtended;  // bytes of the area
+};
 
 void write_component(const cpu::Cpu& cpu, unsigned index, u8* to);
 void read_component(cpu::Cpu& cpu, unsigned index, const u8* from);
