@@ -1,11 +1,16 @@
 // The soft TLB: direct-mapped tables from linear page to host address, private to one vCPU.
 #pragma once
 
+#include <array>
+#include <bit>
+
 #include "core/mmu/page_filter.h"
 
 namespace tandem::mmu {
 
-inline constexpr unsigned kTlbEntries = 1024;
+// Kernels have some tens of pages in use at a time, at random places: of 1024 entries, two pages that shared
+// one were common.
+inline constexpr unsigned kTlbEntries = 4096;
 
 // An entry hits when tag equals the page of the access's last byte; host address = linear + addend.
 // A page is absent while it is MMIO, ROM (for writes), holds code (for writes) or is watched. One that holds
@@ -13,20 +18,49 @@ inline constexpr unsigned kTlbEntries = 1024;
 // equals no page. Who subtracts the tag from an address of the page that `i` is the index of finds what is
 // left of 4 KiB behind it either way.
 struct TlbEntry {
-  u64 tag;
-  u64 addend;
+  // Far from all addresses of 32 bits, and no multiple of 2, as those of pages are.
+  static constexpr u64 kInvalid = u64{1} << 63 | 1;
+  u64 tag = kInvalid;
+  u64 addend = 0;
 };
-// Far from all addresses of 32 bits, and no multiple of 2, as those of pages are.
-inline constexpr u64 kInvalidTag = u64{1} << 63 | 1;
 
 // Who accesses: CPL 3; CPL < 3; CPL < 3 while SMAP forbids user pages.
 enum class Privilege : u8 { User, Supervisor, SupervisorSmap };
 inline constexpr unsigned kPrivilegeCount = 3;
 
+// Entries of a bank.
+class TlbSet {
+ public:
+  void add(unsigned i) {
+    words_[i / 64] |= u64{1} << i % 64;
+    used_ |= u64{1} << i / 64;
+  }
+  void clear() {
+    for_each_bit(used_, [this](unsigned word) { words_[word] = 0; });
+    used_ = 0;
+  }
+  template <class F>
+  void for_each(F f) const {
+    for_each_bit(
+        used_, [&](unsigned word) { for_each_bit(words_[word], [&](unsigned bit) { f(64 * word + bit); }); });
+  }
+
+ private:
+  template <class F>
+  static void for_each_bit(u64 bits, F f) {
+    for (; bits; bits &= bits - 1) f(static_cast<unsigned>(std::countr_zero(bits)));
+  }
+
+  std::array<u64, kTlbEntries / 64> words_ = {};
+  u64 used_ = 0;  // words that are not 0
+  static_assert(kTlbEntries / 64 <= 64);
+};
+
 struct TlbBank {
   TlbEntry read[kTlbEntries];
   TlbEntry write[kTlbEntries];
-  u64 local[kTlbEntries / 64] = {};  // bit i: entry i may hold a page that is not global
+  TlbSet filled;  // what may hold a page, in either table
+  TlbSet local;   // one that is not global
 };
 
 constexpr unsigned tlb_index(u64 linear) { return (linear >> kPageShift) & (kTlbEntries - 1); }
@@ -35,7 +69,6 @@ struct Tlb {
   TlbBank banks[kPrivilegeCount];
   TlbBank empty;  // never filled: in use while every access has to take the slow path
 
-  Tlb();
   // page_shift: log2 of the size of the page that linear is in. end: how much of the 4 KiB may be accessed.
   void fill(Privilege privilege, u64 linear, u64 addend, bool write, bool global, unsigned page_shift,
             u64 end = kPageSize);

@@ -69,7 +69,7 @@ void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool wri
   entry_of(kT1, kT0);
   const Mem tag = at(kT1, tlb_address(write, false));
   if (wide_) {  // an address of 64 bits may be in the page where the tag of no page is
-    a_.test_byte(tag, mmu::kInvalidTag & 1);
+    a_.test_byte(tag, mmu::TlbEntry::kInvalid & 1);
     slow_if(Cc::Nz);
   }
   a_.alu(Alu::Sub, kT0, tag);
