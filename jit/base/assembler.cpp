@@ -61,6 +61,11 @@ void Assembler::mov(u8 to, u8 from, bool wide) {
   bytes({0x89, static_cast<u8>(0xc0 | (from & 7) << 3 | (to & 7))});
 }
 
+void Assembler::movsxd(u8 to, u8 from) {
+  byte(static_cast<u8>(0x48 | (to >= 8 ? 4 : 0) | (from >= 8 ? 1 : 0)));
+  bytes({0x63, static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7))});
+}
+
 void Assembler::movzx16(u8 to, u8 from) {
   byte(static_cast<u8>(0x40 | (to >= 8 ? 4 : 0) | (from >= 8 ? 1 : 0)));
   bytes({0x0f, 0xb7, static_cast<u8>(0xc0 | (to & 7) << 3 | (from & 7))});
@@ -149,6 +154,11 @@ void Assembler::shr(u8 reg, u8 count, bool wide) {
   const u8 r = static_cast<u8>(0x40 | (wide ? 8 : 0) | (reg >= 8 ? 1 : 0));
   if (r != 0x40) byte(r);
   bytes({0xc1, static_cast<u8>(0xe8 | (reg & 7)), count});
+}
+
+void Assembler::sar(u8 reg, u8 count) {
+  byte(static_cast<u8>(0x48 | (reg >= 8 ? 1 : 0)));
+  bytes({0xc1, static_cast<u8>(0xf8 | (reg & 7)), count});
 }
 
 void Assembler::shl(u8 reg, u8 count) {

@@ -107,6 +107,7 @@ class Assembler {
   void load_part(u8 reg, const Mem& m, unsigned size) { part(0x8a, reg, m, size); }
   void store_part(const Mem& m, u8 reg, unsigned size) { part(0x88, reg, m, size); }
   void compare_part(u8 reg, const Mem& m, unsigned size) { part(0x3a, reg, m, size); }
+  void movsxd(u8 to, u8 from);
   void load_signed32(u8 reg, const Mem& m) { with_memory(true, 0x63, reg, m); }  // to 64 bits
   void test_byte(const Mem& m, u8 bits);                                         // flags of what they are
   void store_ymm(const Mem& m, u8 reg);                                          // registers 0 to 15
@@ -121,6 +122,7 @@ class Assembler {
   void alu_imm(Alu op, const Mem& m, i32 value, bool wide = true);
   void shr(u8 reg, u8 count, bool wide);
   void shl(u8 reg, u8 count);           // 64 bits
+  void sar(u8 reg, u8 count);           // 64 bits
   void rorx(u8 to, u8 from, u8 count);  // 32 bits, BMI2, flags stay
 
   // Guest flags in the host's -> AX as LAHF and SETO give them, and back. Clobber RAX.

@@ -54,10 +54,12 @@ enum class Form : u8 {
   PopAll,
   PushSegment,
   StoreSegment,
-  LoadSegment,  // outside of protected mode
-  String,       // not repeated
-  Translate,    // XLAT
-  Gather,       // and scatter, in a hosted address space
+  LoadSegment,     // outside of protected mode
+  BitString,       // BT and its kin, with the bit's number in a register
+  String,          // not repeated
+  RepeatedString,  // MOVS, STOS
+  Translate,       // XLAT
+  Gather,          // and scatter, in a hosted address space
   SegmentedLeave,
   SegmentedCall,
   SegmentedCallIndirect,

@@ -313,8 +313,19 @@ Form Translator::load_segment_form_of(const Insn& insn, const Encoded& d) const 
 }
 
 Form Translator::string_form_of(const Insn& insn) const {
-  const bool repeats = insn.prefixes & (isa::kRep | isa::kRepne);
-  return repeats || !options_.memory ? Form::Execute : Form::String;
+  if (!options_.memory) return Form::Execute;
+  if (!(insn.prefixes & (isa::kRep | isa::kRepne))) return Form::String;
+  const StringKind kind = string_kind(insn.op);
+  const bool plain = wide_ && insn.address_size == 8 && !(insn.prefixes & isa::kRepne);
+  if (kind == StringKind::Store) return plain ? Form::RepeatedString : Form::Execute;
+  return plain && kind == StringKind::Move && insn.segment < cpu::kFs ? Form::RepeatedString : Form::Execute;
+}
+
+Form Translator::bit_string_form_of(const Insn& insn, const Encoded& d) const {
+  const bool known = insn.base != isa::kRipOffset || !t_->moves;
+  const bool plain = wide_ && insn.size >= 4 && insn.address_size == 8;
+  return plain && known && can_be_rewritten(insn, d) && !names_any_in_state(insn) ? Form::BitString
+                                                                                  : Form::Execute;
 }
 
 Form Translator::form_of(const Insn& insn, const Encoded& d) const {
@@ -371,7 +382,7 @@ Form Translator::form_of(const Insn& insn, const Encoded& d) const {
   if (!d.memory) return Form::Copy;
   // A bit string reaches beyond its operand.
   const bool bit_string = insn.op == Op::BT || insn.op == Op::BTS || insn.op == Op::BTR || insn.op == Op::BTC;
-  if (bit_string && insn.kind[1] == OperandKind::Gpr) return Form::Execute;
+  if (bit_string && insn.kind[1] == OperandKind::Gpr) return bit_string_form_of(insn, d);
   return memory_form_of(insn, d);
 }
 

@@ -58,12 +58,17 @@ bool Translator::adds_base(unsigned segment) const {
   return wide_ ? segment >= cpu::kFs : use_of(segment) != SegmentUse::Flat;
 }
 
-// T0 = the host's address of the bytes there. Flags are as before where they matter. A page is looked up by
-// its first byte; what is left behind the tag (mmu::TlbEntry) is enough for the bytes, or not.
+// T0 = the host's address of the bytes there. Flags are as before where they matter.
 void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool write) {
   free_t1();
   flags_into_slot(kT0);
   form_offset(o);
+  find_formed(o, bytes, write);
+}
+
+// The same for the offset in T0. A page is looked up by its first byte; what is left behind the tag
+// (mmu::TlbEntry) is enough for the bytes, or not.
+void Translator::find_formed(const SegmentOffset& o, unsigned bytes, bool write) {
   check_offset(o, bytes, write);
   if (adds_base(o.segment)) a_.alu(Alu::Add, kT0, field(&context_.state.segments[o.segment].base), wide_);
   entry_of(kT1, kT0);

@@ -291,6 +291,7 @@ void CheckSharing::follow_registers() {
     case Form::Leave:
       registers_[kSp] = {registers_[kBp].name, registers_[kBp].distance + block_.word};
       return change(kBp);
+    case Form::RepeatedString: change(kCx); [[fallthrough]];
     case Form::String: return change_by_string();
     case Form::Lea:
     case Form::Copy:

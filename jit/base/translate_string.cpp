@@ -1,5 +1,7 @@
-// String instructions that are not repeated, and XLAT. Repeated ones are sites, which do as much as is in a
-// page at once.
+// String instructions and XLAT. Of those that are repeated, MOVS and STOS inside of a page; the others are
+// sites, which do as much as is in a page at once.
+#include <bit>
+
 #include "core/isa/op.h"
 #include "jit/base/op_kinds.h"
 #include "jit/base/translator.h"
@@ -45,6 +47,48 @@ void Translator::string(const Insn& insn) {
   }
   if (kind != StringKind::Store && kind != StringKind::Scan) advance(kSi, insn);
   if (kind != StringKind::Load) advance(kDi, insn);
+}
+
+// T1 = offset of the TLB entry of the page at `pointer`; to the site if RCX elements reach beyond it.
+void Translator::find_run(u8 pointer, unsigned size, bool write) {
+  const Mem tag = at(kT1, tlb_address(write, false));
+  entry_of(kT1, pointer);
+  a_.test_byte(tag, mmu::TlbEntry::kInvalid & 1);
+  slow_if(Cc::Nz);
+  a_.mov(kT0, pointer);
+  a_.alu(Alu::Sub, kT0, tag);
+  a_.alu_imm(Alu::Cmp, kT0, static_cast<i32>(kPageSize));
+  slow_if(Cc::A);
+  // What is left of the page: its size less the distance.
+  a_.alu_imm(Alu::Xor, kT0, -1);
+  a_.lea(kT0, at(kT0, static_cast<i32>(kPageSize) + 1));
+  if (size > 1) a_.shr(kT0, static_cast<u8>(std::countr_zero(size)), true);
+  a_.alu(Alu::Cmp, kCx, kT0);
+  slow_if(Cc::A);
+}
+
+// The host's own, on addresses that are the guest's again behind it. Each page is one piece of the host's, so
+// that operands which overlap do so there.
+void Translator::repeated_string(const Insn& insn) {
+  const bool moves = string_kind(insn.op) == StringKind::Move;
+  free_t1();
+  check_direction();
+  if (moves) {
+    find_run(kSi, insn.size, false);
+    a_.load(kT0, at(kT1, tlb_address(false, true)));
+    a_.store(spill(0), kT0);
+  }
+  find_run(kDi, insn.size, true);
+  const Mem addend = at(kT1, tlb_address(true, true));
+  a_.alu(Alu::Add, kDi, addend);
+  if (moves) a_.alu(Alu::Add, kSi, spill(0));
+  if (insn.size == 2) a_.byte(0x66);
+  a_.byte(0xf3);
+  if (insn.size == 8) a_.byte(0x48);
+  a_.byte(static_cast<u8>((moves ? 0xa4 : 0xaa) | (insn.size > 1 ? 1 : 0)));
+  a_.alu(Alu::Sub, kDi, addend);
+  if (moves) a_.alu(Alu::Sub, kSi, spill(0));
+  flags_lost();
 }
 
 void Translator::move_string(const Insn& insn, const SegmentOffset& from, const SegmentOffset& to) {

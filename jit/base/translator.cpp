@@ -207,7 +207,9 @@ void Translator::emit(unsigned i) {
     case Form::PushSegment: push_segment(insn); break;
     case Form::StoreSegment: store_segment(insn); break;
     case Form::LoadSegment: load_segment(insn); break;
+    case Form::BitString: bit_string(insn, d); break;
     case Form::String: string(insn); break;
+    case Form::RepeatedString: repeated_string(insn); break;
     case Form::Translate: translate_byte(insn); break;
     case Form::Gather: gather(insn, d); break;
     case Form::SegmentedLeave: segmented_leave(insn); break;
@@ -401,7 +403,9 @@ bool Translator::has_check(unsigned i) const {
     case Form::PopAll:
     case Form::PushSegment:
     case Form::StoreSegment:
+    case Form::BitString:
     case Form::String:
+    case Form::RepeatedString:
     case Form::Translate:
     case Form::Gather:
     case Form::SegmentedLeave:

@@ -113,6 +113,7 @@ class Translator {
   Form read_segment_form_of(const isa::Insn& insn, const Encoded& d) const;
   Form load_segment_form_of(const isa::Insn& insn, const Encoded& d) const;
   Form string_form_of(const isa::Insn& insn) const;
+  Form bit_string_form_of(const isa::Insn& insn, const Encoded& d) const;
   Form host_form_of(const isa::Insn& insn, const Encoded& d) const;
   Form gather_form_of(const isa::Insn& insn) const;
   Form memory_form_of(const isa::Insn& insn, const Encoded& d) const;
@@ -193,6 +194,7 @@ class Translator {
   void form_offset(const SegmentOffset& o);
   void check_offset(const SegmentOffset& o, unsigned bytes, bool write);
   void find_segmented(const SegmentOffset& o, unsigned bytes, bool write);
+  void find_formed(const SegmentOffset& o, unsigned bytes, bool write);
   void load_sized(u8 reg, const Mem& m, unsigned size);
   void merge_sized(u8 reg, u8 from, unsigned size);
   void set_stack_pointer(u8 base, i32 disp);
@@ -226,6 +228,9 @@ class Translator {
   void move_string(const isa::Insn& insn, const SegmentOffset& from, const SegmentOffset& to);
   void compare_string(const isa::Insn& insn, const SegmentOffset& from, const SegmentOffset& to);
   void translate_byte(const isa::Insn& insn);
+  void find_run(u8 pointer, unsigned size, bool write);
+  void repeated_string(const isa::Insn& insn);
+  void bit_string(const isa::Insn& insn, const Encoded& d);  // translate_bits.cpp
   // translate_gather.cpp
   void gather(const isa::Insn& insn, const Encoded& d);
   void check_indices(const semantics::Vsib& vsib);
