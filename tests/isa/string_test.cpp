@@ -8,6 +8,7 @@
 #include "tests/isa/compare.h"
 #include "tests/isa/state_text.h"
 #include "tests/isa/string_program.h"
+#include "tests/isa/touch.h"
 #include "tests/support/engines.h"
 
 namespace tandem::tests {
@@ -43,14 +44,6 @@ class Programs {
   }
 
  private:
-  // MOV R8, [address]; MOV [address], R8
-  static void append_touch(std::vector<u8>& code, u64 address) {
-    for (const u8 opcode : {u8{0x8b}, u8{0x89}}) {
-      code.insert(code.end(), {0x4c, opcode, 0x04, 0x25});
-      for (unsigned shift = 0; shift < 32; shift += 8) code.push_back(static_cast<u8>(address >> shift));
-    }
-  }
-
   bool one_in(u64 n) { return random_() % n == 0; }
 
   // Anywhere, or where the window, or a page in it, begins or ends.
