@@ -29,6 +29,7 @@ class Programs {
     s.gpr[cpu::kRcx] = one_in(8) ? random_() % 5000 : random_() % 300;
     s.gpr[cpu::kRsi] = place(insn);
     s.gpr[cpu::kRdi] = one_in(4) ? s.gpr[cpu::kRsi] + random_() % 40 - 20 : place(insn);
+    if (one_in(4)) s.gpr[cpu::kRcx] = to_page_end(s.gpr[one_in(2) ? cpu::kRsi : cpu::kRdi], insn.size);
     return s;
   }
   StringInsn insn() { return random_string_insn(random_); }
@@ -45,6 +46,12 @@ class Programs {
 
  private:
   bool one_in(u64 n) { return random_() % n == 0; }
+
+  // So many elements upwards, or one more or less.
+  u64 to_page_end(u64 address, unsigned size) {
+    const u64 elements = (kPageSize - address % kPageSize) / size;
+    return elements + random_() % 3 - 1;
+  }
 
   // Anywhere, or where the window, or a page in it, begins or ends.
   u64 place(const StringInsn& insn) {
