@@ -1,18 +1,11 @@
 // BT, BTS, BTR and BTC in memory with the bit's number in a register, mostly where the page is in the soft
 // TLB, against the host CPU. The seed is printed; TANDEM_SEED=N repeats one.
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include "tests/isa/compare.h"
-#include "tests/isa/state_text.h"
-#include "tests/isa/string_program.h"
+#include "tests/isa/host_programs.h"
 #include "tests/isa/touch.h"
-#include "tests/support/engines.h"
 
 namespace tandem::tests {
 namespace {
 
-constexpr int kPrograms = 6000;
 constexpr u32 kUndefined = 0x894;  // OF, SF, AF and PF; ZF stays as it is
 constexpr unsigned kRsp = 4, kRbx = 3, kRcx = 1;
 
@@ -20,20 +13,19 @@ class BitPrograms {
  public:
   explicit BitPrograms(u64 seed) : random_(seed) {}
 
-  struct Made {
-    RunState start;
-    std::vector<u8> code, insn;
-  };
-  Made next() {
-    Made m;
-    for (u64& gpr : m.start.gpr) gpr = random_();
-    for (u8& b : m.start.window) b = static_cast<u8>(random_());
-    m.start.rflags |= random_() & 0x8d5;
+  HostProgram next() {
+    HostProgram program;
+    program.undefined_flags = kUndefined;
+    for (u64& gpr : program.start.gpr) gpr = random_();
+    for (u8& b : program.start.window) b = static_cast<u8>(random_());
+    program.start.rflags |= random_() & 0x8d5;
     if (!one_in(4))
-      for (u64 page = 0; page < kWindowSize; page += kPageSize) append_touch(m.code, kWindowAddress + page);
-    m.insn = insn(m.start);
-    m.code.insert(m.code.end(), m.insn.begin(), m.insn.end());
-    return m;
+      for (u64 page = 0; page < kWindowSize; page += kPageSize)
+        append_touch(program.code, kWindowAddress + page);
+    const std::vector<u8> made = insn(program.start);
+    program.code.insert(program.code.end(), made.begin(), made.end());
+    program.text = disassemble(made);
+    return program;
   }
 
  private:
@@ -79,29 +71,7 @@ class BitPrograms {
   std::mt19937_64 random_;
 };
 
-TEST(BitStrings, DoWhatTheHostCpuDoes) {
-  const u64 seed = test_seed();
-  SCOPED_TRACE(fmt::format("TANDEM_SEED={}", seed));
-  auto native = NativeExecutor::create();
-  ASSERT_TRUE(native) << native.error().message;
-  const cpu::CpuModel model = cpu::make_cpu_model("max").take();
-  for (const EngineRow& row : engine_rows()) {
-    const auto engine = row.make();
-    auto guest = EngineExecutor::create(*engine, model).take();
-    BitPrograms programs(seed);
-    const int count = row.name == "jit_llvm" ? kPrograms / 6 : kPrograms;  // each is compiled
-    for (int i = 0; i < count; ++i) {
-      const BitPrograms::Made made = programs.next();
-      RunState host = made.start, end = made.start;
-      native.value()->run(made.code, host);
-      const auto ran = guest->run(made.code, end);
-      ASSERT_TRUE(ran) << ran.error().message;
-      normalise(host, kUndefined);
-      normalise(end, kUndefined);
-      ASSERT_EQ(difference(host, end), "") << row.name << ", program " << i << ", " << disassemble(made.insn);
-    }
-  }
-}
+TEST(BitStrings, DoWhatTheHostCpuDoes) { run_against_host<BitPrograms>(6000); }
 
 }  // namespace
 }  // namespace tandem::tests

@@ -1,26 +1,39 @@
 // Repeated string instructions, which run in bulk inside pages, against the host CPU: random lengths, places,
 // ends and directions. The seed is printed; TANDEM_SEED=N repeats one.
 //   build/tests/isa/string_test
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
 #include "core/cpu/fault.h"
-#include "tests/isa/compare.h"
-#include "tests/isa/state_text.h"
-#include "tests/isa/string_program.h"
+#include "tests/isa/host_programs.h"
 #include "tests/isa/touch.h"
-#include "tests/support/engines.h"
 
 namespace tandem::tests {
 namespace {
 
-constexpr int kPrograms = 6000;
 constexpr u64 kDf = u64{1} << 10;
+
+bool in_window(u64 address) { return address - kWindowAddress < kWindowSize; }
+
+// Where both operands of CMPS fault, CPUs differ in which they report; some do so by form.
+void forget_which_faults(const StringInsn& insn, RunState& end) {
+  if (!insn.is_cmps() || !end.fault || end.fault->vector != cpu::kPageFault) return;
+  const u64 last = insn.size - 1;
+  if (!in_window(end.gpr[cpu::kRsi] + last) && !in_window(end.gpr[cpu::kRdi] + last)) end.fault->address = 0;
+}
 
 class Programs {
  public:
   explicit Programs(u64 seed) : random_(seed) {}
 
+  HostProgram next() {
+    const StringInsn made = random_string_insn(random_);
+    HostProgram program;
+    program.start = start(made);
+    program.code = code(made);
+    program.text = disassemble(made.repeated());
+    program.normalise = [made](RunState& end) { forget_which_faults(made, end); };
+    return program;
+  }
+
+ private:
   RunState start(const StringInsn& insn) {
     RunState s;
     for (u64& gpr : s.gpr) gpr = random_();
@@ -32,8 +45,6 @@ class Programs {
     if (one_in(4)) s.gpr[cpu::kRcx] = to_page_end(s.gpr[one_in(2) ? cpu::kRsi : cpu::kRdi], insn.size);
     return s;
   }
-  StringInsn insn() { return random_string_insn(random_); }
-
   // Mostly with both pages in the TLB.
   std::vector<u8> code(const StringInsn& insn) {
     std::vector<u8> code;
@@ -44,7 +55,6 @@ class Programs {
     return code;
   }
 
- private:
   bool one_in(u64 n) { return random_() % n == 0; }
 
   // So many elements upwards, or one more or less.
@@ -72,44 +82,7 @@ class Programs {
   std::mt19937_64 random_;
 };
 
-bool in_window(u64 address) { return address - kWindowAddress < kWindowSize; }
-
-// Where both operands of CMPS fault, CPUs differ in which they report; some do so by form.
-void forget_which_faults(const StringInsn& insn, RunState& end) {
-  if (!insn.is_cmps() || !end.fault || end.fault->vector != cpu::kPageFault) return;
-  const u64 last = insn.size - 1;
-  if (!in_window(end.gpr[cpu::kRsi] + last) && !in_window(end.gpr[cpu::kRdi] + last)) end.fault->address = 0;
-}
-
-TEST(Strings, BulkRunsDoWhatTheHostCpuDoes) {
-  const u64 seed = test_seed();
-  SCOPED_TRACE(fmt::format("TANDEM_SEED={}", seed));
-  auto native = NativeExecutor::create();
-  ASSERT_TRUE(native) << native.error().message;
-  const cpu::CpuModel model = cpu::make_cpu_model("max").take();
-  for (const EngineRow& row : engine_rows()) {
-    const auto engine = row.make();
-    auto guest = EngineExecutor::create(*engine, model).take();
-    Programs programs(seed);
-    const int count = row.name == "jit_llvm" ? kPrograms / 6 : kPrograms;  // each is compiled
-    for (int i = 0; i < count; ++i) {
-      const StringInsn insn = programs.insn();
-      const RunState start = programs.start(insn);
-      const std::vector<u8> code = programs.code(insn);
-      RunState host = start, end = start;
-      native.value()->run(code, host);
-      const auto ran = guest->run(code, end);
-      ASSERT_TRUE(ran) << ran.error().message;
-      normalise(host, 0);
-      normalise(end, 0);
-      forget_which_faults(insn, host);
-      forget_which_faults(insn, end);
-      ASSERT_EQ(difference(host, end), "")
-          << row.name << ", program " << i << ", " << disassemble(insn.repeated()) << ": "
-          << difference(default_state(), start).substr(0, 600);
-    }
-  }
-}
+TEST(Strings, BulkRunsDoWhatTheHostCpuDoes) { run_against_host<Programs>(6000); }
 
 }  // namespace
 }  // namespace tandem::tests
