@@ -58,6 +58,18 @@ bool Translator::adds_base(unsigned segment) const {
   return wide_ ? segment >= cpu::kFs : use_of(segment) != SegmentUse::Flat;
 }
 
+// T1 = offset of the TLB entry for the address in T0, which becomes its distance from the entry's tag: more
+// than a page where that is another page's.
+void Translator::into_page(bool write) {
+  entry_of(kT1, kT0);
+  const Mem tag = at(kT1, tlb_address(write, false));
+  if (wide_) {  // an address of 64 bits may be in the page where the tag of no page is
+    a_.test_byte(tag, mmu::TlbEntry::kInvalid & 1);
+    slow_if(Cc::Nz);
+  }
+  a_.alu(Alu::Sub, kT0, tag);
+}
+
 // T0 = the host's address of the bytes there. Flags are as before where they matter.
 void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool write) {
   free_t1();
@@ -71,16 +83,10 @@ void Translator::find_segmented(const SegmentOffset& o, unsigned bytes, bool wri
 void Translator::find_formed(const SegmentOffset& o, unsigned bytes, bool write) {
   check_offset(o, bytes, write);
   if (adds_base(o.segment)) a_.alu(Alu::Add, kT0, field(&context_.state.segments[o.segment].base), wide_);
-  entry_of(kT1, kT0);
-  const Mem tag = at(kT1, tlb_address(write, false));
-  if (wide_) {  // an address of 64 bits may be in the page where the tag of no page is
-    a_.test_byte(tag, mmu::TlbEntry::kInvalid & 1);
-    slow_if(Cc::Nz);
-  }
-  a_.alu(Alu::Sub, kT0, tag);
+  into_page(write);
   a_.alu_imm(Alu::Cmp, kT0, static_cast<i32>(kPageSize - bytes));
   slow_if(Cc::A);
-  a_.alu(Alu::Add, kT0, tag);
+  a_.alu(Alu::Add, kT0, at(kT1, tlb_address(write, false)));
   a_.alu(Alu::Add, kT0, at(kT1, tlb_address(write, true)));
   flags_lost();
   if (wants_host_flags(current_)) flags_into_host(kT1);

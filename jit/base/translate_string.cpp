@@ -51,12 +51,8 @@ void Translator::string(const Insn& insn) {
 
 // T1 = offset of the TLB entry of the page at `pointer`; to the site if RCX elements reach beyond it.
 void Translator::find_run(u8 pointer, unsigned size, bool write) {
-  const Mem tag = at(kT1, tlb_address(write, false));
-  entry_of(kT1, pointer);
-  a_.test_byte(tag, mmu::TlbEntry::kInvalid & 1);
-  slow_if(Cc::Nz);
   a_.mov(kT0, pointer);
-  a_.alu(Alu::Sub, kT0, tag);
+  into_page(write);
   a_.alu_imm(Alu::Cmp, kT0, static_cast<i32>(kPageSize));
   slow_if(Cc::A);
   // What is left of the page: its size less the distance.

@@ -194,6 +194,7 @@ class Translator {
   void form_offset(const SegmentOffset& o);
   void check_offset(const SegmentOffset& o, unsigned bytes, bool write);
   void find_segmented(const SegmentOffset& o, unsigned bytes, bool write);
+  void into_page(bool write);
   void find_formed(const SegmentOffset& o, unsigned bytes, bool write);
   void load_sized(u8 reg, const Mem& m, unsigned size);
   void merge_sized(u8 reg, u8 from, unsigned size);
