@@ -8,8 +8,8 @@
 #include <string>
 
 #include "tests/isa/compare.h"
+#include "tests/isa/seed.h"
 #include "tests/isa/state_text.h"
-#include "tests/isa/string_program.h"
 #include "tests/support/engines.h"
 
 namespace tandem::tests {

@@ -7,6 +7,7 @@
 
 #include "core/cpu/cpuid_models.h"
 #include "core/mem/guest_memory.h"
+#include "tests/isa/seed.h"
 #include "tests/isa/string_program.h"
 #include "tests/support/engines.h"
 #include "tests/support/no_devices.h"

@@ -1,19 +1,12 @@
 // Random string instructions as bytes: repeated, and as a loop over single ones.
 #pragma once
 
-#include <cstdlib>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "core/base/types.h"
 
 namespace tandem::tests {
-
-inline u64 test_seed() {
-  const char* given = std::getenv("TANDEM_SEED");
-  return given ? std::stoull(given) : std::random_device{}();
-}
 
 struct StringInsn {
   u8 opcode = 0;  // that of the byte form is even, of the others odd

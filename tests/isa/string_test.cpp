@@ -3,6 +3,7 @@
 //   build/tests/isa/string_test
 #include "core/cpu/fault.h"
 #include "tests/isa/host_programs.h"
+#include "tests/isa/string_program.h"
 #include "tests/isa/touch.h"
 
 namespace tandem::tests {
