@@ -82,7 +82,8 @@ bool JitTier::prepare(Context& c) {
 
 // Code that does not move looks after itself by its cells.
 void JitTier::follow_mappings(Context& c) {
-  if (generation_ == c.mapping_generation) return drop_pages(c);
+  drop_pages(c);  // global ones outlive a change of the address space
+  if (generation_ == c.mapping_generation) return;
   ++figures_.table_clears;
   link_cells_.forget();
   const bool all = global_generation_ != c.global_generation;
@@ -95,7 +96,6 @@ void JitTier::follow_mappings(Context& c) {
   c.tier.generation[1] = c.global_generation;
   generation_ = c.mapping_generation;
   global_generation_ = c.global_generation;
-  dropped_pages_ = c.dropped_pages;
   pending_link_ = kLeftSite;
 }
 

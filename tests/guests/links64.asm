@@ -178,6 +178,29 @@ all:
   mov byte [abs FROM + skip], 0
   GO AT + skip - 1
   SHOW "exit", rbp
+  ; a global page, of which an INVLPG is all that ends it, by code that runs once and goes on to another address space
+  mov rax, cr4
+  or al, 0x80
+  mov cr4, rax
+  MAP TABLE, TO, ONE | 0x100
+  mov byte [abs ONE + 1], 1
+  GO AT
+%rep 3
+  MAP TABLE, TO, OTHER | 0x100
+  invlpg [abs TO]
+  mov rax, cr3
+  mov cr3, rax
+  GO AT
+  MAP TABLE, TO, ONE | 0x100
+  invlpg [abs TO]
+  mov rax, cr3
+  mov cr3, rax
+  GO AT
+%endrep
+  mov rax, cr4
+  and al, 0x7f
+  mov cr4, rax
+  SHOW "global", rbp
   ; nothing is there any more
   mov qword [abs TABLE + 8], 0
   invlpg [abs TO]
