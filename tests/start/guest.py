@@ -13,6 +13,8 @@ import png  # noqa: E402
 FONT_ROM = pathlib.Path("/usr/share/seabios/vgabios-stdvga.bin")
 LETTER_A = bytes.fromhex("000010386cc6c6fec6c6c6c600000000")
 CELL_WIDTH, CELL_HEIGHT = 9, 16
+# What Linux and systemd say of a crash, their own or a program's.
+CRASH = re.compile(r"[^\n]*(?:Kernel panic|Oops: |BUG: |general protection fault|segfault at |Freezing execution|Caught <[A-Z]+>).*")
 
 
 class Failure(Exception):
@@ -74,9 +76,16 @@ class Guest:
         self.said += more.decode(errors="replace")
         return bool(more)
 
+    def fail_if_crashed(self):
+        """At once: what is waited for does not come, or comes for no good."""
+        if CRASH.search(self.said):
+            self.read_more(1)
+            self.fail("it crashed: " + "; ".join(m[0].strip() for m in CRASH.finditer(self.said)))
+
     def wait_for(self, pattern):
         """Behind what was waited for before."""
         while not (found := re.compile(pattern).search(self.said, self.seen)):
+            self.fail_if_crashed()
             if time.monotonic() > self.end:
                 self.fail(f"{pattern!r} never came")
             if not self.read_more(1):
