@@ -33,6 +33,10 @@ class HostedSpaces {
   // Between two instructions, before translated code runs: takes up the address space of the CPU's state.
   // Returns whether it is hosted.
   bool enter(interp::Context& c);
+  // Takes away at once what the present one lost since.
+  void settle() {
+    if (active_) settle(*present_);
+  }
   // Instructions that ran since then.
   void ran(u64 instructions) {
     if (present_) present_->account.ran(instructions);

@@ -188,6 +188,7 @@ bool JitTier::translate_unrun(Context& c, u64 linear, TranslationMode mode) {
   if (arena_->room() < kReserve || !cells_.has_room()) return false;
   bool global = false;
   Block* const block = c.blocks->block_at(linear, global);
+  hosted_.settle();  // what holds code from now on was to be written until now
   if (!block || block->crosses()) return false;
   const bool before = std::exchange(c.page_is_global, global);
   translate(c, *block, linear, mode, false);
