@@ -7,6 +7,7 @@
 #include "core/isa/op.h"
 #include "jit/base/flag_use.h"
 #include "jit/base/rewrite.h"
+#include "jit/llvm/host_text.h"
 #include "jit/llvm/lifter.h"
 #include "jit/llvm/usage.h"
 
@@ -166,16 +167,25 @@ void Lifter::name_operands(const OperandUses& uses, bool keep, HostCode& code,
     if (masks[n].is_used()) add(masks[n], fmt::format("k{}", n), HostResult::Kind::Mask, n, state_->mask(n));
 }
 
-// The operand by the guest's registers where that may be: so a value stays in one register of the host.
+// The operand by any registers where the instruction has a text, and writes no flags, which would come before
+// them among the operands; otherwise by the guest's where that may be, so that a value stays in one register
+// of the host.
 void Lifter::memory_for_host(HostCode& code) {
   const Address a = operand_address();
   check(a);
+  const HostAddress address = host_address(a);
+  code.has_effects = true;
+  const std::string operand = text_of(address, a.scale_log2, code.outputs.size() + code.inputs.size());
+  const bool is_flagless = insn().op == Op::HOST && !written_flags(decoded().insn);
+  if (const auto text = is_flagless ? vector_text(decoded(), operand) : std::nullopt) {
+    code.text = *text;
+    return add_inputs(code, address);
+  }
   const auto is_free = [&](u8 reg) {
     const std::string name = fmt::format("{{{}}}", kGprNames[reg]);
     return reg != kSp && std::ranges::find(code.inputs, name) == code.inputs.end() &&
            std::ranges::find(code.outputs, "=" + name) == code.outputs.end();
   };
-  const HostAddress address = host_address(a);
   Mem m{kNone, kNone, static_cast<u8>(a.scale_log2), address.disp, address.in_gs};
   const auto take = [&](Value* v, u8 guest, u8& reg) {
     if (!v) return;
@@ -189,7 +199,6 @@ void Lifter::memory_for_host(HostCode& code) {
   Assembler assembler;
   rewrite(assembler, decoded().bytes, decoded().insn, m);
   code.text = byte_text(assembler.code());
-  code.has_effects = true;
 }
 
 // Into registers at once: behind an access that may be refused, the next thing is a block's end, and LLVM 19
