@@ -139,9 +139,13 @@ u32 HostedSpace::settle() {
   u32 calls = 0;
   std::ranges::sort(dropped_);
   for (std::size_t i = 0; i < dropped_.size() && !all_dropped_; ++calls) {
-    std::size_t end = i + 1;
-    while (end < dropped_.size() && dropped_[end] == dropped_[end - 1] + 1) ++end;
     const u64 linear = dropped_[i] << kPageShift;
+    const auto is_next = [&](std::size_t n) {
+      return dropped_[n] == dropped_[n - 1] + 1 &&
+             Window::key_of(dropped_[n] << kPageShift) == Window::key_of(linear);
+    };
+    std::size_t end = i + 1;
+    while (end < dropped_.size() && is_next(end)) ++end;
     Window* window = window_at(linear);
     if (window && !window->unmap(linear, (end - i) * kPageSize)) drop_all();
     i = end;

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/mem/guest_memory.h"
 
 namespace tandem::jit {
@@ -25,7 +27,9 @@ class HostedSpaceTest : public testing::Test {
     close(pipe_[1]);
   }
 
-  u64 host_of(u64 linear) const { return linear + space_.regions()[Frame::kStackRegion].addend; }
+  u64 host_of(u64 linear) const {
+    return linear + std::ranges::find(space_.regions(), Window::key_of(linear), &Frame::Region::key)->addend;
+  }
   bool is_readable(u64 linear) const {
     u8 byte;
     const bool can = write(pipe_[1], reinterpret_cast<void*>(host_of(linear)), 1) == 1;
@@ -104,6 +108,20 @@ TEST_F(HostedSpaceTest, WhatIsDroppedGoesAtTheNextBoundary) {
   EXPECT_FALSE(is_readable(kStack + 2 * kPageSize));
   EXPECT_TRUE(is_readable(kStack + 3 * kPageSize));
   EXPECT_EQ(space_.settle(), 0u);
+}
+
+TEST_F(HostedSpaceTest, DropsWhatLiesOnBothSidesOfARegionsEnd) {
+  ASSERT_TRUE(space_.set_up(kStack));
+  const u64 edge = align_up(kStack, Window::kBytes) - Window::kBytes, below = edge - kPageSize;
+  ASSERT_TRUE(space_.region_for(below));
+  ASSERT_TRUE(space_.map({below, 0x3000, 1, false}));
+  ASSERT_TRUE(space_.map({edge, 0x4000, 1, false}));
+  EXPECT_TRUE(is_readable(below));
+  EXPECT_TRUE(is_readable(edge));
+  space_.drop(below >> kPageShift, 2);
+  space_.settle();
+  EXPECT_FALSE(is_readable(below));
+  EXPECT_FALSE(is_readable(edge));
 }
 
 TEST_F(HostedSpaceTest, APageThatIsMappedAnewInTheMeantimeStays) {
