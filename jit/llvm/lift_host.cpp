@@ -176,7 +176,7 @@ void Lifter::memory_for_host(HostCode& code) {
   const HostAddress address = host_address(a);
   code.has_effects = true;
   const std::string operand = text_of(address, a.scale_log2, code.outputs.size() + code.inputs.size());
-  const bool is_flagless = insn().op == Op::HOST && !written_flags(decoded().insn);
+  const bool is_flagless = !flags_written_by(insn(), decoded().insn);
   if (const auto text = is_flagless ? vector_text(decoded(), operand) : std::nullopt) {
     code.text = *text;
     return add_inputs(code, address);

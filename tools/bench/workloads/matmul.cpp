@@ -9,7 +9,7 @@ namespace tandem::bench {
 namespace {
 
 constexpr std::size_t kSide = 64;
-// Rows that begin anywhere take twice the time in one process of three, by where its memory happens to lie.
+// Rows that begin anywhere take twice the time in one process of four, by where its memory happens to lie.
 constexpr std::size_t kLine = 64;
 using Matrix = std::array<std::array<double, kSide>, kSide>;
 
